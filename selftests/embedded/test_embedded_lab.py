@@ -1,0 +1,165 @@
+"""The embedded lab for real: it comes up, passes, tells each planted fault, and leaves nothing.
+
+One lab serves all tests; a fault is undone by restoring the hosts, which takes seconds.
+"""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from xenlab.outcomes import CheckResult, Grade, Outcome
+from xenlab.remote.waiting import wait_for
+from xenlab.testbed.faults import Fault, faults
+from xenlab.testbed.state import LabState
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(2700)]
+
+
+def lab(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """One call of the command line in a working copy, as a user makes it."""
+    return subprocess.run(
+        [sys.executable, "-m", "xenlab", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def graded(reports: Path, *options: str) -> tuple[int, Grade]:
+    """A plain `pytest` run of the graded steps on the lab that is up; its output passes through."""
+    command = [sys.executable, "-m", "pytest", f"--reports={reports}", f"--junitxml={reports}/junit.xml"]
+    run = subprocess.run([*command, f"--alluredir={reports}/allure-results", *options], cwd=ROOT, check=False)
+    return run.returncode, Grade.model_validate_json((reports / "grade.json").read_text())
+
+
+def outcomes(grade: Grade) -> dict[str, Outcome]:
+    return {step.id: step.outcome for step in grade.steps}
+
+
+def failed_checks(grade: Grade) -> list[CheckResult]:
+    return [check for step in grade.steps for check in step.checks if check.outcome is Outcome.FAILED]
+
+
+@pytest.fixture(scope="module")
+def one_lab() -> Iterator[None]:
+    lab("down")
+    up = lab("up")
+    assert up.returncode == 0, up.stderr
+    yield
+    lab("down")
+
+
+@pytest.fixture
+def fresh_lab(one_lab: None) -> None:
+    """The lab as it comes up: both hosts restored from their snapshot."""
+    lab("down")
+    up = lab("up")
+    assert up.returncode == 0, up.stderr
+
+
+def test_a_second_up_is_refused_in_one_line(one_lab: None) -> None:
+    again = lab("up")
+    assert again.returncode == 2
+    assert "already up" in again.stderr
+    assert again.stderr.count("\n") == 1
+
+
+def test_status_shows_both_hosts(one_lab: None) -> None:
+    status = lab("status")
+    assert status.returncode == 0
+    assert "labubuntu" in status.stdout
+    assert "baye" in status.stdout
+
+
+def test_two_working_copies_have_a_lab_each(one_lab: None, tmp_path: Path) -> None:
+    other = tmp_path / "another working copy"
+    shutil.copytree(ROOT / "xenlab", other / "xenlab")
+    up = lab("up", cwd=other)
+    try:
+        assert up.returncode == 0, up.stderr
+        for copy in (ROOT, other):
+            assert lab("ssh", "labubuntu", "cat", "/mnt/private/artem/guest1.cfg", cwd=copy).returncode == 0
+    finally:
+        assert lab("down", cwd=other).returncode == 0
+    assert not (other / ".lab").exists()
+    assert lab("status").returncode == 0
+
+
+def test_an_interrupted_up_leaves_nothing(one_lab: None, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "xenlab", copy / "xenlab")
+    up = subprocess.Popen([sys.executable, "-m", "xenlab", "up"], cwd=copy, stderr=subprocess.PIPE, text=True)
+    state = wait_for(lambda: _half_up(copy), "a host of the lab to be started", timeout=120, interval=0.02)
+    up.send_signal(signal.SIGINT)
+    _, said = up.communicate(timeout=60)
+    assert up.returncode == 130, said
+    assert "Traceback" not in said
+    assert not any(process.alive for process in state.hosts.values())
+    assert state.keeper
+    assert not state.keeper.alive
+    assert not Path(state.sockets).exists()
+    assert [path.name for path in (copy / ".lab").iterdir()] == ["lock"]
+
+
+def _half_up(copy: Path) -> LabState | None:
+    state = LabState.load(copy / ".lab")
+    return state if state and state.hosts else None
+
+
+def test_every_step_passes_on_real_xen(one_lab: None, tmp_path: Path) -> None:
+    code, grade = graded(tmp_path)
+    assert set(outcomes(grade).values()) == {Outcome.PASSED}, outcomes(grade)
+    assert code == 0
+    assert grade.score.earned == grade.score.possible == 100
+    moves = [(move.guest, move.kind, move.source) for move in grade.migrations]
+    assert len(moves) == len(set(moves)) == 2 * 3 * 2
+    for move in grade.migrations:
+        assert move.same_boot == (move.kind != "cold")
+        if move.kind == "live":
+            assert move.outside is not None
+            assert move.inside is not None
+            assert move.outside.sent == move.outside.received + move.outside.lost
+            assert move.outside.sent > 1000 * move.seconds / move.outside.interval_ms * 0.8
+            assert move.inside.last_before is not None
+    for name in ("report.html", "grade.json", "junit.xml", "evidence/commands.jsonl"):
+        assert (tmp_path / name).stat().st_size > 0
+    commands = [json.loads(line) for line in (tmp_path / "evidence/commands.jsonl").read_text().splitlines()]
+    assert sum("xl migrate" in command["command"] for command in commands) >= 8
+
+
+@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
+def test_a_planted_fault_turns_its_check_red(fault: Fault, fresh_lab: None, tmp_path: Path) -> None:
+    planted = lab("break", fault.name)
+    assert planted.returncode == 0, planted.stderr
+    code, grade = graded(tmp_path, "--guest=guest1")
+    assert code == 1
+    found = outcomes(grade)
+    failed = [step for step, outcome in found.items() if outcome is Outcome.FAILED]
+    assert failed == [fault.step]
+    assert fault.check in {check.id for check in failed_checks(grade)}
+    assert all(check.hint for check in failed_checks(grade))
+    later = list(found)[list(found).index(fault.step) + 1 :]
+    for step in grade.steps:
+        if step.id in later and step.id != "left-as-found":
+            assert (step.outcome, step.blocked_by) == (Outcome.BLOCKED, fault.step)
+    # What needs nothing but two hosts is still graded, so that one run tells all that is wrong.
+    assert found["left-as-found"] is (Outcome.BLOCKED if fault.step == "hosts" else Outcome.PASSED)
+
+
+def test_down_leaves_nothing(one_lab: None) -> None:
+    """Only this lab's own processes are looked at: another working copy may have its lab up."""
+    state = LabState.load(ROOT / ".lab")
+    assert state is not None
+    assert state.running
+    assert set(state.hosts) == {"labubuntu", "baye"}
+    assert state.keeper is not None
+    down = lab("down")
+    assert down.returncode == 0, down.stderr
+    assert [name for name, host in state.hosts.items() if host.alive] == []
+    assert not state.keeper.alive
+    assert not Path(state.sockets).exists()
+    assert not (ROOT / ".lab").exists()

@@ -1,0 +1,24 @@
+"""Fixtures that several test modules share."""
+
+import pytest
+from gradedrun import HEAD, Graded, Ran
+
+
+@pytest.fixture
+def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded:
+    """Run these steps as a graded session of their own; `conftest` is that session's conftest.py."""
+    # Only what the test names is loaded, which also keeps these sessions short.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(body: str, *args: str, conftest: str = "") -> Ran:
+        pytester.makepyfile(test_lab=HEAD + body)
+        if conftest:
+            pytester.makeconftest(conftest)
+        return Ran(
+            pytester,
+            pytester.runpytest_inprocess(
+                "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", *args, no_reraise_ctrlc=True
+            ),
+        )
+
+    return run

@@ -1,0 +1,60 @@
+"""A graded session in a project of its own, run and read back: for the tests of the pytest plugin."""
+
+from collections.abc import Callable
+
+import pytest
+
+from xenlab.outcomes import Grade
+
+HEAD = """
+import pytest
+from xenlab.errors import CannotObserve, LabFault
+from xenlab.grading.steps import check, step
+from xenlab.outcomes import Finding
+
+guests = pytest.mark.parametrize("guest_name", ["guest1", "guest2"])
+"""
+
+CHAIN = """
+@step("hosts", points=10)
+def test_hosts():
+    '''Both hosts answer.'''
+    check(True, id="answers")
+
+@guests
+@step("paths", points=20, needs="hosts")
+def test_paths(guest_name):
+    '''Paths lie under the share.'''
+    right = guest_name != "guest1"
+    check(right, id="kernel-exists", expected="a file", actual="nothing", hint="mend the path")
+    check(True, id="disk-exists")
+
+@guests
+@step("boot", points=30, needs="paths")
+def test_boot(guest_name):
+    '''The guest boots.'''
+    check(True)
+
+@guests
+@step("move", points=40, needs="boot")
+def test_move(guest_name):
+    '''The guest moves.'''
+    check(True)
+"""
+
+
+class Ran:
+    """A graded session in a project of its own."""
+
+    def __init__(self, pytester: pytest.Pytester, result: pytest.RunResult) -> None:
+        self.result = result
+        self.ret = int(result.ret)
+        path = pytester.path / "reports" / "grade.json"
+        self.written = path.exists()
+        if self.written:
+            self.grade = Grade.model_validate_json(path.read_text())
+            self.steps = {step.id: step for step in self.grade.steps}
+            self.ran = [(check.guest, check.id) for step in self.grade.steps for check in step.checks]
+
+
+Graded = Callable[..., Ran]

@@ -1,0 +1,158 @@
+"""The command line: what it takes, what it says of a wrong call, and the exit status."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from xenlab import cli
+from xenlab.testbed.faults import faults
+
+VERBS = ("verify", "test", "up", "status", "ssh", "console", "break", "faults", "down")
+
+
+@pytest.fixture(autouse=True)
+def working_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working copy without a lab; main()'s signal handlers are taken back afterwards."""
+    before = {sign: signal.getsignal(sign) for sign in (signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr(cli, "WORKING_COPY", tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    yield tmp_path
+    for sign, handler in before.items():
+        signal.signal(sign, handler)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a wrong call is answered with."""
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("xenlab: ")
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*arguments, "--help"])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_tells_verbs_examples_and_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys)
+    for verb in VERBS:
+        assert f"\n    {verb} " in text
+    assert "./lab verify --lab my-lab.toml" in text
+    assert "exit status: 0" in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys, verb)
+    assert text.startswith(f"usage: ./lab {verb}")
+    assert "example" in text
+    assert f"./lab {verb}" in text.partition("example")[2]
+
+
+@pytest.mark.parametrize("arguments", [["frobnicate"], [], ["up", "--profile", "vintage"], ["ssh"]])
+def test_what_is_no_call_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: ./lab" in capsys.readouterr().err
+
+
+def test_an_unknown_guest_is_refused_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, "verify", "--guest", "nobody")
+    assert "nobody" in line
+    assert "guest1, guest2" in line
+
+
+def test_a_missing_lab_file_is_refused_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, "verify", "--lab", "missing.toml")
+    assert "missing.toml: No such file or directory" in line
+    assert "README.md shows a lab.toml" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["ssh", "baye"], ["ssh", "baye", "uname", "-n"], ["console", "guest1"], ["break", faults()[0].name]],
+)
+def test_what_needs_a_lab_says_how_to_get_one(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, *arguments) == "xenlab: no lab is up in this working copy (./lab up)\n"
+
+
+def test_an_unknown_fault_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "./lab faults" in refused(capsys, "break", "gravity")
+
+
+def test_faults_are_listed_with_the_check_they_turn_red(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["faults"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(faults())
+    for fault, line in zip(faults(), lines, strict=True):
+        assert line.startswith(fault.name)
+        assert f"{fault.step}, {fault.check}" in line
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"), [("down", "no lab was up\n"), ("status", "no lab is up in this working copy\n")]
+)
+def test_without_a_lab_down_and_status_are_content(
+    verb: str, words: str, working_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([verb]) == 0
+    assert capsys.readouterr().out == words
+    assert not (working_copy / ".lab").exists()
+
+
+def test_down_clears_a_lab_that_never_came_up(working_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (working_copy / ".lab").mkdir()
+    (working_copy / ".lab/state.json").write_text("{half")
+    (working_copy / ".lab/baye.qcow2").write_text("")
+    assert cli.main(["down"]) == 0
+    assert not (working_copy / ".lab").exists()
+
+
+def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[str]] = []
+
+    def taken(arguments: list[str]) -> int:
+        given.append(arguments)
+        return 3
+
+    monkeypatch.setattr(cli, "_pytest", taken)
+    options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
+    assert cli.main(["verify", *options]) == 3
+    wanted = ["tests", "--lab=embedded", "--profile=classic", "--guest=guest2", "--step=hosts", "--step=live-migration"]
+    assert given == [wanted]
+
+
+def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def terminated(_arguments: list[str]) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(cli, "_pytest", terminated)
+    assert cli.main(["verify"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_ctrl_c_reaches_the_graded_run_once_and_lets_it_clean_up(working_copy: Path) -> None:
+    """A terminal interrupts its whole foreground group: a run told twice would leave its cleaning-up half done."""
+    (working_copy / "test_long.py").write_text(
+        "import os, signal, threading\n"
+        "from pathlib import Path\n"
+        "def test_long():\n"
+        "    Path('group').write_text(str(os.getpgrp()))\n"
+        "    os.kill(os.getppid(), signal.SIGINT)\n"
+        "    threading.Event().wait(30)\n"
+    )
+    cleaning = "from pathlib import Path\ndef pytest_unconfigure():\n    Path('cleaned').touch()\n"
+    (working_copy / "conftest.py").write_text(cleaning)
+    assert cli._pytest(["-q", "-p", "no:cacheprovider", "test_long.py"]) == 130
+    assert (working_copy / "cleaned").exists()
+    assert int((working_copy / "group").read_text()) != os.getpgrp()

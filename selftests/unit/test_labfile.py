@@ -1,0 +1,211 @@
+"""The lab file: what is read, and what is said about what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from xenlab.errors import UsageError
+from xenlab.labfile import LabFile, ProbeSpec, dump, load
+
+GOOD = """
+name = "lia-lab-2"
+
+[share]
+server = "baye"
+export = "/srv/private"
+mount_point = "/mnt/private"
+
+[probes]
+max_outside_gap_ms = 20000
+
+[timeouts]
+boot_seconds = 300
+
+[[hosts]]
+name = "labubuntu"
+address = "10.1.1.189"
+key_file = "keys/id"
+known_hosts = "known_hosts"
+port = 22
+
+[[hosts]]
+name = "baye"
+address = "10.1.1.143"
+password_env = "BAYE_PASSWORD"
+known_hosts = "known_hosts"
+
+[[guests]]
+name = "guest1"
+config = "/mnt/private/artem/guest1.cfg"
+original_config = "/home/artem/guest1.cfg"
+home = "labubuntu"
+address = "10.1.1.85"
+ping_target = "10.1.1.1"
+root_device = "xvda1"
+swap = true
+
+[[guests]]
+name = "guest2"
+config = "/mnt/private/gaspar/guest2.cfg"
+home = "baye"
+address = "10.1.1.86"
+ping_target = "google.com"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "id").touch()
+    (tmp_path / "known_hosts").touch()
+    path = tmp_path / "lab.toml"
+    path.write_text(GOOD)
+    return path
+
+
+def problems(file: Path, *changes: tuple[str, str]) -> list[str]:
+    text = GOOD
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file.write_text(text)
+    with pytest.raises(UsageError) as refusal:
+        load(file)
+    return refusal.value.message.splitlines()
+
+
+def test_a_good_file(file: Path) -> None:
+    lab = load(file)
+    assert (lab.name, lab.kind) == ("lia-lab-2", "real")
+    home, server = lab.hosts
+    assert (home.user, home.port) == ("root", 22)
+    assert home.key_file == file.parent / "keys/id"
+    assert server.password_env == "BAYE_PASSWORD"
+    first, second = lab.guests
+    assert first.swap
+    assert second.known_hosts == Path("~/.ssh/known_hosts").expanduser()
+    assert (lab.probes.outside_interval_ms, lab.probes.max_outside_gap_ms) == (50, 20000)
+    assert (lab.timeouts.command_seconds, lab.timeouts.boot_seconds) == (60, 300)
+
+
+def test_what_is_dumped_is_read_back(file: Path) -> None:
+    lab = load(file)
+    copy = file.with_name("copy.toml")
+    copy.write_text(dump(lab))
+    assert load(copy) == lab
+    assert 'name = "guest1"' in copy.read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            '"10.1.1.143"',
+            '"x"',
+            "hosts.1.address: 'x' is not an IP address (IPv4 or IPv6, such as 10.1.1.85)",
+        ),
+        ('"10.1.1.85"', '"224.0.0.1"', "guests.0.address: '224.0.0.1' is not the address of one machine"),
+        ('"10.1.1.85"', '"::"', "guests.0.address: '::' is not the address of one machine"),
+        ('"10.1.1.85"', '"127.0.0.1"', "guests.0.address: '127.0.0.1' is not the address of one machine"),
+        ('"10.1.1.143"', '"10.1.1.189"', "hosts.1.address: 10.1.1.189 is already that of hosts.0"),
+        ('"10.1.1.86"', '"10.1.1.85"', "guests.1.address: 10.1.1.85 is already that of guests.0"),
+        ('"10.1.1.86"', '"10.1.1.143"', "guests.1.address: 10.1.1.143 is already that of hosts.1"),
+        ('"guest2"', '"guest1"', "guests.1.name: 'guest1' is already the name of guests.0"),
+        ('"labubuntu"', '"baye"', "hosts.1.name: 'baye' is already the name of hosts.0"),
+        ('home = "baye"', 'home = "bye"', "guests.1.home: 'bye' is not a host: allowed are labubuntu, baye"),
+        ('server = "baye"', 'server = "b"', "share.server: 'b' is not a host: allowed are labubuntu, baye"),
+        (
+            "/mnt/private/artem",
+            "/mnt/privateer",
+            "guests.0.config: '/mnt/privateer/guest1.cfg' is not on the share: it must be below /mnt/private",
+        ),
+        (
+            "/mnt/private/artem",
+            "/mnt/private/..",
+            "guests.0.config: '/mnt/private/../guest1.cfg' is not an abs",
+        ),
+        ('"/srv/private"', '"private"', "share.export: 'private' is not an absolute path"),
+        ("keys/id", "keys/none", "hosts.0.key_file: there is no file "),
+        ("swap = true", "swap = 1", "guests.0.swap: 1 is not allowed: it must be a valid boolean"),
+        ("port = 22", "ports = 22", "hosts.0.ports: unknown key: allowed are name, address, user, port"),
+        ("[timeouts]", "[timeout]", "timeout: unknown key: allowed are name, kind, share"),
+        ("boot_seconds", "boots", "timeouts.boots: unknown key: allowed are command_seconds, boot_seconds"),
+        ('password_env = "BAYE_PASSWORD"', 'password = "x"', "hosts.1.password: a lab file holds no secrets"),
+        ('ping_target = "10.1.1.1"\n', "", "guests.0.ping_target: is missing and must be given"),
+        ('"google.com"', '"-f"', "guests.1.ping_target: '-f' is neither an IP address nor a host name"),
+        ('"google.com"', '"10.1.1.400"', "guests.1.ping_target: '10.1.1.400' is not an IP address"),
+        ("gap_ms = 20000", "gap_ms = 0", "probes.max_outside_gap_ms: 0 is not allowed: it must be greater"),
+        ('name = "lia-lab-2"', "", "name: is missing and must be given"),
+        ('name = "lia-lab-2"', 'name = "../x"', "name: '../x' is not a name"),
+        (
+            'name = "lia-lab-2"',
+            'kind = "replay"\nname = "x"',
+            'kind: "replay" is not allowed: it must be \'em',
+        ),
+        ("port = 22", 'port = "22"', 'hosts.0.port: "22" is not allowed: it must be a valid integer'),
+        ('name = "lia-lab-2"', "name = lia", "not valid TOML: Invalid value (at line 2, column 8)"),
+    ],
+)
+def test_one_clear_line(file: Path, old: str, new: str, line: str) -> None:
+    said = [each for each in problems(file, (old, new)) if each.startswith(f"lab.toml: {line}")]
+    assert len(said) == 1
+
+
+def test_a_secret_is_not_repeated(file: Path) -> None:
+    said = problems(file, ('password_env = "BAYE_PASSWORD"', 'password = "hunter2"'))
+    assert len(said) == 1
+    assert "hunter2" not in said[0]
+    assert said[0].endswith("name an environment variable in password_env instead")
+
+
+def test_every_problem_is_told(file: Path) -> None:
+    said = problems(file, ('"10.1.1.143"', '"x"'), ("port = 22", "prot = 22"), ("keys/id", "keys/none"))
+    assert len(said) == 3
+    said = problems(file, ('home = "baye"', 'home = "b"'), ('server = "baye"', 'server = "b"'))
+    assert len(said) == 2
+    assert all(line.startswith("lab.toml: ") for line in said)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_lab_has_two_hosts(file: Path, count: int) -> None:
+    before, host, *rest = GOOD.split("[[hosts]]")
+    guests = "[[guests]]" + rest[0].split("[[guests]]", 1)[1]
+    file.write_text(before + "".join(f"[[hosts]]{host}" for _ in range(count)) + guests)
+    with pytest.raises(UsageError) as refusal:
+        load(file)
+    assert "lab.toml: hosts: a lab has exactly two hosts: write two [[hosts]] tables" in refusal.value.message
+    assert len(refusal.value.message.splitlines()) == 1
+
+
+def test_a_lab_has_guests(file: Path) -> None:
+    start = GOOD.index("[[guests]]")
+    file.write_text("guests = []\n" + GOOD[:start])
+    with pytest.raises(UsageError, match=r"lab.toml: guests: at least one is needed"):
+        load(file)
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file") as refusal:
+        load(tmp_path / "lab.toml")
+    assert "README.md" in refusal.value.hint
+    (tmp_path / "lab.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        load(tmp_path / "lab.toml")
+
+
+def test_a_lab_made_by_hand_is_checked_too(file: Path) -> None:
+    lab = load(file)
+    with pytest.raises(ValueError, match="already that of"):
+        LabFile(name="x", share=lab.share, hosts=(lab.hosts[0], lab.hosts[0]), guests=lab.guests)
+    assert LabFile(name="x", share=lab.share, hosts=lab.hosts, guests=lab.guests).probes == ProbeSpec()
+
+
+def test_the_password_comes_from_the_environment(file: Path) -> None:
+    from xenlab.remote.login import Login
+
+    server = load(file).hosts[1]
+    login = Login.of(server, {"BAYE_PASSWORD": "hunter2"})
+    assert (login.address, login.password) == ("10.1.1.143", "hunter2")
+    assert "hunter2" not in repr(login)
+    with pytest.raises(UsageError, match="BAYE_PASSWORD"):
+        Login.of(server, {})

@@ -1,0 +1,339 @@
+"""Remote hosts, against a real SSH server in this process that runs its commands with sh."""
+
+import contextlib
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, timedelta
+from io import BufferedReader
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from xenlab.errors import LabFault
+from xenlab.remote import connection, errors
+from xenlab.remote.host import RemoteHost
+from xenlab.remote.login import Limits, Login
+from xenlab.remote.record import CommandRecord
+from xenlab.remote.result import CommandResult
+from xenlab.remote.waiting import wait_for
+
+Records = list[CommandRecord]
+LIMITS = Limits(connect=2, banner=2, login=2, channel=2)
+
+
+class Door(paramiko.ServerInterface):
+    def __init__(self, server: "Sshd") -> None:
+        self.server = server
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return paramiko.AUTH_SUCCESSFUL if key == self.server.user_key else paramiko.AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.server.commands.append(command.decode())
+        if self.server.dies_on and self.server.dies_on in command.decode():
+            self.server.drop()
+        else:
+            threading.Thread(target=serve, args=(channel, command), daemon=True).start()
+        return True
+
+
+def serve(channel: paramiko.Channel, command: bytes) -> None:
+    # Input only comes once the client has our word that the command runs; sshd gives it first, too.
+    first = channel.recv(65536)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["sh", "-c", command], stdin=pipe, stdout=pipe, stderr=pipe) as child:
+
+        def pump(source: BufferedReader, send: Callable[[bytes], None]) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.read1(65536):
+                    send(data)
+
+        def feed() -> None:
+            with contextlib.suppress(OSError, ValueError), child.stdin:
+                child.stdin.write(first)
+                while data := channel.recv(65536):
+                    child.stdin.write(data)
+
+        threading.Thread(target=feed, daemon=True).start()
+        errors_pump = threading.Thread(target=pump, args=(child.stderr, channel.sendall_stderr))
+        errors_pump.start()
+        pump(child.stdout, channel.sendall)
+        errors_pump.join()
+        code = child.wait()
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        if code >= 0:
+            channel.send_exit_status(code)
+        channel.shutdown_write()
+        channel.close()
+
+
+class Sshd:
+    def __init__(self) -> None:
+        self.host_key = paramiko.ECDSAKey.generate()
+        self.user_key = paramiko.ECDSAKey.generate()
+        self.commands: list[str] = []
+        self.dies_on: str | None = None
+        self.transports: list[paramiko.Transport] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                transport = paramiko.Transport(client)
+                transport.add_server_key(self.host_key)
+                self.transports.append(transport)
+                with contextlib.suppress(paramiko.SSHException, EOFError):
+                    transport.start_server(server=Door(self))
+
+    def drop(self) -> None:
+        for transport in self.transports:
+            transport.sock.shutdown(socket.SHUT_RDWR)
+
+    def ran(self, what: str) -> int:
+        return sum(what in command for command in self.commands)
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for transport in self.transports:
+            transport.close()
+
+
+@pytest.fixture
+def sshd() -> Iterator[Sshd]:
+    server = Sshd()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def login(sshd: Sshd, tmp_path: Path) -> Login:
+    key = f"{sshd.host_key.get_name()} {sshd.host_key.get_base64()}"
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{sshd.port} {key}\n")
+    sshd.user_key.write_private_key_file(str(tmp_path / "id"))
+    return Login("127.0.0.1", "root", tmp_path / "known_hosts", sshd.port, tmp_path / "id")
+
+
+@pytest.fixture
+def records() -> Records:
+    return []
+
+
+@pytest.fixture
+def host(login: Login, records: Records) -> Iterator[RemoteHost]:
+    remote = RemoteHost("baye", login, records.append, limits=LIMITS)
+    yield remote
+    remote.close()
+
+
+def script(host: RemoteHost, text: str, *args: str, timeout: float | None = None) -> CommandResult:
+    return host.run("sh", "-c", text, "sh", *args, timeout=timeout)
+
+
+def test_arguments_arrive_as_they_were_given(host: RemoteHost) -> None:
+    awkward = ["a b", "$HOME", "`id`", "'", '"', "*", ";true", "", "a\nb", "Füße", "-n", "\\"]
+    result = host.run("printf", "%s|", *awkward)
+    assert result.ok
+    assert result.stdout == "".join(f"{word}|" for word in awkward)
+
+
+def test_a_command_is_recorded(host: RemoteHost, records: Records) -> None:
+    before = time.monotonic()
+    host.run("sh", "-c", "echo out; echo err >&2; exit 3")
+    (record,) = records
+    assert (record.host, record.exit_code, record.stdout, record.stderr) == ("baye", 3, "out\n", "err\n")
+    assert record.command == "sh -c 'echo out; echo err >&2; exit 3'"
+    assert record.started.utcoffset() == timedelta(0)
+    assert record.started.tzinfo is UTC
+    assert before <= record.monotonic <= time.monotonic()
+    assert 0 < record.seconds < 5
+    assert not record.timed_out
+
+
+def test_much_on_both_streams_does_not_hang(host: RemoteHost) -> None:
+    result = script(host, "head -c 4000000 /dev/zero >&2; head -c 4000000 /dev/zero", timeout=5)
+    assert result.ok
+    assert (len(result.stdout), len(result.stderr)) == (4000000, 4000000)
+
+
+def test_standard_input(host: RemoteHost) -> None:
+    assert host.run("wc", "-c", stdin="x" * 3_000_000).stdout.strip() == "3000000"
+    assert host.run("cat").stdout == ""
+    assert host.run("true", stdin="x" * 3_000_000).ok
+
+
+def test_output_that_is_not_utf8(host: RemoteHost) -> None:
+    assert script(host, r"printf 'caf\351'").stdout == "caf\N{REPLACEMENT CHARACTER}"
+
+
+def test_messages_are_in_plain_english(host: RemoteHost) -> None:
+    assert script(host, 'echo "$LC_ALL ${PATH##*:}"').stdout == "C.UTF-8 /sbin\n"
+
+
+def test_a_timeout_is_bounded_and_recorded_and_leaves_the_connection_usable(
+    host: RemoteHost, records: Records, sshd: Sshd
+) -> None:
+    host.run("true")
+    begun = time.monotonic()
+    with pytest.raises(errors.CommandTimedOut, match=r"baye: `sh -c .* did not end within 0.3 s"):
+        script(host, "echo first; sleep 30", timeout=0.3)
+    assert time.monotonic() - begun < 2
+    last = records[-1]
+    assert (last.exit_code, last.timed_out, last.stdout) == (None, True, "first\n")
+    assert 0.3 <= last.seconds < 2
+    assert host.run("echo", "still here").stdout == "still here\n"
+    assert len(sshd.transports) == 1
+
+
+def test_a_background_child_that_holds_the_output_counts_as_not_ended(host: RemoteHost) -> None:
+    with pytest.raises(errors.CommandTimedOut):
+        script(host, "sleep 1 & echo started", timeout=0.2)
+    assert script(host, "sleep 1 >/dev/null 2>&1 & echo started", timeout=0.8).ok
+
+
+def test_the_host_ends_a_process_that_outlived_its_time(
+    host: RemoteHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "GRACE_SECONDS", 0)
+    with pytest.raises(errors.CommandTimedOut):
+        script(host, 'echo $$ >"$1"; sleep 60', str(tmp_path / "pid"), timeout=0.2)
+    pid = (tmp_path / "pid").read_text().strip()
+    assert Path("/proc", pid).exists()
+    wait_for(lambda: not Path("/proc", pid).exists(), "the process to end", 5, 0.05)
+
+
+@pytest.mark.parametrize("knows", ["-k", "plain", "nothing"])
+def test_any_kind_of_timeout_program_will_do(
+    host: RemoteHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows: str, sshd: Sshd
+) -> None:
+    fake = tmp_path / "bin" / "timeout"
+    fake.parent.mkdir()
+    refusal = {"-k": "", "plain": '[ "$1" = -k ] && exit 1;', "nothing": "exit 127;"}[knows]
+    fake.write_text(f'#!/bin/sh\n{refusal} [ "$1" = -k ] && shift 2; shift; exec "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    assert host.run("echo", "ran").stdout == "ran\n"
+    expected = {"-k": "timeout -k 5 62 echo ran", "plain": "timeout 62 echo ran", "nothing": " echo ran"}
+    assert sshd.commands[-1].endswith(expected[knows])
+    assert ("timeout" in sshd.commands[-1]) == (knows != "nothing")
+
+
+def test_a_process_ended_by_a_signal(host: RemoteHost) -> None:
+    result = script(host, "read -r _ _ _ login_shell _ </proc/$PPID/stat; kill -9 $login_shell")
+    assert result.exit_code == -1
+    with pytest.raises(errors.RemoteCommandFailed, match="ended by a signal"):
+        result.check()
+
+
+def test_check_tells_the_last_line_of_stderr(host: RemoteHost) -> None:
+    assert host.run("true").check().ok
+    with pytest.raises(errors.RemoteCommandFailed) as failure:
+        script(host, "echo chatter >&2; echo libxl: error: no >&2; exit 4").check(hint="look")
+    fault = failure.value
+    assert isinstance(fault, LabFault)
+    assert (fault.actual, fault.expected, fault.host) == ("libxl: error: no", "exit code 0", "baye")
+    assert "exit code 4" in fault.message
+    assert fault.hint == "look"
+
+
+def test_several_threads_share_one_connection(host: RemoteHost, sshd: Sshd) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        results = list(pool.map(lambda i: host.run("echo", str(i)).stdout, range(24)))
+    assert results == [f"{i}\n" for i in range(24)]
+    assert len(sshd.transports) == 1
+
+
+def test_a_dead_connection_is_opened_anew_before_a_command(host: RemoteHost, sshd: Sshd) -> None:
+    assert sshd.transports == []  # it connects when first used
+    host.run("true")
+    sshd.drop()
+    assert host.run("echo", "again").stdout == "again\n"
+    assert sshd.ran("echo again") == 1
+    assert len(sshd.transports) == 2
+
+
+def test_a_command_that_was_sent_is_never_sent_again(host: RemoteHost, sshd: Sshd, records: Records) -> None:
+    sshd.dies_on = "migrate"
+    with pytest.raises(errors.ConnectionLost, match="the connection broke during `echo migrate`") as loss:
+        host.run("echo", "migrate")
+    assert loss.value.sent
+    assert sshd.ran("migrate") == 1
+    assert (records[-1].exit_code, records[-1].timed_out) == (None, False)
+    assert host.run("echo", "next").ok
+
+
+def test_the_pinned_connection_never_reconnects(host: RemoteHost, sshd: Sshd, records: Records) -> None:
+    host.run("true")
+    pinned = host.pinned_connection()
+    assert len(sshd.transports) == 2
+    assert pinned.run("echo", "a b").stdout == "a b\n"
+    assert records[-1].command == "echo 'a b'"
+    host.close()
+    assert pinned.alive
+    sshd.drop()
+    with pytest.raises(errors.ConnectionLost):
+        pinned.run("true")
+    assert not pinned.alive
+    assert len(sshd.transports) == 2
+    pinned.close()
+
+
+def test_files(host: RemoteHost, tmp_path: Path, records: Records) -> None:
+    path = tmp_path / "a file"
+    data = bytes(range(256)) * 100
+    host.write_file(str(path), data, 0o640)
+    assert path.read_bytes() == data
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert host.read_bytes(str(path), len(data)) == data
+    with pytest.raises(errors.RemoteCommandFailed, match="larger"):
+        host.read_bytes(str(path), 10)
+    with pytest.raises(errors.RemoteCommandFailed) as failure:
+        host.read_bytes(str(tmp_path / "none"))
+    assert "No such file" in failure.value.actual
+    assert len(records) == 4
+
+
+def test_testinfra_modules_use_the_same_bounded_and_recorded_way(
+    host: RemoteHost, tmp_path: Path, records: Records, sshd: Sshd
+) -> None:
+    file = tmp_path / "it's here"
+    file.write_text("Füße")
+    assert host.modules.file(str(file)).exists
+    assert host.modules.file(str(file)).content_string == "Füße"
+    assert not host.modules.file(str(tmp_path / "not")).exists
+    assert len(records) >= 3
+    assert len(sshd.transports) == 1
+
+
+def test_the_fingerprint_is_the_verified_key(host: RemoteHost, sshd: Sshd) -> None:
+    assert host.fingerprint == sshd.host_key.fingerprint
+    assert host.fingerprint.startswith("SHA256:")
+
+
+def test_waiting_for_a_login(host: RemoteHost, login: Login, sshd: Sshd) -> None:
+    host.wait_until_reachable(2)
+    sshd.stop()
+    gone = RemoteHost("baye", login, lambda _: None, limits=LIMITS)
+    with pytest.raises(errors.HostUnreachable, match=r"waited 0 s for guest1 to boot: .*refused"):
+        gone.wait_until_reachable(0.2, "guest1 to boot")
+    login.key_file.write_text("no key")
+    begun = time.monotonic()
+    with pytest.raises(errors.LoginRefused):
+        gone.wait_until_reachable(30)
+    assert time.monotonic() - begun < 5

@@ -1,0 +1,82 @@
+"""QEMU's command line for one host. Nothing is started."""
+
+from pathlib import Path
+
+import pytest
+
+from xenlab.testbed.images import Images
+from xenlab.testbed.plan import HOSTS, HostPlan
+from xenlab.testbed.profiles import PROFILES, profile_named
+from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu
+
+TCG = Accelerator("tcg", "for a test")
+
+
+def qemu(
+    folder: Path = Path("/lab"), *, host: HostPlan = HOSTS[0], profile: str = "modern", on: Accelerator = TCG
+) -> Qemu:
+    return Qemu(host, profile_named(profile), Images(folder / "images"), folder, Path("/run/sockets"), on)
+
+
+def option(argv: list[str], name: str) -> str:
+    """The value of an option that is there once."""
+    assert argv.count(name) == 1, name
+    return argv[argv.index(name) + 1]
+
+
+def split(value: str) -> list[str]:
+    """An option's value as QEMU takes it apart: a doubled comma is a comma."""
+    return [part.replace("\0", ",") for part in value.replace(",,", "\0").split(",")]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+def test_a_host_has_its_own_disk_tap_and_mac(host: HostPlan, profile: str) -> None:
+    argv = qemu(host=host, profile=profile).command(restore=False)
+    assert split(option(argv, "-netdev"))[:3] == ["tap", "id=net", f"ifname={host.tap}"]
+    assert f"file=/lab/{host.name}.qcow2" in split(option(argv, "-drive"))
+    devices = [split(argv[i + 1]) for i, word in enumerate(argv) if word == "-device"]
+    nic = next(device for device in devices if device[0].startswith("virtio-net"))
+    assert f"mac={host.mac}" in nic
+    assert len(host.tap) <= 15
+    assert option(argv, "-m") == str(profile_named(profile).memory_mib)
+    assert split(option(argv, "-qmp"))[0] == f"unix:/run/sockets/{host.name}.qmp"
+
+
+def test_the_nic_has_no_boot_rom() -> None:
+    argv = qemu().command(restore=False)
+    assert sum(split(word)[-1] == "romfile=" for word in argv) == 1
+
+
+def test_only_a_restore_loads_the_snapshot() -> None:
+    assert "-loadvm" not in qemu().command(restore=False)
+    restored = qemu().command(restore=True)
+    assert option(restored, "-loadvm") == SNAPSHOT
+    assert [word for word in restored if word not in ("-loadvm", SNAPSHOT)] == qemu().command(restore=False)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_xen_gets_two_modules_the_kernel_with_its_own_command_line(profile: str) -> None:
+    argv = qemu(profile=profile).command(restore=False)
+    kernel, initrd = split(option(argv, "-initrd"))
+    assert kernel.startswith("/lab/images/vmlinuz root=/dev/vda rw console=hvc0 ")
+    assert initrd == "/lab/images/initrd.img"
+    assert option(argv, "-kernel") == "/lab/images/xen"
+    assert "dom0_mem=768M,max:768M" in option(argv, "-append").split()
+    assert "spec-ctrl=eager-fpu=yes" in option(argv, "-append").split()
+
+
+def test_a_folder_with_a_comma_is_still_one_folder() -> None:
+    argv = qemu(Path("/home/a,b/lab")).command(restore=False)
+    assert "file=/home/a,b/lab/labubuntu.qcow2" in split(option(argv, "-drive"))
+    kernel, initrd = split(option(argv, "-initrd"))
+    assert kernel.startswith("/home/a,b/lab/images/vmlinuz ")
+    assert initrd == "/home/a,b/lab/images/initrd.img"
+
+
+def test_accelerators() -> None:
+    emulated = qemu().command(restore=False)
+    assert split(option(emulated, "-accel")) == ["tcg", "thread=multi", "tb-size=256"]
+    assert {"-smap", "-smep", "-pku", "-la57"} < set(split(option(emulated, "-cpu")))
+    virtual = qemu(on=Accelerator("kvm", "")).command(restore=False)
+    assert (option(virtual, "-accel"), option(virtual, "-cpu")) == ("kvm", "host")

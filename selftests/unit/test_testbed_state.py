@@ -1,0 +1,106 @@
+"""What is running: processes known by PID and start time, and the state that outlives us."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xenlab.testbed.state import LabState, ProcessId
+
+
+@pytest.fixture
+def child() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of ours that runs until it is killed."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_process_is_alive_until_it_is_killed(child: "subprocess.Popen[bytes]") -> None:
+    known = ProcessId.of(child.pid)
+    assert known.alive
+    known.kill()
+    assert not known.alive
+    known.kill()  # once more is no harm
+
+
+def test_a_zombie_is_not_alive(child: "subprocess.Popen[bytes]") -> None:
+    known = ProcessId.of(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet collected
+    assert Path(f"/proc/{child.pid}").exists()
+    assert not known.alive
+
+
+def test_a_reused_pid_is_somebody_else(child: "subprocess.Popen[bytes]") -> None:
+    known = replace(ProcessId.of(child.pid), started=1)
+    assert not known.alive
+    known.kill()
+    assert child.poll() is None, "a process that only shares the PID must not be killed"
+
+
+def test_a_name_with_brackets_and_spaces_does_not_confuse(tmp_path: Path) -> None:
+    program = tmp_path / "x) S 1 (y"
+    program.symlink_to("/bin/sleep")
+    process = subprocess.Popen([program, "60"])
+    try:
+        assert ProcessId.of(process.pid).alive
+    finally:
+        process.kill()
+        process.wait()
+    assert ProcessId(process.pid, 1).alive is False
+
+
+def a_state(folder: Path, keeper: ProcessId | None) -> LabState:
+    return LabState(
+        folder,
+        profile="classic",
+        accelerator="tcg",
+        reason="this machine has no /dev/kvm",
+        images=str(folder / "images"),
+        sockets="/run/xenlab",
+        keeper=keeper,
+        hosts={"baye": ProcessId(7, 8)},
+        ready=True,
+        since=1234.5,
+    )
+
+
+@pytest.mark.parametrize("keeper", [None, ProcessId(5, 6)])
+def test_state_is_read_back_as_it_was_saved(keeper: ProcessId | None, tmp_path: Path) -> None:
+    state = a_state(tmp_path, keeper)
+    state.save()
+    assert LabState.load(tmp_path) == state
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_no_state_is_none(tmp_path: Path) -> None:
+    assert LabState.load(tmp_path) is None
+    assert LabState.load(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        *(b"", b"{", b"[]", b"null", b"7", b"{}", b"\xff\xfe", b'{"keeper": 5, "hosts": {}}'),
+        *(b'{"keeper": null, "hosts": []}', b'{"keeper": null, "hosts": {"baye": {"pid": 1}}}'),
+        b'{"keeper": null, "hosts": {}, "colour": "red"}',
+    ],
+)
+def test_a_garbled_state_is_none(garbage: bytes, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_bytes(garbage)
+    assert LabState.load(tmp_path) is None
+
+
+def test_running_means_ready_and_every_process_alive(child: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+    alive, gone = ProcessId.of(child.pid), ProcessId(child.pid, 1)
+    state = LabState(tmp_path, keeper=alive, hosts={"baye": alive}, ready=True)
+    assert state.running
+    assert not replace(state, ready=False).running
+    assert not replace(state, keeper=None).running
+    assert not replace(state, keeper=gone).running
+    assert not replace(state, hosts={"baye": alive, "labubuntu": gone}).running

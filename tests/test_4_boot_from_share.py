@@ -1,0 +1,25 @@
+"""Step 4: the guest runs as well as before, from the share."""
+
+from xenlab.grading.steps import check, step
+from xenlab.lab.dom0 import Dom0
+from xenlab.lab.guest import Guest
+
+
+@step("boot-from-share", points=15, needs="path-fixes")
+def test_guest_boots_from_the_share(guest: Guest, home: Dom0) -> None:
+    """The guest boots on its home host from the share, takes logins, and keeps what is written to its disk.
+
+    `xl create` its config, `xl console` it to the login prompt, ping it, log in, look at `findmnt /` and `swapon`.
+    """
+    if not guest.is_running:
+        guest.create(on=home)
+    check(guest.runs_only_on(home), essential=True)
+    check(guest.answers_ping())
+    check(guest.answers(), essential=True)
+    check(guest.shows_login_prompt())
+    for finding in guest.keeps_devices_on_share():
+        check(finding)
+    check(guest.has_root_device())
+    check(guest.has_swap())
+    with guest.nonce() as nonce:
+        check(guest.still_has(nonce))

@@ -1,0 +1,28 @@
+"""Step 6: the guest moves while it runs, and nobody notices."""
+
+from fixtures.nouns import Moves
+from xenlab.grading.steps import check, step
+from xenlab.lab.dom0 import Dom0
+from xenlab.lab.guest import Guest
+
+
+@step("live-migration", points=20, needs="cold-migration")
+def test_guest_moves_while_pinged(guest: Guest, home: Dom0, peer: Dom0, moves: Moves) -> None:
+    """The guest moves to the other host and back while it runs, and neither ping loses its thread.
+
+    Ping it from outside, ping out from inside, `xl migrate` it: the last packet here is icmp_seq=23, the first
+    there icmp_seq=24; the same SSH session goes on, and the guest does not boot again.
+    """
+    with guest.nonce() as nonce:
+        for target in (peer, home):
+            with moves.watched(guest) as watch:
+                move = guest.live_migrate(to=target)
+            outside, inside = moves.keep(move, watch)
+            check(guest.runs_only_on(target), essential=True)
+            check(move.kept_its_boot())
+            check(watch.uptime_went_on(move))
+            check(watch.connection_lived())
+            check(outside.is_continuous())
+            check(inside.is_continuous())
+            check(watch.writes_went_on())
+            check(guest.still_has(nonce))

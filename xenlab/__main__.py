@@ -1,0 +1,7 @@
+"""`python -m xenlab`, as ./lab calls it."""
+
+import sys
+
+from xenlab.cli import main
+
+sys.exit(main())

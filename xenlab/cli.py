@@ -1,0 +1,216 @@
+"""The verbs of ./lab."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from xenlab import __version__
+from xenlab.errors import UsageError, XenlabError
+from xenlab.lab.lab import Lab
+from xenlab.opening import EMBEDDED, guest_names
+from xenlab.testbed import provision, shell
+from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
+from xenlab.testbed.faults import fault_named, faults
+from xenlab.testbed.plan import HOSTS
+from xenlab.testbed.profiles import PROFILES
+
+WORKING_COPY = Path(__file__).resolve().parent.parent
+
+EPILOG = """\
+examples:
+  ./lab verify                       boot the embedded lab, grade every step, write reports/
+  ./lab verify --lab my-lab.toml     grade your own two hosts
+  ./lab verify --step live-migration grade that step and what it needs
+  ./lab up; ./lab ssh baye           look around in the embedded lab
+  ./lab down                         and leave nothing of it
+
+exit status: 0 all passed, 1 something failed, 2 the call or a file is wrong, 3 the lab could not be observed
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(
+        prog="./lab",
+        description="Says whether a two-host Xen lab really works, grades it, and shows the proof.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"xenlab {__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    verify = _verb(verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration")
+    verify.add_argument("--lab", default=EMBEDDED, metavar="embedded|PATH", help="the lab (default: embedded)")
+    _profile(verify, default=None)
+    verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
+    verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
+
+    test = _verb(
+        verbs, "test", _test, "run the project's own tests (lint, types, unit, embedded)", "-- -m 'not embedded'"
+    )
+    test.add_argument("pytest", nargs="*", help="arguments for pytest (after --)")
+
+    up = _verb(verbs, "up", _up, "bring the embedded lab up and leave it running", "--profile classic")
+    _profile(up, default=DEFAULT_PROFILE)
+    up.add_argument("--cold", action="store_true", help="boot anew instead of restoring the snapshot")
+
+    _verb(verbs, "status", _status, "what is running, and how to reach it")
+    ssh = _verb(
+        verbs, "ssh", _ssh, "a root shell on a host (or guest) of the running lab, or one command", "baye xl list"
+    )
+    ssh.add_argument("machine", metavar="HOST")
+    ssh.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    console = _verb(verbs, "console", _console, "a guest's console (leave with Ctrl-])", "guest1")
+    console.add_argument("guest", metavar="GUEST")
+    break_ = _verb(
+        verbs, "break", _break, "plant a fault in the running embedded lab (down and up undo it)", "config-path"
+    )
+    break_.add_argument("fault", metavar="FAULT")
+    _verb(verbs, "faults", _faults, "the faults that can be planted, and which check each turns red")
+    _verb(verbs, "down", _down, "end the lab and leave nothing of it")
+    return top
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    what: str,
+    example: str = "",
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=what, description=what, epilog=f"example: ./lab {name} {example}".rstrip())
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _profile(verb: argparse.ArgumentParser, default: str | None) -> None:
+    verb.add_argument(
+        "--profile", choices=PROFILES, default=default, help=f"the embedded lab's release (default: {DEFAULT_PROFILE})"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, _interrupt)
+    arguments = parser().parse_args(argv)
+    verb: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return verb(arguments)
+    except XenlabError as problem:
+        print(f"xenlab: {problem}", file=sys.stderr)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        print("xenlab: interrupted; nothing of this call is left running", file=sys.stderr)
+        return 130
+
+
+def _interrupt(_sign: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: through every clean-up on the way."""
+    raise KeyboardInterrupt
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    names = guest_names(arguments.lab)
+    for guest in arguments.guest:
+        if guest not in names:
+            raise UsageError(f"--guest {guest}: this lab has {', '.join(names)}")
+    options = [f"--lab={arguments.lab}"]
+    options += [f"--profile={arguments.profile}"] if arguments.profile else []
+    options += [f"--guest={guest}" for guest in arguments.guest]
+    options += [f"--step={step}" for step in arguments.step]
+    return _pytest(["tests", *options])
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+        print(f"$ {' '.join(tool)}", flush=True)
+        if subprocess.run([sys.executable, "-m", *tool], cwd=WORKING_COPY, check=False).returncode:
+            return 1
+    return _pytest(["selftests", "-v", *arguments.pytest])
+
+
+def _pytest(arguments: list[str]) -> int:
+    """Run pytest as a child; what it says about its call (4, 5) is exit 2 here, an interruption is 130.
+
+    In a session of its own a terminal's Ctrl-C reaches us alone: told once, it cleans up undisturbed.
+    """
+    command = [sys.executable, "-m", "pytest", *arguments]
+    child = subprocess.Popen(command, cwd=WORKING_COPY, start_new_session=True)
+    interrupted = False
+    while True:
+        try:
+            code = child.wait()
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+            child.send_signal(signal.SIGINT)
+    return 130 if interrupted else {4: 2, 5: 2}.get(code, code)
+
+
+def _lab() -> EmbeddedLab:
+    return EmbeddedLab(WORKING_COPY, Console(stderr=True))
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    started = time.monotonic()
+    _lab().up(arguments.profile, cold=arguments.cold)
+    print(f"the {arguments.profile} lab is up after {time.monotonic() - started:.1f} s: ./lab status, ./lab ssh HOST")
+    return 0
+
+
+def _status(_arguments: argparse.Namespace) -> int:
+    lab = _lab()
+    state = lab.state()
+    if state is None:
+        print("no lab is up in this working copy")
+        return 0
+    minutes = (time.time() - state.since) / 60
+    word = "up" if state.running else "broken (./lab down clears it)"
+    print(f"{state.profile} lab: {word}, since {minutes:.0f} min, on {state.accelerator} ({state.reason})")
+    for host in HOSTS:
+        process = state.hosts.get(host.name)
+        alive = f"pid {process.pid}" if process and process.alive else "gone"
+        print(f"  {host.name:<10} {host.address:<12} {alive}, console log {lab.folder / f'{host.name}.console.log'}")
+    print(f"  lab file   {lab.lab_file}")
+    return 0 if state.running else 3
+
+
+def _ssh(arguments: argparse.Namespace) -> int:
+    return _become(shell.ssh(_lab().join(), arguments.machine, arguments.command))
+
+
+def _console(arguments: argparse.Namespace) -> int:
+    return _become(shell.console(_lab().join(), arguments.guest))
+
+
+def _become(argv: list[str]) -> int:
+    """Hand the terminal over to another program, which inherits the lab's namespace."""
+    os.execvp(argv[0], argv)
+
+
+def _break(arguments: argparse.Namespace) -> int:
+    fault = fault_named(arguments.fault)
+    with Lab(_lab().join(), sink=provision.no_record) as lab:
+        fault.plant(lab)
+    print(f"planted: {fault.what}; step {fault.step} should now fail at {fault.check}")
+    return 0
+
+
+def _faults(_arguments: argparse.Namespace) -> int:
+    for fault in faults():
+        print(f"{fault.name:<15} {fault.what} (turns red: {fault.step}, {fault.check})")
+    return 0
+
+
+def _down(_arguments: argparse.Namespace) -> int:
+    print("the lab is down" if _lab().down() else "no lab was up")
+    return 0

@@ -1,0 +1,1 @@
+"""Steps, checks and grades: how looks at a lab become points."""

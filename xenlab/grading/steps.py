@@ -1,0 +1,77 @@
+"""What a graded test is written with: `@step` on the test, `check` within it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import allure
+import pytest
+
+from xenlab.grading.run import ChecksFailedError, running
+from xenlab.grading.scoring import StepSpec
+from xenlab.outcomes import Finding, Outcome
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def step(id: str, *, points: float, needs: str | tuple[str, ...] | None = None) -> Callable[[F], F]:
+    """Mark a test as a graded step worth `points`, to be run after the steps it `needs` have passed.
+
+    The first line of the test's docstring is the step's title, which is what the student reads. Tests that
+    share an id and its points are parts of one step, each weighing the same.
+
+    :raises UsageError: no docstring, or an id or points that cannot be.
+    """
+    required = (needs,) if isinstance(needs, str) else tuple(needs or ())
+
+    def mark(function: F) -> F:
+        title = next(iter((function.__doc__ or "").strip().splitlines()), "")
+        marked: F = pytest.mark.step(StepSpec(id, title, points, required))(function)
+        return marked
+
+    return mark
+
+
+def check(
+    finding: Finding | bool,
+    *,
+    id: str = "",
+    hint: str = "",
+    expected: str = "",
+    actual: str = "",
+    essential: bool = False,
+) -> bool:
+    """Record whether `finding` holds, and go on either way; returns whether it holds.
+
+    A step with a failed check fails at its end, and tells all that failed; with `essential`, which is for
+    what the rest of the step rests on, it ends at once. Texts given here win over the finding's.
+
+    :raises UsageError: no step is running.
+    :raises TypeError: `finding` is neither a finding nor a bool, such as a method that was not called and so
+        would always hold.
+    :raises ChecksFailedError: an essential check failed.
+    """
+    __tracebackhide__ = True
+    run = running()
+    if isinstance(finding, bool):
+        number = len(run.checks) + 1
+        finding = Finding(f"check-{number}", finding, expected="true", actual=str(finding).lower())
+    elif not isinstance(finding, Finding):
+        raise TypeError(f"check() takes a Finding or a bool, not {type(finding).__name__}")
+    result = run.add(
+        id or finding.id,
+        Outcome.PASSED if finding.holds else Outcome.FAILED,
+        expected=expected or finding.expected,
+        actual=actual or finding.actual,
+        # A hint says what to mend: beside a check that holds it would only mislead.
+        hint="" if finding.holds else hint or finding.hint,
+        host=finding.host,
+        guest=finding.guest,
+    )
+    try:
+        with allure.step(f"{result.id}: {result.expected}" if result.expected else result.id):
+            if not finding.holds:
+                raise ChecksFailedError(f"found {result.actual}")
+    except ChecksFailedError:
+        if essential and (failure := run.failure()):
+            raise failure from None
+    return finding.holds

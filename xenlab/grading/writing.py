@@ -1,0 +1,48 @@
+"""What a run leaves: the files under reports/ and the lines at the end of the terminal."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xenlab.evidence.text import brief, points
+from xenlab.grading.run import Run
+from xenlab.grading.scoring import first_to_fix
+from xenlab.outcomes import Grade
+from xenlab.report.html import render
+
+
+def write_reports(run: Run, grade: Grade) -> None:
+    """Write the evidence, the timelines, grade.json and report.html into the reports folder.
+
+    What the lab gave comes first, so that it is there even if making a page of it goes wrong.
+    """
+    run.journal.write(run.reports / "evidence")
+    timelines = run.reports / "timelines"
+    timelines.mkdir(parents=True, exist_ok=True)
+    for old in (*timelines.glob("*.svg"), *timelines.glob("*.csv")):
+        old.unlink()
+    for name, text in {**run.timelines, **run.traces}.items():
+        (timelines / name).write_text(text, encoding="utf-8")
+    (run.reports / "grade.json").write_text(grade.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
+    (run.reports / "report.html").write_text(render(grade, run.journal.entries, run.timelines), encoding="utf-8")
+
+
+def summary(grade: Grade, report: Path) -> Iterator[str]:
+    """The score, a line a step, what to fix first and where `report` is."""
+    width = max((len(step.id) for step in grade.steps), default=0)
+    for step in grade.steps:
+        blocked = f" (blocked by {step.blocked_by})" if step.blocked_by else ""
+        yield (
+            f"{step.outcome.value:8}{points(step.earned):>7} of {points(step.points):<6}"
+            f"{step.id:{width}}  {step.title}{blocked}"
+        )
+    yield ""
+    yield f"score: {points(grade.score.earned)} of {points(grade.score.possible)}, {grade.verdict}"
+    if found := first_to_fix(grade):
+        step, check = found
+        where = " on ".join(part for part in (check.guest, check.host) if part)
+        named = f"{step.id}: {check.id}" + (f" ({where})" if where else "")
+        expected = f"expected {brief(check.expected)}, found " if check.expected else ""
+        yield f"fix this first: {named}: {expected}{brief(check.actual)}"
+        if check.hint:
+            yield f"hint: {brief(check.hint)}"
+    yield f"report: {report}"

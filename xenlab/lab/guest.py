@@ -1,0 +1,396 @@
+"""A guest: where it runs, how it is reached, and its moves from host to host."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from xenlab.errors import CannotObserve, LabFault
+from xenlab.lab.config import GuestConfig
+from xenlab.lab.dom0 import BATCH_SSH, Dom0, HostPair
+from xenlab.lab.migration import Kind, Migration
+from xenlab.lab.share import NfsShare
+from xenlab.labfile import GuestSpec, TimeoutSpec
+from xenlab.outcomes import Finding
+from xenlab.probes.outside import OutsidePing
+from xenlab.remote import commands, facts
+from xenlab.remote.errors import HostUnreachable
+from xenlab.remote.host import RemoteHost
+from xenlab.remote.waiting import NotInTime, wait_for
+from xenlab.xen import xl
+from xenlab.xen.faults import GuestDidNotSuspend
+from xenlab.xen.messages import explain, parse_migration
+from xenlab.xen.parsers import Domain, DomainRow, GuestType
+
+NONCE_FILE = "/root/.xenlab-nonce"
+CONSOLE_SECONDS = 8
+_BOOT_LOOK_SECONDS = 20.0
+
+
+class Guest:
+    """One domU of the lab; `home` is the host where it belongs."""
+
+    def __init__(
+        self, spec: GuestSpec, remote: RemoteHost, hosts: HostPair, share: NfsShare, timeouts: TimeoutSpec
+    ) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.address = spec.address
+        self.remote = remote
+        self.hosts = hosts
+        self.share = share
+        self.timeouts = timeouts
+        self.home = hosts.named(spec.home)
+        self.config = GuestConfig(spec.name, spec.config, share, self.home)
+
+    def __repr__(self) -> str:
+        return f"Guest({self.name!r})"
+
+    # Where it is
+
+    @property
+    def places(self) -> dict[str, DomainRow]:
+        """The hosts that have this domain now, also when it is going down or half arrived.
+
+        :raises CannotObserve: a host does not answer; then nothing is said about where the guest is.
+        """
+        rows = {host.name: host.domain(self.name) for host in self.hosts}
+        return {name: row for name, row in rows.items() if row is not None}
+
+    @property
+    def host(self) -> Dom0:
+        """The one host it is on; raises LabFault when it is on none or on both."""
+        places = self.places
+        if len(places) != 1:
+            raise LabFault(
+                f"{self.name} is on {' and '.join(places) or 'no host'}",
+                expected=f"{self.name} on exactly one host",
+                actual=f"on {' and '.join(places) or 'none'}",
+                hint="destroy the wrong one at once: two writers ruin the disk"
+                if places
+                else f"xl create {self.spec.config}",
+                guest=self.name,
+            )
+        return self.hosts.named(next(iter(places)))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any host has it."""
+        return bool(self.places)
+
+    @property
+    def details(self) -> Domain:
+        """Its devices as Xen has them."""
+        return self.host.details(self.name)
+
+    def runs_only_on(self, host: Dom0) -> Finding:
+        """It is on this host, alive, and on no other."""
+        places = self.places
+        alive = host.name in places and places[host.name].alive
+        shown = ", ".join(f"{name} ({row.state})" for name, row in places.items())
+        return Finding(
+            "runs-only-on",
+            alive and len(places) == 1,
+            expected=f"{self.name} runs on {host.name} only",
+            actual=f"on {shown}" if shown else "on neither host",
+            hint="xl list on both hosts; a guest on both is a disk with two writers: destroy one at once",
+            host=host.name,
+            guest=self.name,
+        )
+
+    def keeps_devices_on_share(self) -> tuple[Finding, ...]:
+        """The running domain's own disks, kernel and ramdisk, by Xen's record, lie on the share.
+
+        Editing the config does not move a running guest's disks: xl goes on with what it stored.
+        """
+        host = self.host
+        domain = host.details(self.name)
+        named: list[tuple[str, str | None]] = [(f"disk {disk.vdev}", disk.target) for disk in domain.disks]
+        if not domain.bootloader:
+            named += [("kernel", domain.kernel), ("ramdisk", domain.ramdisk)]
+        return tuple(self._device_on_share(what, path, host) for what, path in named if path)
+
+    def _device_on_share(self, what: str, path: str, host: Dom0) -> Finding:
+        resolved = host.remote.run(*commands.resolve(path))
+        return Finding(
+            "device-on-share",
+            resolved.ok and self.share.holds(resolved.stdout.strip(), host),
+            expected=f"{what} below {self.share.mount_point}",
+            actual=path,
+            hint="shut the guest down and create it again from the fixed config",
+            host=host.name,
+            guest=self.name,
+        )
+
+    # What it shows from inside
+
+    @property
+    def boot_id(self) -> str:
+        """The kernel's random id of this boot (random(4))."""
+        return facts.boot_id(self.remote.run(*commands.boot_id()).check().stdout)
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since its boot."""
+        return facts.uptime(self.remote.run(*commands.uptime()).check().stdout)
+
+    def has_root_device(self) -> Finding:
+        """Its root file system is on the disk that the config gives it."""
+        device = facts.root_device(self.remote.run(*commands.root_device()).check().stdout)
+        disks = {disk.vdev: disk.target for disk in self.details.disks}
+        wanted = self.spec.root_device or next(iter(disks), "")
+        return Finding(
+            "root-device",
+            device == wanted and device in disks,
+            expected=f"/ on {wanted}",
+            actual=f"/ on {device}, which is {disks.get(device, 'no disk of the config')}",
+            hint="root= in the config, or in the guest's own GRUB, must name the shared disk's vdev",
+            guest=self.name,
+        )
+
+    def has_swap(self) -> Finding:
+        """Swap is in use exactly as the lab prescribes."""
+        swaps = facts.swaps(self.remote.run(*commands.swaps()).check().stdout)
+        shown = ", ".join(f"{swap.device} ({swap.size_kib} KiB)" for swap in swaps)
+        return Finding(
+            "swap",
+            bool(swaps) == self.spec.swap,
+            expected="swap in use" if self.spec.swap else "no swap",
+            actual=shown or "no swap in use",
+            hint="the swap disk's vdev in the config and in the guest's /etc/fstab must be the same",
+            guest=self.name,
+        )
+
+    def has_clean_disk(self) -> Finding:
+        """The kernel saw no error of a disk or file system since the boot, nor a journal to recover."""
+        errors = facts.disk_errors(self.remote.run(*commands.kernel_log()).check().stdout)
+        return Finding(
+            "disk-clean",
+            not errors,
+            expected="no disk or file system errors in the guest's kernel log",
+            actual="; ".join(errors[:3]) or "none",
+            hint="shut the guest down and run e2fsck on its disk",
+            guest=self.name,
+        )
+
+    @contextmanager
+    def nonce(self) -> Iterator[str]:
+        """A fresh nonce on the guest's disk, synced; removed again, however the body ends.
+
+        Where the body fails, a guest that cannot be asked to remove it must not hide why.
+        """
+        nonce = secrets.token_hex(16)
+        try:
+            self.remote.run(*commands.write_nonce(NONCE_FILE, nonce)).check()
+            yield nonce
+        except BaseException:
+            with suppress(CannotObserve, LabFault):
+                self._forget_nonce()
+            raise
+        self._forget_nonce()
+
+    def _forget_nonce(self) -> None:
+        self.remote.run(*commands.remove(NONCE_FILE)).check()
+
+    def still_has(self, nonce: str) -> Finding:
+        """The nonce written before is read back."""
+        read = self.remote.run(*commands.read_nonce(NONCE_FILE))
+        seen = read.stdout.strip() if read.ok else read.stderr.strip()
+        return Finding(
+            "nonce-intact",
+            seen == nonce,
+            expected=f"nonce {nonce}",
+            actual=seen[:200] or "nothing",
+            hint="the guest runs from another disk than before, or its writes were lost",
+            guest=self.name,
+        )
+
+    def answers(self) -> Finding:
+        """A login over SSH works, the host key verified."""
+        try:
+            self._await_login()
+        except HostUnreachable as late:
+            return Finding("login", False, f"a login on {self.address}", late.message, late.hint, guest=self.name)
+        return Finding(
+            "login",
+            True,
+            expected=f"a login on {self.address}",
+            actual=f"logged in, host key {self.remote.fingerprint}",
+            guest=self.name,
+        )
+
+    def answers_ping(self) -> Finding:
+        """It answers a ping from outside."""
+        with OutsidePing(self.address, interval=0.2) as ping:
+            try:
+                ping.wait_for_replies(3, timeout=30)
+            except CannotObserve as silent:
+                seen = silent.message
+            else:
+                seen = ""
+        return Finding(
+            "ping",
+            not seen,
+            expected=f"replies to a ping of {self.address}",
+            actual=seen or "3 replies",
+            hint="look at the guest's address, and at the bridge that its vif is on",
+            guest=self.name,
+        )
+
+    def shows_login_prompt(self) -> Finding:
+        """Its console, asked through xl, shows a login prompt."""
+        host = self.host
+        text = host.remote.run(*xl.console_glance(self.name, CONSOLE_SECONDS)).stdout
+        return Finding(
+            "console-login",
+            "login:" in text,
+            expected="a login prompt on the console",
+            actual=f"the console shows: {text.strip()[-120:]!r}",
+            hint="a getty on hvc0 in the guest, and console=hvc0 on its kernel's command line",
+            host=host.name,
+            guest=self.name,
+        )
+
+    # What is done to it
+
+    @property
+    def memory_mib(self) -> int:
+        """Memory that its config asks for, in MiB."""
+        return int(self.config.read().memory or 0)
+
+    @property
+    def type(self) -> GuestType:
+        """Its kind by its config: pv, pvh or hvm."""
+        return self.config.read().type
+
+    @property
+    def bridges(self) -> tuple[str, ...]:
+        """The bridges that its vifs name (xl-network-configuration(5); xenbr0 when they name none)."""
+        return tuple(dict.fromkeys(vif.bridge or "xenbr0" for vif in self.config.read().vifs))
+
+    def files_on_share(self) -> tuple[str, ...]:
+        """Its config and every file that it names."""
+        return (self.spec.config, *dict.fromkeys(entry.path for entry in self.config.paths()))
+
+    def create(self, on: Dom0) -> None:
+        """Start it from the shared config, and wait until it takes logins.
+
+        :raises XlError: `xl create` failed; :raises LabFault: it does not come up.
+        """
+        on.xl(xl.create(self.spec.config), timeout=self.timeouts.boot_seconds, guest=self.name)
+        self._await_boot(on)
+
+    def shut_down(self) -> None:
+        """Ask it to shut down and wait until its host has no such domain."""
+        host = self.host
+        self.remote.close()
+        host.xl(xl.shutdown(self.name), timeout=self.timeouts.boot_seconds, guest=self.name)
+        self._wait(lambda: host.domain(self.name) is None, f"{self.name} to leave {host.name}", host)
+
+    def unpause(self, on: Dom0) -> None:
+        """Let it go on where it is, and wait until it takes logins."""
+        on.xl(xl.unpause(self.name), guest=self.name)
+        self._await_login()
+
+    def cold_migrate(self, to: Dom0) -> Migration:
+        """Shut down here, start there: the guest boots anew on the target."""
+        source, before, started = self.host, self.boot_id, time.monotonic()
+        self.shut_down()
+        self.create(on=to)
+        ended = time.monotonic()
+        return Migration(self.name, "cold", source, to, started, ended, before, self.boot_id)
+
+    def paused_migrate(self, to: Dom0) -> tuple[Migration, Finding]:
+        """The report's own way: `xl pause`, then `xl migrate`. Returns the move, and how Xen took the pause.
+
+        Xen cannot send a paused guest: the guest itself must act on the request to suspend, and libxc gives up on
+        a paused PV guest's page tables (xg_sr_save_x86_pv.c, normalise_pagetable). So xl may refuse; then the
+        guest must be unharmed where it was, and moves once it is unpaused.
+        """
+        source, before = self.host, self.boot_id
+        source.xl(xl.pause(self.name), guest=self.name)
+        try:
+            move = self._migrate("paused", source, to, before)
+            return move, self._pause_finding(True, "moved while paused")
+        except GuestDidNotSuspend as refusal:
+            rows = {row.name: row for row in source.domains}
+            half_moved = {self.name, self.name + xl.INCOMING, self.name + xl.MIGRATED_AWAY}
+            strays = sorted(half_moved & {row.name for row in to.domains})
+            still = self.name in rows and rows[self.name].paused
+            state = "still paused" if still else "not paused"
+            finding = self._pause_finding(
+                still and not strays,
+                f"refused ({refusal.actual}); on {source.name} {state}, on {to.name}: {', '.join(strays) or 'nothing'}",
+            )
+        self.unpause(source)
+        return self._migrate("paused", source, to, before), finding
+
+    def _pause_finding(self, holds: bool, actual: str) -> Finding:
+        return Finding(
+            "paused-guest-unharmed",
+            holds,
+            expected="moved while paused, or refused by Xen and left paused where it was, with nothing on the target",
+            actual=actual,
+            hint="xl list on both hosts; xl unpause it where it is",
+            guest=self.name,
+        )
+
+    def live_migrate(self, to: Dom0) -> Migration:
+        """`xl migrate` of the running guest."""
+        return self._migrate("live", self.host, to, self.boot_id)
+
+    def _migrate(self, kind: Kind, source: Dom0, to: Dom0, boot_id: str) -> Migration:
+        started = time.monotonic()
+        bound = self.timeouts.migrate_seconds
+        result = source.remote.run(*xl.migrate(self.name, to.address, BATCH_SSH), timeout=bound)
+        ended = time.monotonic()
+        words = f"{result.stdout}\n{result.stderr}"
+        report = parse_migration(words)
+        if not (result.ok and report.succeeded):
+            raise explain("migrate", result.exit_code, words, host=source.name, guest=self.name)
+        # The connection from before the move may still live; either way this asks the guest itself.
+        self._await_login()
+        after = self.boot_id
+        return Migration(self.name, kind, source, to, started, ended, boot_id, after, report.stages)
+
+    def _await_boot(self, host: Dom0) -> None:
+        def logs_in() -> bool:
+            # xl list costs an emulated host a second that the booting guest would need: ask for it rarely.
+            if self._takes_login(within=_BOOT_LOOK_SECONDS):
+                return True
+            row = host.domain(self.name)
+            if row is None or row.crashed:
+                raise LabFault(
+                    f"{self.name} {'crashed' if row else 'ended'} while booting on {host.name}",
+                    expected=f"{self.name} boots on {host.name}",
+                    actual="its domain crashed" if row else "its domain is gone",
+                    hint=f"xl create -c {self.spec.config} shows its console",
+                    host=host.name,
+                    guest=self.name,
+                )
+            return False
+
+        self._wait(logs_in, f"{self.name} to boot and take logins on {host.name}", host)
+
+    def _takes_login(self, within: float) -> bool:
+        try:
+            self.remote.wait_until_reachable(within, f"a login on {self.name}")
+        except HostUnreachable:
+            return False
+        return True
+
+    def _await_login(self) -> None:
+        self.remote.wait_until_reachable(self.timeouts.boot_seconds, f"a login on {self.name}")
+
+    def _wait(self, condition: Callable[[], bool], awaited: str, host: Dom0) -> None:
+        try:
+            wait_for(condition, awaited, self.timeouts.boot_seconds, interval=2.0)
+        except NotInTime as late:
+            raise LabFault(
+                late.message,
+                expected=awaited,
+                actual=f"not within {self.timeouts.boot_seconds:.0f} s",
+                hint=f"xl console {self.name} on {host.name} shows how far it is",
+                host=host.name,
+                guest=self.name,
+            ) from late

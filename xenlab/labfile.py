@@ -1,0 +1,271 @@
+"""lab.toml: which hosts, share and guests make up a lab, as a validated and unchanging model.
+
+Nothing below this module reads TOML. Everything wrong with a file is said at once, a line for each
+problem: file, key, and what is allowed.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from itertools import combinations
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from xenlab.errors import UsageError
+from xenlab.outcomes import Model
+
+# The space that pydantic gives a validator for what is not in the data: where the lab file lies.
+BASE = "base"
+SECRETS = {"password", "passphrase"}
+
+
+def _unicast(value: str) -> str:
+    try:
+        address = ip_address(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address (IPv4 or IPv6, such as 10.1.1.85)") from None
+    if address.is_multicast or address.is_unspecified or address.is_loopback or value == "255.255.255.255":
+        raise ValueError(f"{value!r} is not the address of one machine on a network (unicast)")
+    return str(address)
+
+
+def _target(value: str) -> str:
+    if re.fullmatch(r"[0-9.]+|.*:.*", value):
+        return _unicast(value)
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
+        raise ValueError(f"{value!r} is neither an IP address nor a host name")
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or ".." in PurePosixPath(value).parts or "\0" in value:
+        raise ValueError(f"{value!r} is not an absolute path (from /, without ..)")
+    return str(PurePosixPath(value))
+
+
+def _local_path(path: Path, info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get(BASE, "")) / path.expanduser()
+
+
+def _local_file(path: Path, info: ValidationInfo) -> Path:
+    path = _local_path(path, info)
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
+def _word(pattern: str, what: str) -> AfterValidator:
+    def fits(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not {what}")
+        return value
+
+    return AfterValidator(fits)
+
+
+Name = Annotated[str, _word(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a name (letters, digits and . _ -)")]
+User = Annotated[str, _word(r"[A-Za-z_][A-Za-z0-9._-]*", "a user name")]
+Variable = Annotated[str, _word(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
+Device = Annotated[str, _word(r"[a-z][a-z0-9]*", "a device's name without /dev/, such as xvda1")]
+Address = Annotated[str, AfterValidator(_unicast)]
+Target = Annotated[str, AfterValidator(_target)]
+RemotePath = Annotated[str, AfterValidator(_absolute)]
+LocalFile = Annotated[Path, AfterValidator(_local_file)]
+LocalPath = Annotated[Path, AfterValidator(_local_path)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _users_known_hosts() -> Path:
+    return Path("~/.ssh/known_hosts").expanduser()
+
+
+class Reachable(Model):
+    """What hosts and guests have in common: a name, an address and a way in over SSH.
+
+    `key_file` and `known_hosts` are files of this machine, in the lab file relative to itself; whether the
+    latter is there and has the host's key shows when it is connected to. `password_env` names the
+    environment variable that holds the password.
+    """
+
+    name: Name
+    address: Address
+    user: User = "root"
+    port: Port = 22
+    key_file: LocalFile | None = None
+    password_env: Variable | None = None
+    known_hosts: LocalPath = Field(default_factory=_users_known_hosts)
+
+
+class HostSpec(Reachable):
+    """A Dom0."""
+
+
+class GuestSpec(Reachable):
+    """A guest of the lab.
+
+    `config` is its xl.cfg on the share, `original_config` the one it had before, kept on its home host;
+    `home` is the host where it belongs, `ping_target` what it pings from inside. `root_device` and `swap`
+    are what the guest should have, when the lab prescribes it.
+    """
+
+    config: RemotePath
+    home: Name
+    ping_target: Target
+    original_config: RemotePath | None = None
+    root_device: Device | None = None
+    swap: bool = False
+
+
+class ShareSpec(Model):
+    """The NFS share: `server` is the host that exports `export`; both hosts see it at `mount_point`."""
+
+    server: Name
+    export: RemotePath
+    mount_point: RemotePath
+
+
+class ProbeSpec(Model):
+    """How the two pings watch a migration, and what they may miss before it counts as an interruption.
+
+    `max_outside_gap_ms` bounds the longest silence seen from outside, `max_inside_lost` the replies that the
+    guest's own ping may lose; `settle_seconds` is how long both run before and after the move.
+    """
+
+    outside_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 50
+    inside_interval_ms: Annotated[int, Field(ge=10, le=10000)] = 200
+    max_outside_gap_ms: Annotated[int, Field(ge=1)] = 3000
+    max_inside_lost: Annotated[int, Field(ge=0)] = 2
+    settle_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
+
+
+class TimeoutSpec(Model):
+    """How long things may take, in seconds: a command, a guest's boot, a migration."""
+
+    command_seconds: Annotated[float, Field(gt=0)] = 60.0
+    boot_seconds: Annotated[float, Field(gt=0)] = 180.0
+    migrate_seconds: Annotated[float, Field(gt=0)] = 600.0
+
+
+class LabFile(Model):
+    """A whole lab."""
+
+    name: Name
+    kind: Literal["embedded", "real"] = "real"
+    share: ShareSpec
+    probes: ProbeSpec = ProbeSpec()
+    timeouts: TimeoutSpec = TimeoutSpec()
+    hosts: tuple[HostSpec, HostSpec]
+    guests: tuple[GuestSpec, ...]
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if problems := list(self._contradictions()):
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        hosts = _listed(host.name for host in self.hosts)
+        if not self.guests:
+            yield "guests: at least one is needed: write a [[guests]] table"
+        if self.share.server not in (host.name for host in self.hosts):
+            yield f"share.server: {self.share.server!r} is not a host: allowed are {hosts}"
+        machines: list[tuple[str, Reachable]] = [(f"hosts.{i}", host) for i, host in enumerate(self.hosts)]
+        machines += [(f"guests.{i}", guest) for i, guest in enumerate(self.guests)]
+        for (earlier, one), (key, other) in combinations(machines, 2):
+            if one.name == other.name:
+                yield f"{key}.name: {other.name!r} is already the name of {earlier}: each needs its own"
+            if one.address == other.address:
+                yield f"{key}.address: {other.address} is already that of {earlier}: each needs its own"
+        for i, guest in enumerate(self.guests):
+            if guest.home not in (host.name for host in self.hosts):
+                yield f"guests.{i}.home: {guest.home!r} is not a host: allowed are {hosts}"
+            if not PurePosixPath(guest.config).is_relative_to(self.share.mount_point):
+                yield (
+                    f"guests.{i}.config: {guest.config!r} is not on the share: "
+                    f"it must be below {self.share.mount_point}"
+                )
+
+
+def load(path: Path) -> LabFile:
+    """Read and check a lab file; its relative paths become absolute.
+
+    :raises UsageError: it cannot be read or has problems: one line each.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UsageError(f"{path}: {problem.strerror or problem}", hint="README.md shows a lab.toml") from problem
+    except UnicodeDecodeError as problem:
+        raise UsageError(f"{path.name}: not UTF-8 text: {problem}") from problem
+    except tomllib.TOMLDecodeError as problem:
+        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
+    try:
+        # Through JSON, because only there does pydantic's strict mode take an array for a tuple: strict, so
+        # that port = "22" or swap = 1 is refused instead of guessed at.
+        return LabFile.model_validate_json(
+            json.dumps(data, default=str), strict=True, context={BASE: path.absolute().parent}
+        )
+    except ValidationError as problems:
+        lines = [line for error in problems.errors() for line in _lines(error["loc"], error)]
+        raise UsageError("\n".join(f"{path.name}: {line}" for line in lines)) from problems
+
+
+def _lines(loc: tuple[int | str, ...], error: Any) -> list[str]:  # noqa: ANN401  # pydantic's ErrorDetails
+    key, last, kind = ".".join(map(str, loc)), loc[-1] if loc else "", error["type"]
+    if not loc:
+        return str(error["ctx"]["error"]).splitlines()
+    if loc[0] == "hosts" and len(loc) <= 2 and kind in {"missing", "too_long", "too_short", "tuple_type"}:
+        return ["hosts: a lab has exactly two hosts: write two [[hosts]] tables"]
+    if kind == "missing":
+        return [f"{key}: is missing and must be given"]
+    if last in SECRETS:
+        return [f"{key}: a lab file holds no secrets: name an environment variable in password_env instead"]
+    if kind == "extra_forbidden":
+        return [f"{key}: unknown key: allowed are {_listed(_known_keys(loc[:-1]))}"]
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "value_error":
+        return [f"{key}: {message}"]
+    return [f"{key}: {json.dumps(error['input'], ensure_ascii=False)} is not allowed: it must be {message}"]
+
+
+def _known_keys(table: tuple[int | str, ...]) -> Iterable[str]:
+    models: dict[object, type[Model]] = {
+        "hosts": HostSpec,
+        "guests": GuestSpec,
+        "share": ShareSpec,
+        "probes": ProbeSpec,
+        "timeouts": TimeoutSpec,
+    }
+    return models.get(table[0] if table else "", LabFile).model_fields
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+def dump(lab: LabFile) -> str:
+    """Return the lab as TOML text, which `load` reads back to an equal model."""
+    tables = lab.model_dump(mode="json", exclude_none=True)
+    plain = {key: value for key, value in tables.items() if not isinstance(value, dict | list)}
+    parts = ["".join(_assignments(plain))]
+    for key, value in tables.items():
+        if isinstance(value, dict) and value:
+            parts.append("".join([f"[{key}]\n", *_assignments(value)]))
+        elif isinstance(value, list):
+            parts += ["".join([f"[[{key}]]\n", *_assignments(row)]) for row in value]
+    return "\n".join(parts)
+
+
+def _assignments(table: dict[str, str | int | float | bool]) -> Iterator[str]:
+    for key, value in table.items():
+        name = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _scalar(key)
+        yield f"{name} = {_scalar(value)}\n"
+
+
+def _scalar(value: str | int | float | bool) -> str:
+    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,139 @@
+"""What a run found, as data: findings, checks, steps, migrations and the grade.
+
+Pure models. They are made by the graded steps, summed up by `grading.scoring`, and rendered by
+`report`; nothing here does I/O. `Grade` is what `reports/grade.json` holds.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Outcome(StrEnum):
+    """How a check or step ended; the five never mix."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    ERROR = "error"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look at the lab showed, beside what it should have shown.
+
+    `id` is kebab-case and stable ("runs-only-on"); `expected`, `actual` and `hint` are short English
+    texts for the report. Truthy when it holds.
+    """
+
+    id: str
+    holds: bool
+    expected: str
+    actual: str
+    hint: str = ""
+    host: str | None = None
+    guest: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+
+class Model(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CheckResult(Model):
+    """One check of a step; `evidence` names the recorded commands it rests on ("cmd-17")."""
+
+    id: str
+    outcome: Outcome
+    expected: str = ""
+    actual: str = ""
+    hint: str = ""
+    host: str | None = None
+    guest: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+class StepResult(Model):
+    """One graded step over all guests; `blocked_by` is the id of the root step that failed."""
+
+    id: str
+    title: str
+    points: float
+    earned: float
+    outcome: Outcome
+    blocked_by: str | None = None
+    seconds: float = 0.0
+    checks: tuple[CheckResult, ...] = ()
+
+
+class PingSummary(Model):
+    """One ping's figures over a migration; see `probes.continuity`.
+
+    The true outage lies in (longest_gap_ms - gap_resolution_ms, longest_gap_ms].
+    """
+
+    sent: int
+    received: int
+    lost: int
+    duplicated: int
+    reordered: int
+    send_errors: int
+    interval_ms: float
+    longest_gap_ms: float
+    gap_resolution_ms: float
+    last_before: int | None
+    first_after: int | None
+    gap_in_window: bool
+
+
+class MigrationRecord(Model):
+    """One move of one guest and what both pings saw of it; `timeline` is the SVG's file name."""
+
+    guest: str
+    kind: Literal["cold", "paused", "live"]
+    source: str
+    target: str
+    seconds: float
+    same_boot: bool
+    outside: PingSummary | None = None
+    inside: PingSummary | None = None
+    timeline: str | None = None
+
+
+class LabInfo(Model):
+    """Which lab was graded."""
+
+    name: str
+    kind: Literal["embedded", "real", "replay"]
+    hosts: tuple[str, ...]
+    xen: dict[str, str] = Field(default_factory=dict)
+
+
+class Score(Model):
+    """Points earned of points possible."""
+
+    earned: float
+    possible: float
+
+
+class Grade(Model):
+    """The whole result of one run: what grade.json holds, schema version 1."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    lab: LabInfo
+    started: datetime
+    finished: datetime
+    score: Score
+    verdict: Literal["passed", "failed", "error"]
+    steps: tuple[StepResult, ...]
+    migrations: tuple[MigrationRecord, ...] = ()
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -1,0 +1,234 @@
+"""A ping run inside the guest, read from its output: iputils with or without -D and -O, and busybox.
+
+Only sequences and steps of the guest's clock are used. Its absolute time says nothing: a guest that moves
+takes the wall clock of the host it lands on.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf
+
+from xenlab.errors import CannotObserve
+from xenlab.probes.continuity import Continuity, Packet, PingTrace, Window, analyse
+
+_STAMP = r"^(?:\[(?P<stamp>\d+\.\d+)\] )?"
+_HEADER = re.compile(r"^PING (?P<name>[^\s(]+) ?(?:\((?:[^()]*\()?(?P<address>[^()]+)\))?")
+_REPLY = re.compile(
+    _STAMP + r"\d+ bytes from .+?:? (?:icmp_)?(?:seq|req)=(?P<sequence>\d+)"
+    r"(?: ttl=(?P<ttl>\d+))?(?: time=(?P<ms>[\d.]+) ms)?(?P<rest>.*)"
+)
+_NO_ANSWER = re.compile(_STAMP + r"no answer yet for icmp_seq=(?P<sequence>\d+)")
+_ICMP_ERROR = re.compile(_STAMP + r"From .+?:? icmp_seq=(?P<sequence>\d+) (?P<text>.+)")
+_OWN_ERROR = re.compile(r"^(?:\S*ping6?|connect): (?P<text>.+)")
+_SUMMARY = re.compile(r"^(?P<sent>\d+) packets transmitted, (?P<received>\d+) (?:packets )?received")
+_DUPLICATES = re.compile(r"\+?(\d+) duplicates")
+
+JITTER = 0.1
+"""Seconds (at most half an interval) by which ping may be late before it counts as paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsideReply:
+    """One line of reply: the guest's wall clock on its arrival (-D only) and the round trip, in seconds."""
+
+    sequence: int
+    stamp: float | None = None
+    round_trip: float | None = None
+    ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InsideError:
+    """What ping complained of; `local` when the packet never left the guest ("sendmsg: ...").
+
+    The sequence of a local error is inferred from the lines before it: ping does not print it.
+    """
+
+    sequence: int | None
+    text: str
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InsideSummary:
+    """The counts ping printed when it was stopped."""
+
+    transmitted: int
+    received: int
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InsidePing:
+    """One run of ping: `first` is its first sequence (1, for busybox 0), `target` the address if shown.
+
+    Sequences are counted on past 65535, where ping starts again at 0. `summary` is None when ping was
+    killed or its output cut short.
+    """
+
+    target: str
+    first: int
+    replies: tuple[InsideReply, ...]
+    no_answer: tuple[int, ...] = ()
+    errors: tuple[InsideError, ...] = ()
+    summary: InsideSummary | None = None
+
+    @property
+    def highest_sent(self) -> int:
+        """The last sequence known to be sent, `first` - 1 if none was."""
+        transmitted = self.summary.transmitted if self.summary else 0
+        # With a count at hand, the inferred sequences of local errors are not needed.
+        errors = [e.sequence for e in self.errors if e.sequence and not (e.local and self.summary)]
+        replies = [r.sequence for r in self.replies]
+        return max([self.first - 1 + transmitted, *replies, *self.no_answer, *errors])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line is there: a summary whose count of replies is the one we read."""
+        return self.summary is not None and self.summary.received == len({r.sequence for r in self.replies})
+
+
+def parse_ping(text: str) -> InsidePing:
+    """Read ping's output; of several runs in it, the last.
+
+    :raises CannotObserve: nothing in it came from ping.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
+    reader = _Reader()
+    for line in lines[headers[-1] if headers else 0 :]:
+        reader.read(line)
+    return reader.result()
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.target = ""
+        self.first: int | None = None
+        self.highest = 0
+        self.replies: list[InsideReply] = []
+        self.no_answer: list[int] = []
+        self.errors: list[InsideError] = []
+        self.summary: InsideSummary | None = None
+
+    def read(self, line: str) -> None:
+        if match := _REPLY.match(line):
+            self._read_reply(match, busybox=" seq=" in line)
+        elif match := _NO_ANSWER.match(line):
+            self.no_answer.append(self._count_on(int(match["sequence"])))
+        elif match := _ICMP_ERROR.match(line):
+            self.errors.append(InsideError(self._count_on(int(match["sequence"])), match["text"]))
+        elif match := _OWN_ERROR.match(line):
+            self._read_own_error(match["text"])
+        elif match := _SUMMARY.match(line):
+            duplicates = _DUPLICATES.search(line)
+            doubled = int(duplicates[1]) if duplicates else 0
+            self.summary = InsideSummary(int(match["sent"]), int(match["received"]), doubled)
+        elif match := _HEADER.match(line):
+            self.target = match["address"] or match["name"]
+            self.first = 1
+
+    def _read_reply(self, match: re.Match[str], *, busybox: bool) -> None:
+        if busybox and self.first == 1 and not self.replies:
+            self.first = 0
+        sequence = self._count_on(int(match["sequence"]))
+        if "BAD CHECKSUM" in match["rest"]:  # ping does not count it as received either
+            self.errors.append(InsideError(sequence, "reply with a bad checksum"))
+            return
+        stamp = float(match["stamp"]) if match["stamp"] else None
+        round_trip = float(match["ms"]) / 1000 if match["ms"] else None
+        ttl = int(match["ttl"]) if match["ttl"] else None
+        self.replies.append(InsideReply(sequence, stamp, round_trip, ttl))
+
+    def _read_own_error(self, text: str) -> None:
+        sending = text.startswith(("send", "local error"))  # sendmsg: (iputils), sendto: (busybox)
+        self.errors.append(InsideError(self.highest + 1 if sending else None, text, local=True))
+        self.highest += sending
+
+    def _count_on(self, printed: int) -> int:
+        """The sequence nearest to the highest so far that prints as `printed` (it is 16 bits wide)."""
+        if self.first is None:  # the beginning was cut off
+            self.first = self.highest = printed
+        sequence = self.highest + (printed - self.highest + 0x8000) % 0x10000 - 0x8000
+        sequence = sequence if sequence >= 0 else printed
+        self.highest = max(self.highest, sequence)
+        return sequence
+
+    def result(self) -> InsidePing:
+        if self.first is None and not self.errors:
+            raise CannotObserve("no output of ping to read")
+        return InsidePing(
+            self.target,
+            1 if self.first is None else self.first,
+            tuple(self.replies),
+            tuple(self.no_answer),
+            tuple(self.errors),
+            self.summary,
+        )
+
+
+def inside_trace(ping: InsidePing, interval: float, pause_limit: float = inf, started: float = 0.0) -> PingTrace:
+    """Every sequence up to the highest sent, on the guest's send clock; `started` is that of the first.
+
+    The clock runs by sequence * interval, and faster where the -D stamps show that ping stood still between
+    two replies (a paused guest). A step of more than `pause_limit` seconds over that is a clock that was
+    set, and ignored. A lone unanswered packet at the very end was under way when ping was stopped, so it is
+    left out. A packet without a reply is lost, or a send error if the guest could not send it.
+    """
+    replies: dict[int, list[InsideReply]] = {}
+    for reply in ping.replies:
+        replies.setdefault(reply.sequence, []).append(reply)
+    # An error printed out of order (stderr) may be blamed on an answered sequence, or one never sent.
+    refused = {e.sequence: e.text for e in ping.errors if e.local}
+    noted = {*ping.no_answer, *(e.sequence for e in ping.errors)}
+    last = ping.highest_sent
+    if last not in replies and last not in noted and last - 1 in replies:
+        last -= 1
+    pauses = {after: pause for _, after, pause in _pauses(ping, interval) if pause <= pause_limit}
+    packets, paused = [], 0.0
+    for sequence in range(min([ping.first, *replies]), last + 1):
+        paused += pauses.get(sequence, 0.0)
+        sent = started + (sequence - ping.first) * interval + paused
+        got = replies.get(sequence, [])
+        trips = [reply.round_trip or 0.0 for reply in got]
+        # A clock set while a reply was under way makes its round trip as wrong as the step.
+        arrivals = tuple(sorted(sent + (trip if trip <= pause_limit else 0.0) for trip in trips))
+        ttl = got[0].ttl if got else None
+        packets.append(Packet(sequence, sent, arrivals, ttl, None if got else refused.get(sequence)))
+    ended = packets[-1].sent if packets else started
+    return PingTrace(tuple(packets), interval, started, started if ended is None else ended, ping.complete)
+
+
+def analyse_inside(
+    ping: InsidePing,
+    interval: float,
+    window_sequences: tuple[int, int] | None = None,
+    pause_limit: float = inf,
+) -> Continuity:
+    """What the inside ping shows, with a window given by sequences as there is no common clock.
+
+    `window_sequences` are the highest sequence seen when the window opened and when it closed: those in
+    between, and the gap after the first of the two, are inside. `frozen` is the largest pause the -D stamps
+    show; `on_time` is None, as a paused guest is no starved sender.
+    """
+    trace = inside_trace(ping, interval, pause_limit)
+    window = None
+    if window_sequences is not None:
+        at = dict(zip((p.sequence for p in trace.packets), trace.send_times(), strict=True))
+        opened, closed = window_sequences
+        # An edge that is not in the trace leaves no reply on that side: too little, never a pass.
+        window = Window(at.get(opened, -inf) + interval / 2, at.get(closed, inf) + interval / 2)
+    pauses = (pause for _, _, pause in _pauses(ping, interval) if pause <= pause_limit)
+    return replace(analyse(trace, window), on_time=None, frozen=max(pauses, default=0.0))
+
+
+def _pauses(ping: InsidePing, interval: float) -> list[tuple[int, int, float]]:
+    """Between which answered sequences ping sent later than its interval, and by how many seconds."""
+    sent: dict[int, float] = {}
+    for reply in ping.replies:
+        if reply.stamp is not None:
+            sent.setdefault(reply.sequence, reply.stamp - (reply.round_trip or 0.0))
+    steps = pairwise(sorted(sent.items()))
+    late = [(a, b, (sent_b - sent_a) - (b - a) * interval) for (a, sent_a), (b, sent_b) in steps]
+    return [(a, b, pause) for a, b, pause in late if pause > min(JITTER, interval / 2)]

@@ -1,0 +1,1 @@
+"""Hosts and guests over SSH: verified host keys, bounded commands, everything recorded."""

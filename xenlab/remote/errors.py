@@ -1,0 +1,42 @@
+"""What can go wrong between this machine and a host, one type for each remedy.
+
+All but `RemoteCommandFailed` are `CannotObserve`: they say nothing about the lab itself.
+"""
+
+from xenlab.errors import CannotObserve, LabFault
+
+
+class HostUnreachable(CannotObserve):
+    """No SSH connection could be made: no route, closed port, silence, or not an SSH server."""
+
+
+class ConnectionLost(HostUnreachable):
+    """A connection that stood has broken; `sent` tells whether the command had gone out by then."""
+
+    def __init__(self, message: str, *, hint: str = "", sent: bool) -> None:
+        super().__init__(message, hint=hint)
+        self.sent = sent
+
+
+class HostKeyUnknown(CannotObserve):
+    """The known_hosts file has no key for the host, so nobody vouches for it."""
+
+
+class HostKeyMismatch(CannotObserve):
+    """The host shows another key than the known_hosts file has for it."""
+
+
+class LoginRefused(CannotObserve):
+    """The host answers but does not let this user in with this key or password."""
+
+
+class IncompatiblePeer(CannotObserve):
+    """The host speaks only SSH algorithms that are refused as too old."""
+
+
+class CommandTimedOut(CannotObserve):
+    """A command did not end in its time; its process on the host is ended too."""
+
+
+class RemoteCommandFailed(LabFault):
+    """A command ended, and not with exit code 0; `actual` is the last line it wrote to stderr."""

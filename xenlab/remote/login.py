@@ -1,0 +1,61 @@
+"""How to get into one host or guest, and how long each part of that may take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xenlab.errors import UsageError
+from xenlab.labfile import GuestSpec, HostSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Address, user and the one credential to use for them; the password is never shown.
+
+    With neither key nor password, the SSH agent and the user's own keys are tried.
+    """
+
+    address: str
+    user: str
+    known_hosts: Path
+    port: int = 22
+    key_file: Path | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, spec: HostSpec | GuestSpec, environ: Mapping[str, str]) -> "Login":
+        """Return the login of a lab file's host or guest, its password taken from `environ`.
+
+        :raises UsageError: the lab file names an environment variable that is not set.
+        """
+        password = None
+        if spec.password_env is not None:
+            password = environ.get(spec.password_env)
+            if not password:
+                raise UsageError(
+                    f"the environment variable {spec.password_env}, the password of {spec.name}, is not set",
+                    hint=f"export {spec.password_env}=... before the call",
+                )
+        return cls(spec.address, spec.user, spec.known_hosts, spec.port, spec.key_file, password)
+
+    @property
+    def host_key_name(self) -> str:
+        """The name to look for in known_hosts: the address, or "[address]:port" for another port than 22."""
+        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a connection, in seconds; an emulated host needs most of them.
+
+    `silence` is how long sent data may stay unacknowledged before the kernel gives the connection up (RFC
+    5482, TCP_USER_TIMEOUT); with `keepalive` there is always something to acknowledge, which finds a dead
+    peer. 0 turns either off.
+    """
+
+    connect: float = 15.0
+    banner: float = 30.0
+    login: float = 30.0
+    channel: float = 20.0
+    keepalive: int = 15
+    silence: float = 120.0

@@ -1,0 +1,41 @@
+"""The one bounded wait of the project: for a condition, never for an amount of time."""
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Literal, TypeVar
+
+from xenlab.errors import CannotObserve
+
+T = TypeVar("T")
+
+
+class NotInTime(CannotObserve):
+    """Something that was waited for did not come about."""
+
+
+def wait_for(
+    condition: Callable[[], T | Literal[False] | None],
+    awaited: str,
+    timeout: float,
+    interval: float = 0.5,
+    *,
+    stop: Event | None = None,
+) -> T:
+    """Ask `condition` every `interval` seconds until its answer is true, and return that answer.
+
+    The condition is asked at once, and a last time when `timeout` seconds are over. `awaited` completes the
+    sentence "waited 30 s for ...". Setting `stop` from another thread ends the wait early.
+
+    :raises NotInTime: (a CannotObserve) the condition did not come true in time, or the wait was stopped.
+    """
+    pause = stop or Event()
+    deadline = time.monotonic() + timeout
+    while True:
+        last_look = time.monotonic() >= deadline
+        if answer := condition():
+            return answer
+        if last_look:
+            raise NotInTime(f"waited {timeout:.0f} s for {awaited}")
+        if pause.wait(min(interval, max(0.0, deadline - time.monotonic()))):
+            raise NotInTime(f"stopped waiting for {awaited}")

@@ -1,0 +1,1 @@
+"""How a run is shown: ping timeline, one-page report."""

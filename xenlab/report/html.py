@@ -1,0 +1,215 @@
+"""The report as one HTML file: no outside request, no script, works from file://.
+
+Everything that came from the hosts goes through `plain` and Jinja's escaping; only the timelines, which
+are our own SVG, are put in as they are.
+"""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from xenlab import __version__
+from xenlab.evidence.text import bounded, brief, plain, points
+from xenlab.outcomes import Grade, MigrationRecord, Outcome, PingSummary, StepResult
+from xenlab.report.reading import first_to_fix, in_a_sentence
+
+_CHECK_TEXT = 1_200
+_OUTPUT_TEXT = 8_000
+_CHECKS_ROOM = 1_000_000
+_COMMANDS_ROOM = 1_500_000
+_TIMELINES_ROOM = 1_500_000
+
+
+class _Room:
+    """Keeps the page bounded: counts the bytes of what is put in and, once full, leaves texts out."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def put(self, text: str, limit: int) -> Markup:
+        """`text` cleaned, cut to `limit` characters and escaped, or a word on why it is not there."""
+        shown = escape(plain(bounded(text, limit)[0]))
+        if not self.fits(shown):
+            return Markup("[left out to keep this page small: see grade.json and evidence/commands.jsonl]")
+        return shown
+
+    def fits(self, shown: str) -> bool:
+        """Whether there is room for `shown`, which is then taken."""
+        size = len(shown.encode())
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    name: str
+    svg: Markup | None
+
+
+def render(grade: Grade, commands: Sequence[Mapping[str, object]], timelines: Mapping[str, str]) -> str:
+    """The page for `grade`.
+
+    `commands` are the journal's entries and `timelines` SVG texts by file name, as they lie in
+    `timelines/` beside the page. Texts are cut and, past a few megabytes, left out.
+    """
+    fix = first_to_fix(grade)
+    return _template().render(
+        grade=grade,
+        version=__version__,
+        says=in_a_sentence(grade),
+        fix=fix,
+        steps=_steps(grade.steps, {str(command["id"]) for command in commands}),
+        pings=_pings(grade),
+        migrations=_migrations(grade.migrations, timelines),
+        figures=_FIGURES,
+        commands=_commands(commands),
+        hosts=_hosts(grade),
+        again=_again(grade, fix[0].id if fix else None),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "plain": plain,
+        "brief": lambda text, limit=240: brief(plain(text), limit),
+        "points": points,
+        "seconds": _seconds,
+        "moment": _moment,
+        "ms": _ms,
+    }
+    return environment.get_template("report.html.j2")
+
+
+def _steps(steps: Sequence[StepResult], known: set[str]) -> list[dict[str, object]]:
+    room = _Room(_CHECKS_ROOM)
+    return [
+        {
+            "result": step,
+            "not_run_for": [check.guest for check in step.checks if check.outcome is Outcome.BLOCKED and check.guest],
+            "count": sum(check.outcome in (Outcome.PASSED, Outcome.WAIVED) for check in step.checks),
+            "checks": [
+                {
+                    "result": check,
+                    "expected": room.put(check.expected, _CHECK_TEXT),
+                    "actual": room.put(check.actual, _CHECK_TEXT),
+                    "hint": room.put(check.hint, _CHECK_TEXT),
+                    "evidence": [id_ for id_ in check.evidence if id_ in known],
+                }
+                for check in step.checks
+            ],
+        }
+        for step in steps
+    ]
+
+
+def _migrations(
+    migrations: Sequence[MigrationRecord], timelines: Mapping[str, str]
+) -> list[tuple[MigrationRecord, _Figure | None]]:
+    room = _Room(_TIMELINES_ROOM)
+    shown = []
+    for record in migrations:
+        text = timelines.get(record.timeline or "")
+        figure = None
+        if record.timeline and text is not None:
+            # An XML declaration may not stand within a page.
+            svg = text[start:] if (start := text.find("<svg")) >= 0 else ""
+            figure = _Figure(record.timeline, Markup(svg) if svg and room.fits(svg) else None)  # noqa: S704
+        shown.append((record, figure))
+    return shown
+
+
+def _commands(commands: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    room = _Room(_COMMANDS_ROOM)
+    return [
+        {
+            **command,
+            "command": room.put(str(command["command"]), _CHECK_TEXT),
+            "stdout": room.put(str(command["stdout"]), _OUTPUT_TEXT),
+            "stderr": room.put(str(command["stderr"]), _OUTPUT_TEXT),
+        }
+        for command in commands
+    ]
+
+
+def _hosts(grade: Grade) -> list[tuple[str, str]]:
+    names = dict.fromkeys((*grade.lab.hosts, *grade.lab.xen))
+    return [(name, grade.lab.xen.get(name, "version not read")) for name in names]
+
+
+def _again(grade: Grade, fix: str | None) -> list[tuple[str, str]]:
+    if grade.lab.kind == "replay":
+        return [("Grade the same evidence again", f"./lab regrade {shlex.quote(plain(grade.lab.name))}")]
+    call = "./lab verify" if grade.lab.kind == "embedded" else "./lab verify --lab lab.toml"
+    step = [("Only what is to be fixed first, with what it needs", f"{call} --step {fix}")] if fix else []
+    return [*step, ("The whole run", call)]
+
+
+def _pings(grade: Grade) -> str:
+    """The worst figures of the live migrations in one line, or nothing where there were none."""
+    live = [record for record in grade.migrations if record.kind == "live"]
+    sides = (("outside", [m.outside for m in live]), ("inside", [m.inside for m in live]))
+    parts = [
+        f"longest gap seen from {side} {_gap(max(seen, key=lambda ping: ping.longest_gap_ms))}"
+        for side, pings in sides
+        if (seen := [ping for ping in pings if ping is not None])
+    ]
+    if not parts:
+        return ""
+    return f"{len(live)} live {'migration' if len(live) == 1 else 'migrations'}: {', '.join(parts)}."
+
+
+def _gap(ping: PingSummary) -> str:
+    """The true outage lies in (gap - resolution, gap], so both ends are said."""
+    low = max(0.0, ping.longest_gap_ms - ping.gap_resolution_ms)
+    return f"{low:,.0f} to {_ms(ping.longest_gap_ms)}"
+
+
+def _around(ping: PingSummary) -> str:
+    ends = (ping.last_before, ping.first_after)
+    return " → ".join("none" if end is None else str(end) for end in ends)
+
+
+def _ms(value: float) -> str:
+    return f"{value:,.0f} ms" if value >= 10 else f"{value:.3g} ms"
+
+
+def _seconds(value: float) -> str:
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, seconds = divmod(round(value), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def _moment(value: datetime) -> str:
+    value = value.astimezone(UTC)
+    return f"{value.day} {value:%B %Y, %H:%M} UTC"
+
+
+_FIGURES: tuple[tuple[str, Callable[[PingSummary], str]], ...] = (
+    ("Longest gap", _gap),
+    ("Gap during the migration", lambda ping: "yes" if ping.gap_in_window else "no"),
+    ("Last before, first after", _around),
+    ("Sent", lambda ping: f"{ping.sent:,}"),
+    ("Received", lambda ping: f"{ping.received:,}"),
+    ("Lost", lambda ping: f"{ping.lost:,}"),
+    ("Duplicated", lambda ping: f"{ping.duplicated:,}"),
+    ("Reordered", lambda ping: f"{ping.reordered:,}"),
+    ("Send errors", lambda ping: f"{ping.send_errors:,}"),
+    ("Interval", lambda ping: _ms(ping.interval_ms)),
+)

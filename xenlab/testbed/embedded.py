@@ -1,0 +1,281 @@
+"""The embedded lab as a whole: up, down, status, and joining it.
+
+Bringing it up always ends in restoring the snapshot of two booted, provisioned hosts; when there is none
+for this recipe, QEMU and machine, it is made first by a cold boot.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from xenlab.errors import CannotObserve, UsageError
+from xenlab.labfile import LabFile, dump
+from xenlab.remote.errors import HostUnreachable
+from xenlab.remote.host import RemoteHost
+from xenlab.remote.login import Limits, Login
+from xenlab.remote.waiting import NotInTime, wait_for
+from xenlab.testbed import cache, namespace, provision, tools
+from xenlab.testbed.images import Images, ensure_images
+from xenlab.testbed.labplan import embedded_lab
+from xenlab.testbed.plan import GUESTS, HOME, HOSTS, HostPlan
+from xenlab.testbed.profiles import Profile, profile_named
+from xenlab.testbed.progress import Progress
+from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, kvm_refused, qemu_version
+from xenlab.testbed.state import LabState, ProcessId
+
+DEFAULT_PROFILE = "classic"
+# An emulated Dom0 takes 40-60 s on an idle machine of two cores, several times that on a busy one.
+_BOOT_SECONDS = {"tcg": 900.0, "kvm": 120.0}
+_RESTORE_SECONDS = 120.0
+
+
+class EmbeddedLab:
+    """The lab of one working copy; its running state lies in the folder `.lab` there."""
+
+    def __init__(self, working_copy: Path, console: Console) -> None:
+        self.folder = working_copy / ".lab"
+        self.progress = Progress(console, cache.cache_root() / "durations.json")
+
+    @property
+    def lab_file(self) -> Path:
+        """The lab.toml of the running lab."""
+        return self.folder / "lab.toml"
+
+    def state(self) -> LabState | None:
+        """What is up, or half up; None when nothing is."""
+        return LabState.load(self.folder)
+
+    def running(self) -> LabState:
+        """The state of the running lab; raises UsageError when none is up."""
+        state = self.state()
+        if state is None or not state.running:
+            raise UsageError("no lab is up in this working copy", hint="./lab up")
+        return state
+
+    def up(self, profile_name: str, *, cold: bool = False) -> LabState:
+        """Bring the lab up and join its namespace; `cold` boots anew instead of restoring a snapshot.
+
+        :raises UsageError: it is up already, or this machine lacks something (named, with the remedy).
+        :raises CannotObserve: a build failed or a host did not come up (with its console's last lines).
+        """
+        profile = profile_named(profile_name)
+        tools.require_programs()
+        namespace.require_namespaces()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with cache.locked(self.folder / "lock"):
+            state = self.state()
+            if state and state.running:
+                raise UsageError(
+                    f"a {state.profile} lab is already up in this working copy",
+                    hint="./lab status shows it, ./lab down ends it",
+                )
+            self._clear()
+            images = ensure_images(profile, self.progress)
+            try:
+                return self._bring_up(profile, images, cold=cold)
+            except BaseException:
+                self._clear()
+                raise
+
+    def down(self) -> bool:
+        """End the lab and leave nothing of it; returns whether there was anything to end."""
+        if not self.folder.exists():
+            return False
+        with cache.locked(self.folder / "lock"):
+            state = self.state()
+            self._clear()
+        shutil.rmtree(self.folder)
+        return state is not None
+
+    def join(self) -> LabFile:
+        """Move this process into the running lab's namespace and return what is there."""
+        state = self.running()
+        if state.keeper is None:
+            raise UsageError("the lab's namespace is gone", hint="./lab down, then ./lab up")
+        namespace.join(state.keeper.pid)
+        return embedded_lab(profile_named(state.profile), Images(Path(state.images)))
+
+    def _bring_up(self, profile: Profile, images: Images, *, cold: bool) -> LabState:
+        state = LabState(self.folder, profile=profile.name, images=str(images.folder))
+        # A short path: a UNIX socket's may have 107 characters, a working copy's may have more.
+        state.sockets = tempfile.mkdtemp(prefix="xenlab-")
+        state.save()
+        state.keeper = ProcessId.of(namespace.start_keeper())
+        state.save()
+        namespace.join(state.keeper.pid)
+        namespace.build_network([host.tap for host in HOSTS])
+        accelerator, warm = self._ensure_warm(state, profile, images, cold=cold)
+        state.accelerator, state.reason = accelerator.name, accelerator.reason
+        qemus = self._qemus(state, profile, images, accelerator)
+        with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
+            for qemu in qemus:
+                _copy_sparse(warm / qemu.disk.name, qemu.disk)
+            self._start(state, qemus, restore=True)
+            with self._hosts(images) as hosts:
+                self._each(hosts, qemus, self._wait_restored)
+        self.lab_file.write_text(dump(embedded_lab(profile, images)))
+        state.ready = True
+        state.save()
+        self.progress.say(f"hosts run on {accelerator.name}: {accelerator.reason}")
+        return state
+
+    def _ensure_warm(
+        self, state: LabState, profile: Profile, images: Images, *, cold: bool
+    ) -> tuple[Accelerator, Path]:
+        """Make sure there is a snapshot of both hosts; returns what it was made on, and its folder."""
+        refused = kvm_refused()
+        kvm = Accelerator("kvm", "a Dom0 comes up on this machine's KVM")
+        tcg = Accelerator("tcg", refused or "no Dom0 comes up on this machine's KVM")
+        warm = {accelerator.name: _warm_folder(images, accelerator, profile) for accelerator in (kvm, tcg)}
+        with cache.locked(images.folder.with_name(f"{images.folder.name}.warm.lock")):
+            for accelerator in (kvm, tcg) if refused is None else (tcg,):
+                folder = warm[accelerator.name]
+                if not cold and cache.is_complete(folder):
+                    return replace(accelerator, reason=(folder / "reason").read_text()), folder
+            for old in images.folder.glob("warm-*"):
+                tools.remove_tree(old)
+            if refused is None:
+                try:
+                    self._make_warm(state, profile, images, kvm, warm["kvm"])
+                except CannotObserve as problem:
+                    self._stop(state)
+                    tcg = replace(tcg, reason=f"{tcg.reason}: {problem.message}"[:200])
+                    self.progress.say(f"emulating: {tcg.reason}")
+                else:
+                    return kvm, warm["kvm"]
+            self._make_warm(state, profile, images, tcg, warm["tcg"])
+            return tcg, warm["tcg"]
+
+    def _make_warm(
+        self, state: LabState, profile: Profile, images: Images, accelerator: Accelerator, folder: Path
+    ) -> None:
+        """Boot both hosts, provision them, and keep them in `folder` as they are then."""
+        qemus = self._qemus(state, profile, images, accelerator)
+        for qemu in qemus:
+            qemu.create_disk()
+        bound = _BOOT_SECONDS[accelerator.name]
+        with cache.building(folder) as partial, self._hosts(images) as hosts:
+            key = f"{profile.name}-{accelerator.name}"
+            with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
+                self._start(state, qemus, restore=False)
+                self._each(hosts, qemus, lambda host, qemu: self._wait_booted(state, host, qemu, bound))
+            home = hosts[HOME.name]
+            with self.progress.stage(f"{key}-share", "mounting the share"):
+                provision.mount_share(home)
+            for guest in GUESTS:
+                with self.progress.stage(f"{key}-{guest.name}", f"moving {guest.name} onto the share"):
+                    provision.move_guest(home, guest)
+            with self.progress.stage(f"{key}-snapshot", "taking a snapshot of both hosts"):
+                for qemu in qemus:
+                    qemu.monitor("stop")
+                for qemu in qemus:
+                    qemu.monitor(f"savevm {SNAPSHOT}")
+                self._stop(state, qemus)
+            for qemu in qemus:
+                shutil.move(qemu.disk, partial / qemu.disk.name)
+            (partial / "reason").write_text(accelerator.reason)
+
+    def _wait_booted(self, state: LabState, host: RemoteHost, qemu: Qemu, bound: float) -> None:
+        process = state.hosts[host.name]
+
+        def booted() -> bool:
+            if not process.alive:
+                raise CannotObserve(f"QEMU of {host.name} ended: {tools.last_lines(qemu.error_log, 1)}")
+            try:
+                host.wait_until_reachable(1.0, f"{host.name} to boot")
+            except HostUnreachable:
+                return False
+            return True
+
+        try:
+            wait_for(booted, f"{host.name} to boot", bound)
+        except NotInTime as late:
+            log = tools.last_lines(qemu.console_log, 4)
+            raise CannotObserve(f"{late.message}; its console ends with: {log}") from late
+
+    def _wait_restored(self, host: RemoteHost, qemu: Qemu) -> None:
+        try:
+            host.wait_until_reachable(_RESTORE_SECONDS, f"{host.name} to answer after its restore")
+        except CannotObserve as problem:
+            said = tools.last_lines(qemu.error_log, 2)
+            raise CannotObserve(f"{problem.message}; QEMU said: {said}", hint="./lab up --cold") from problem
+        provision.set_clock(host)
+
+    @staticmethod
+    def _each(hosts: dict[str, RemoteHost], qemus: list[Qemu], job: Callable[[RemoteHost, Qemu], None]) -> None:
+        """Do the job on both hosts side by side."""
+        with ThreadPoolExecutor(len(qemus)) as pool:
+            for future in [pool.submit(job, hosts[qemu.host.name], qemu) for qemu in qemus]:
+                future.result()
+
+    def _qemus(self, state: LabState, profile: Profile, images: Images, accelerator: Accelerator) -> list[Qemu]:
+        sockets = Path(state.sockets)
+        return [Qemu(host, profile, images, self.folder, sockets, accelerator) for host in HOSTS]
+
+    def _start(self, state: LabState, qemus: list[Qemu], *, restore: bool) -> None:
+        for qemu in qemus:
+            qemu.qmp_socket.unlink(missing_ok=True)
+            qemu.console_log.unlink(missing_ok=True)
+            state.hosts[qemu.host.name] = ProcessId.of(qemu.start(restore=restore))
+            state.save()
+
+    def _stop(self, state: LabState, gently: list[Qemu] | None = None) -> None:
+        for qemu in gently or []:
+            qemu.monitor("quit")
+        for process in state.hosts.values():
+            process.kill()
+        state.hosts.clear()
+        state.save()
+
+    def _clear(self) -> None:
+        """End every process of a lab that is or was up here, and remove what it left."""
+        state = self.state()
+        if state:
+            for process in [*state.hosts.values(), state.keeper]:
+                if process:
+                    process.kill()
+            if state.sockets:
+                shutil.rmtree(state.sockets, ignore_errors=True)
+        for leftover in self.folder.glob("*"):
+            if leftover.name != "lock":
+                leftover.unlink()
+
+    @contextmanager
+    def _hosts(self, images: Images) -> Iterator[dict[str, RemoteHost]]:
+        sink = provision.command_log(self.folder / "provision.jsonl")
+        # A booting host is silent: ask often rather than long.
+        limits = Limits(connect=4.0)
+        hosts = {host.name: RemoteHost(host.name, login_of(host, images), sink, limits=limits) for host in HOSTS}
+        try:
+            yield hosts
+        finally:
+            for host in hosts.values():
+                host.close()
+
+
+def login_of(host: HostPlan, images: Images) -> Login:
+    """The way into an embedded host."""
+    return Login(host.address, "root", images.known_hosts, key_file=images.login_key)
+
+
+def _warm_folder(images: Images, accelerator: Accelerator, profile: Profile) -> Path:
+    """Where the snapshot for this recipe, QEMU and command line is kept."""
+    facts = (qemu_version(), accelerator.arguments, os.uname().release if accelerator.name == "kvm" else "")
+    digest = hashlib.sha256(repr((facts, profile)).encode())
+    for name in ("qemu", "provision", "embedded"):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return images.folder / f"warm-{accelerator.name}-{digest.hexdigest()[:12]}"
+
+
+def _copy_sparse(source: Path, target: Path) -> None:
+    with suppress(FileNotFoundError):
+        target.unlink()
+    shutil.copyfile(source, target)

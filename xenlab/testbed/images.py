@@ -1,0 +1,267 @@
+"""Builds the disks of the embedded lab: one image a Dom0, the guests' disks on their home host's.
+
+mmdebstrap installs the packages from the machine's own sources, `mke2fs -d` turns trees into images. As
+root this is done directly, otherwise in a user namespace with the account's subordinate ids.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shlex
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from xenlab.errors import CannotObserve
+from xenlab.testbed import cache, tools, trees
+from xenlab.testbed.keys import LabKeys
+from xenlab.testbed.overlay import Overlay
+from xenlab.testbed.plan import GUESTS, HOME, HOSTS, GuestPlan
+from xenlab.testbed.profiles import GUEST_PACKAGES, Profile
+from xenlab.testbed.progress import Progress
+
+# Measured with `du` on a built cache and its warm start, rounded up; while building, the trees come on top.
+DISK_NEEDED = 5_000_000_000
+
+_DOM0_DISK = "4G"
+_GUEST_DISK = "600M"
+_GUEST_SWAP_BYTES = 64 * 1024 * 1024
+
+# What the kernels need before the root disk is there: the NIC and disk of a Dom0 (virtio), of a guest (Xen).
+_INITRAMFS_MODULES = (
+    "virtio_pci", "virtio_blk", "virtio_net", "xen-blkfront", "xen-netfront", "ext4", "crc32c_generic",
+)  # fmt: skip
+
+_MMDEBSTRAP = (
+    "mmdebstrap", "--variant=minbase", "--format=tar",
+    "--aptopt=Apt::Install-Recommends \"false\"",
+    "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/info/*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """A complete set of boot files in the cache."""
+
+    folder: Path
+
+    @property
+    def xen(self) -> Path:
+        """The hypervisor, an unpacked multiboot ELF."""
+        return self.folder / "xen"
+
+    @property
+    def kernel(self) -> Path:
+        """The Dom0 kernel."""
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        """The initramfs, small enough for a guest of 128 MiB."""
+        return self.folder / "initrd.img"
+
+    @property
+    def login_key(self) -> Path:
+        """Private key that opens root's account on every machine of the lab."""
+        return self.folder / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys of every machine of the lab."""
+        return self.folder / "known_hosts"
+
+    def disk(self, host: str) -> Path:
+        """Root disk of a Dom0, a raw ext4 image that is never written to."""
+        return self.folder / f"{host}.img"
+
+
+def recipe_digest(profile: Profile) -> str:
+    """Digest over all that decides what the images hold: the profile and this room's own code."""
+    digest = hashlib.sha256(repr(profile).encode())
+    for name in ("images", "trees", "plan", "keys", "overlay", "profiles"):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def ensure_images(profile: Profile, progress: Progress) -> Images:
+    """The profile's images, built when the cache has none that is whole.
+
+    :raises UsageError: too little disk space; :raises CannotObserve: a build failed.
+    """
+    root = cache.cache_root()
+    folder = root / f"{profile.name}-{recipe_digest(profile)}"
+    with cache.locked(root / f"{folder.name}.lock"):
+        if cache.is_complete(folder):
+            return Images(folder)
+        if folder.exists():
+            progress.say(f"the cached images in {folder} are not whole: building them again")
+        _drop_older(root, profile, keep=folder.name)
+        cache.require_space(root, DISK_NEEDED, f"building the {profile.name} lab")
+        progress.say(f"building takes up to {DISK_NEEDED / 1e9:.0f} GB of disk under {root}")
+        tools.require_tree_ownership()
+        with cache.building(folder) as partial:
+            _Build(profile, partial, root / "logs", progress).run()
+    return Images(folder)
+
+
+def _drop_older(root: Path, profile: Profile, keep: str) -> None:
+    for old in root.glob(f"{profile.name}-*"):
+        if old.is_dir() and old.name != keep and not old.name.endswith(".partial"):
+            tools.remove_tree(old)
+
+
+class _Build:
+    """One build of one profile in one folder."""
+
+    def __init__(self, profile: Profile, folder: Path, logs: Path, progress: Progress) -> None:
+        self.profile = profile
+        self.folder = folder
+        self.logs = logs
+        self.progress = progress
+        self.keys = LabKeys.generate([*HOSTS, *GUESTS])
+
+    def run(self) -> None:
+        """Make every file of the folder."""
+        suite = self.profile.suite
+        with self.progress.stage(f"{suite}-packages", f"installing Debian {suite} for Dom0s and guests"):
+            self._side_by_side(
+                lambda: self._install("dom0", self.profile.packages),
+                lambda: self._install("guest", GUEST_PACKAGES),
+            )
+        version = self._take_boot_files()
+        with self.progress.stage(f"{suite}-guests", "making the guests' disks"):
+            self._side_by_side(*[self._guest_disk_maker(guest) for guest in GUESTS])
+        with self.progress.stage(f"{suite}-dom0s", "making the Dom0s' disks"):
+            self._side_by_side(*[self._dom0_disk_maker(host.name, version) for host in HOSTS])
+        self._write_secrets()
+        for name in ("dom0.tar", "guest.tar", *[f"{guest.name}.img" for guest in GUESTS]):
+            (self.folder / name).unlink()
+
+    @staticmethod
+    def _side_by_side(*jobs: Callable[[], None]) -> None:
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            for future in [pool.submit(job) for job in jobs]:
+                future.result()
+
+    def _install(self, name: str, packages: tuple[str, ...]) -> None:
+        modules = "\\n".join(_INITRAMFS_MODULES)
+        hook = (
+            'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"; '
+            'printf "MODULES=list\\nCOMPRESS=gzip\\n" > "$1/etc/initramfs-tools/conf.d/xenlab"; '
+            f'printf "{modules}\\n" > "$1/usr/share/initramfs-tools/modules.d/xenlab"'
+        )
+        tools.run(
+            [
+                *_MMDEBSTRAP,
+                f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+                f"--include={','.join(packages)}",
+                f"--essential-hook={hook}",
+                self.profile.suite,
+                str(self.folder / f"{name}.tar"),
+            ],
+            log=self._log(f"mmdebstrap-{name}"),
+            purpose=f"installing Debian {self.profile.suite} ({name})",
+            timeout=1200,
+            hint="is the network up, and does `apt-get update` work on this machine?",
+        )
+
+    def _log(self, name: str) -> Path:
+        """A fresh log, kept outside the build's folder, so that it outlives a failed build."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = self.logs / f"{self.profile.name}-{name}.log"
+        log.unlink(missing_ok=True)
+        return log
+
+    def _take_boot_files(self) -> str:
+        """Take hypervisor, kernel and initramfs out of the Dom0's tree; returns the kernel's version."""
+        wanted = {
+            "vmlinuz": re.compile(r"\./boot/vmlinuz-(.+)"),
+            "initrd.img": re.compile(r"\./boot/initrd\.img-(.+)"),
+            "xen": re.compile(r"\./boot/xen-[\d.]+-amd64\.gz"),
+        }
+        version = ""
+        with tarfile.open(self.folder / "dom0.tar") as archive:
+            for member in archive:
+                for name, pattern in wanted.items():
+                    match = pattern.fullmatch(member.name)
+                    stream = archive.extractfile(member) if match and member.isfile() else None
+                    if match and stream:
+                        data = stream.read()
+                        (self.folder / name).write_bytes(gzip.decompress(data) if name == "xen" else data)
+                        version = match[1] if name == "vmlinuz" else version
+        missing = [name for name in wanted if not (self.folder / name).exists()]
+        if missing:
+            raise CannotObserve(f"the Debian {self.profile.suite} packages brought no {', '.join(missing)}")
+        return version
+
+    def _guest_disk_maker(self, guest: GuestPlan) -> Callable[[], None]:
+        own_kernel = guest.boots_by == "pygrub"
+        kernel = (self.folder / "vmlinuz").read_bytes() if own_kernel else None
+        initrd = (self.folder / "initrd.img").read_bytes() if own_kernel else None
+        overlay = trees.guest_overlay(guest, self.keys, kernel, initrd)
+        return lambda: self._make_disk("guest", guest.name, overlay, _GUEST_DISK, {})
+
+    def _dom0_disk_maker(self, host: str, version: str) -> Callable[[], None]:
+        plan = next(h for h in HOSTS if h.name == host)
+        overlay = trees.dom0_overlay(plan, self.profile, self.keys)
+        copies: dict[str, Path] = {}
+        if plan is HOME:
+            for guest in GUESTS:
+                overlay.directory(guest.original_folder)
+                overlay.file(guest.original_config, trees.original_config(guest, self.profile, version))
+                copies[f"{guest.original_folder}/UbuntuXen.img"] = self.folder / f"{guest.name}.img"
+        return lambda: self._make_disk("dom0", host, overlay, _DOM0_DISK, copies)
+
+    def _make_disk(self, base: str, name: str, overlay: Overlay, size: str, copies: dict[str, Path]) -> None:
+        """Lay base and overlay into a tree, and the tree into an ext4 image.
+
+        `copies` are big sparse files to bring along; beside each a swap disk is made.
+        """
+        overlay_tar = self.folder / f"{name}.overlay.tar"
+        overlay.write(overlay_tar)
+        tree, image = self.folder / f"{name}.tree", self.folder / f"{name}.img"
+        lines = [
+            "set -e",
+            # Interrupted, sh must still pass its EXIT trap.
+            "trap 'exit 130' INT TERM",
+            f"mkdir {_q(tree)}",
+            f"trap 'rm -rf {_q(tree)}' EXIT",
+            # Device nodes cannot be made without root; the kernel's devtmpfs brings them at boot.
+            f"cd {_q(tree)}",
+            f"tar -x --numeric-owner -p --exclude='./dev/*' -f {_q(self.folder / f'{base}.tar')}",
+            f"tar -x --numeric-owner -p --keep-directory-symlink -f {_q(overlay_tar)}",
+            "cd /",
+        ]
+        for target, source in copies.items():
+            disk, swap = f"{tree}{target}", f"{tree}{Path(target).with_suffix('.swap')}"
+            lines += [
+                f"cp --sparse=always {_q(source)} {_q(disk)}",
+                f"truncate -s {_GUEST_SWAP_BYTES} {_q(swap)}",
+                f"mkswap -q {_q(swap)}",
+                f"chmod 644 {_q(swap)}",
+            ]
+        lines.append(f"mke2fs -q -F -t ext4 -E root_owner=0:0 -d {_q(tree)} {_q(image)} {size}")
+        tools.run(
+            [*tools.as_root_of_trees(), "sh", "-c", "\n".join(lines)],
+            log=self._log(f"disk-{name}"),
+            purpose=f"making the disk of {name}",
+            timeout=600,
+        )
+        overlay_tar.unlink()
+
+    def _write_secrets(self) -> None:
+        key = self.folder / "id_ed25519"
+        key.touch(0o600)
+        key.write_text(self.keys.login_private)
+        (self.folder / "known_hosts").write_text(self.keys.known_hosts)
+        facts = {"profile": self.profile.name, "suite": self.profile.suite, "xen": self.profile.xen}
+        (self.folder / "facts.json").write_text(json.dumps(facts, indent=1))
+
+
+def _q(path: object) -> str:
+    return shlex.quote(str(path))

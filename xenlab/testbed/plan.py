@@ -1,0 +1,66 @@
+"""Who is who in the embedded lab: addresses, names and paths, and the lab file they make.
+
+Pure data, as in the original lab report: labubuntu is the guests' home host, baye exports the share.
+"""
+
+from dataclasses import dataclass
+
+NETWORK_PREFIX = 24
+OUTSIDE = "10.1.1.1"
+BRIDGE = "xenbr0"
+EXPORT = "/srv/private"
+MOUNT_POINT = "/mnt/private"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """One Dom0: its name, address and the MAC of its NIC."""
+
+    name: str
+    address: str
+    mac: str
+
+    @property
+    def tap(self) -> str:
+        """The host's tap device in the lab's namespace (IFNAMSIZ: at most 15 characters)."""
+        return f"tap-{self.name}"[:15]
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPlan:
+    """One guest: `owner` keeps its first disks under /home on its home host."""
+
+    name: str
+    address: str
+    mac: str
+    owner: str
+    boots_by: str  # "kernel" (kernel= and ramdisk=) or "pygrub" (from its own disk)
+
+    @property
+    def original_folder(self) -> str:
+        """Where the guest lived before it moved to the share."""
+        return f"/home/{self.owner}"
+
+    @property
+    def shared_folder(self) -> str:
+        """Where the guest lives on the share."""
+        return f"{MOUNT_POINT}/{self.owner}"
+
+    @property
+    def original_config(self) -> str:
+        """The config kept for comparison."""
+        return f"{self.original_folder}/{self.name}.cfg"
+
+    @property
+    def shared_config(self) -> str:
+        """The config on the share, paths fixed."""
+        return f"{self.shared_folder}/{self.name}.cfg"
+
+
+HOME = HostPlan("labubuntu", "10.1.1.189", "52:54:00:10:01:89")
+SERVER = HostPlan("baye", "10.1.1.143", "52:54:00:10:01:43")
+HOSTS = (HOME, SERVER)
+GUESTS = (
+    GuestPlan("guest1", "10.1.1.85", "00:16:3e:42:40:89", "artem", "kernel"),
+    GuestPlan("guest2", "10.1.1.86", "00:16:3e:42:40:8a", "gaspar", "pygrub"),
+)

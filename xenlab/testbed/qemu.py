@@ -1,0 +1,177 @@
+"""One QEMU: a Dom0 on emulated (or KVM) hardware, steered over QMP, its serial console in a log."""
+
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from qemu.qmp import QMPError
+from qemu.qmp.legacy import QEMUMonitorProtocol
+
+from xenlab.errors import CannotObserve
+from xenlab.remote.waiting import wait_for
+from xenlab.testbed.images import Images
+from xenlab.testbed.plan import HostPlan
+from xenlab.testbed.profiles import Profile
+from xenlab.testbed.tools import environment, last_lines
+
+# With plain `max`, Dom0 crashes in its first page fault: smap to la57 are what QEMU emulates and Xen trips over.
+# erms and fsrm make kernels copy with `rep movsb`, which is emulated byte by byte.
+EMULATED_CPU = "max,-smap,-smep,-pku,-la57,-erms,-fsrm"
+SNAPSHOT = "booted"
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """How QEMU runs the hosts, and why so."""
+
+    name: str  # "kvm" or "tcg"
+    reason: str
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """QEMU's own words for it; a bounded translation cache keeps both hosts under 4 GiB."""
+        if self.name == "kvm":
+            return ("-accel", "kvm", "-cpu", "host")
+        return ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", EMULATED_CPU)
+
+
+def qemu_version() -> str:
+    """First line of `qemu-system-x86_64 --version`."""
+    done = subprocess.run(
+        ["qemu-system-x86_64", "--version"], capture_output=True, text=True, env=environment(), check=True
+    )
+    return done.stdout.splitlines()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Qemu:
+    """Where one host's QEMU keeps its things: `folder` for disk and log, `sockets` for QMP (short paths)."""
+
+    host: HostPlan
+    profile: Profile
+    images: Images
+    folder: Path
+    sockets: Path
+    accelerator: Accelerator
+
+    @property
+    def disk(self) -> Path:
+        """The host's own writable layer over its image."""
+        return self.folder / f"{self.host.name}.qcow2"
+
+    @property
+    def console_log(self) -> Path:
+        """All that the host wrote to its serial console."""
+        return self.folder / f"{self.host.name}.console.log"
+
+    @property
+    def error_log(self) -> Path:
+        """What QEMU itself had to say."""
+        return self.folder / f"{self.host.name}.qemu.log"
+
+    @property
+    def qmp_socket(self) -> Path:
+        """The control socket."""
+        return self.sockets / f"{self.host.name}.qmp"
+
+    def create_disk(self) -> None:
+        """A fresh writable layer."""
+        argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw"]
+        argv += ["-b", str(self.images.disk(self.host.name)), str(self.disk)]
+        subprocess.run(argv, env=environment(), check=True)
+
+    def command(self, *, restore: bool) -> list[str]:
+        """QEMU's command line; `restore` starts from the snapshot instead of booting."""
+        xen = " ".join(
+            (
+                "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot",
+                f"dom0_mem={self.profile.dom0_memory_mib}M,max:{self.profile.dom0_memory_mib}M",
+                *self.profile.xen_options,
+            )
+        )
+        dom0 = (
+            "root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off quiet systemd.show_status=0 "
+            "fsck.mode=skip audit=0"
+        )
+        return [
+            "qemu-system-x86_64", "-name", self.host.name, "-nodefaults", "-no-user-config",
+            "-M", "q35", "-m", str(self.profile.memory_mib), "-smp", "1", *self.accelerator.arguments,
+            "-display", "none", "-vga", "none", "-no-reboot",
+            "-serial", f"file:{self.console_log}",
+            "-qmp", f"unix:{self.qmp_socket},server=on,wait=off",
+            "-kernel", str(self.images.xen), "-append", xen,
+            "-initrd", f"{_plain(self.images.kernel)} {_plain(dom0)},{_plain(self.images.initrd)}",
+            "-drive", f"if=none,id=disk,file={_plain(self.disk)},format=qcow2,cache=unsafe",
+            "-device", "virtio-blk-pci,drive=disk",
+            "-netdev", f"tap,id=net,ifname={self.host.tap},script=no,downscript=no",
+            "-device", f"virtio-net-pci,netdev=net,mac={self.host.mac},romfile=",
+            *(("-loadvm", SNAPSHOT) if restore else ()),
+        ]  # fmt: skip
+
+    def start(self, *, restore: bool) -> int:
+        """Start QEMU in the background and wait until QMP answers; returns its PID.
+
+        :raises CannotObserve: QEMU refused; carries its own last words.
+        """
+        with self.error_log.open("ab") as sink:
+            process = subprocess.Popen(
+                self.command(restore=restore),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+                start_new_session=True,
+            )
+
+        def answers() -> bool:
+            if process.poll() is not None:
+                raise CannotObserve(f"QEMU for {self.host.name} ended: {last_lines(self.error_log, 2)}")
+            return self.qmp_socket.exists()
+
+        try:
+            wait_for(answers, f"QEMU of {self.host.name} to start", timeout=60, interval=0.05)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return process.pid
+
+    def monitor(self, *commands: str) -> None:
+        """Run human monitor commands (`stop`, `savevm NAME`, `cont`, `quit`) in one QMP session.
+
+        :raises CannotObserve: QEMU does not answer, or a command says something (they are silent when well).
+        """
+        qmp = QEMUMonitorProtocol(str(self.qmp_socket))
+        try:
+            qmp.settimeout(120)
+            qmp.connect()
+            for command in commands:
+                said = qmp.cmd("human-monitor-command", **{"command-line": command})
+                if isinstance(said, str) and said.strip():
+                    raise CannotObserve(f"QEMU of {self.host.name}, `{command}`: {said.strip()}")
+        except (QMPError, OSError, TimeoutError) as error:
+            if commands[-1] != "quit":
+                raise CannotObserve(f"QEMU of {self.host.name} does not answer: {error}") from error
+        finally:
+            with suppress(QMPError, OSError, EOFError):
+                qmp.close()
+
+
+def _plain(value: object) -> str:
+    """The value with its commas doubled: a single one separates QEMU's suboptions, or multiboot modules."""
+    return str(value).replace(",", ",,")
+
+
+def kvm_refused() -> str | None:
+    """Why KVM cannot even be tried here, or None when it can."""
+    device = Path("/dev/kvm")
+    if not device.exists():
+        return "this machine has no /dev/kvm"
+    if not os.access(device, os.R_OK | os.W_OK):
+        return "/dev/kvm refuses this account"
+    if not shutil.which("qemu-system-x86_64", path=environment()["PATH"]):
+        return "QEMU is not installed"
+    return None

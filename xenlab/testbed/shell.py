@@ -1,0 +1,31 @@
+"""Interactive ways into the running embedded lab: ssh's command lines."""
+
+from collections.abc import Sequence
+
+from xenlab.errors import UsageError
+from xenlab.lab.lab import Lab
+from xenlab.labfile import GuestSpec, HostSpec, LabFile
+from xenlab.testbed.provision import no_record
+
+
+def ssh(spec: LabFile, machine: str, command: Sequence[str]) -> list[str]:
+    """An ssh to a host or guest, its host key verified; raises UsageError when the lab has none of that name."""
+    machines: dict[str, HostSpec | GuestSpec] = {host.name: host for host in spec.hosts}
+    machines |= {guest.name: guest for guest in spec.guests}
+    if machine not in machines:
+        raise UsageError(f"no machine is called {machine!r}: this lab has {', '.join(machines)}")
+    found = machines[machine]
+    options = ["-i", str(found.key_file), "-o", f"UserKnownHostsFile={found.known_hosts}", "-o", "IdentitiesOnly=yes"]
+    return ["ssh", *options, f"{found.user}@{found.address}", *command]
+
+
+def console(spec: LabFile, guest: str) -> list[str]:
+    """An `xl console` of the guest on the host that has it.
+
+    :raises UsageError: no such guest; :raises LabFault: it runs on no host, or on both.
+    """
+
+    with Lab(spec, no_record) as lab:
+        host = lab.guest(guest).host.name
+    line = ssh(spec, host, ["xl", "console", guest])
+    return [line[0], "-t", *line[1:]]

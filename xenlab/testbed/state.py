@@ -1,0 +1,104 @@
+"""What is running for one working copy's lab, written down before and after each change.
+
+So that whatever ends us, the next call knows what to clean up. A process is known by its PID and its start
+time, since a PID alone may be somebody else's by now.
+"""
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+from xenlab.remote.waiting import wait_for
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """One process of ours; `started` in clock ticks since the machine's boot (proc(5), stat)."""
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """The process that has this PID now."""
+        return cls(pid, _start_ticks(pid))
+
+    @property
+    def alive(self) -> bool:
+        """Whether that very process still runs (a zombie does not)."""
+        with suppress(OSError, ValueError, IndexError):
+            return _start_ticks(self.pid) == self.started and _state(self.pid) != "Z"
+        return False
+
+    def kill(self) -> None:
+        """End it at once, and wait until it is gone."""
+        if not self.alive:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+        def gone() -> bool:
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, os.WNOHANG)
+            return not self.alive
+
+        wait_for(gone, f"process {self.pid} to end", timeout=20, interval=0.02)
+
+
+def _stat_fields(pid: int) -> list[str]:
+    # The command's name may hold spaces and brackets; what follows the last bracket does not.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _start_ticks(pid: int) -> int:
+    return int(_stat_fields(pid)[19])
+
+
+def _state(pid: int) -> str:
+    return _stat_fields(pid)[0]
+
+
+@dataclass(slots=True)
+class LabState:
+    """One lab that is up, coming up or half gone."""
+
+    folder: Path
+    profile: str = ""
+    accelerator: str = ""
+    reason: str = ""
+    images: str = ""
+    sockets: str = ""
+    keeper: ProcessId | None = None
+    hosts: dict[str, ProcessId] = field(default_factory=dict)
+    ready: bool = False
+    since: float = field(default_factory=time.time)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """The state kept in `folder`, or None when there is no lab."""
+        try:
+            data = json.loads((folder / "state.json").read_text())
+            data["keeper"] = ProcessId(**data["keeper"]) if data["keeper"] else None
+            data["hosts"] = {name: ProcessId(**process) for name, process in data["hosts"].items()}
+            return cls(folder=folder, **data)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def save(self) -> None:
+        """Write the state down, whole or not at all."""
+        data = asdict(self)
+        del data["folder"]
+        partial = self.folder / "state.json.partial"
+        partial.write_text(json.dumps(data, indent=1))
+        partial.replace(self.folder / "state.json")
+
+    @property
+    def running(self) -> bool:
+        """Whether the lab is up: brought up to the end, and every process of it still there."""
+        processes = [self.keeper, *self.hosts.values()]
+        return self.ready and all(process is not None and process.alive for process in processes)

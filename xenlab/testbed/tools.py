@@ -1,0 +1,122 @@
+"""Running this machine's own programs: bounded, logged, and ended when we are interrupted."""
+
+import getpass
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from xenlab.errors import CannotObserve, UsageError
+
+# What ./lab installs where it is missing: program -> Debian package.
+PROGRAMS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mmdebstrap": "mmdebstrap",
+    "mke2fs": "e2fsprogs",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "newuidmap": "uidmap",
+    "ssh": "openssh-client",
+    "tar": "tar",
+}
+
+
+def environment() -> dict[str, str]:
+    """Our environment, with the sbin folders that an ordinary user's PATH lacks."""
+    path = os.environ.get("PATH", "/usr/bin:/bin")
+    return {**os.environ, "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"}
+
+
+def require_programs() -> None:
+    """Raise UsageError naming every missing Debian package at once."""
+    path = environment()["PATH"]
+    missing = sorted({package for name, package in PROGRAMS.items() if not shutil.which(name, path=path)})
+    if missing:
+        raise UsageError(
+            f"missing Debian packages: {', '.join(missing)}",
+            hint=f"sudo apt-get install {' '.join(missing)}",
+        )
+
+
+def as_root_of_trees() -> tuple[str, ...]:
+    """Prefix of a command that must own files of several users: none as root, else a user namespace."""
+    if os.geteuid() == 0:
+        return ()
+    return ("unshare", "--user", "--map-root-user", "--map-auto", "--")
+
+
+def require_tree_ownership() -> None:
+    """Raise UsageError when this account cannot own the files of a root file system (subuid(5))."""
+    probe = subprocess.run(
+        [*as_root_of_trees(), "true"], capture_output=True, text=True, env=environment(), check=False
+    )
+    if probe.returncode != 0:
+        user = getpass.getuser()
+        raise UsageError(
+            f"building images without root needs subordinate ids: {probe.stderr.strip()}",
+            hint=f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
+        )
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all below it, whoever of our namespaces owns the files in it."""
+    if folder.exists():
+        subprocess.run([*as_root_of_trees(), "rm", "-rf", "--", str(folder)], env=environment(), check=False)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def run(argv: Sequence[str], *, log: Path, purpose: str, timeout: float, hint: str = "") -> None:
+    """Run a program to its end, its output appended to `log`.
+
+    Its process group is interrupted and awaited when we are (Ctrl-C), so that it cleans up after itself.
+
+    :raises CannotObserve: it failed or took longer than `timeout` seconds; carries the log's last lines.
+    """
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            end_group(process)
+            raise CannotObserve(f"{purpose}: not done within {timeout:.0f} s", hint=hint or f"see {log}") from None
+        except BaseException:
+            end_group(process)
+            raise
+    if code != 0:
+        raise CannotObserve(f"{purpose} failed: {last_lines(log, 3)}", hint=hint or f"see {log}")
+
+
+def end_group(process: subprocess.Popen[bytes], patience: float = 60.0) -> None:
+    """Interrupt a program we started in a session of its own; kill what of it does not listen.
+
+    A script's children in the background ignore SIGINT and outlive it: what is left of the group is killed.
+    """
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, sign)
+                process.wait(patience)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def last_lines(path: Path, count: int) -> str:
+    """The last non-empty lines of a log, joined by ` | `; the log's control characters dropped."""
+    try:
+        text = path.read_bytes()[-16384:].decode(errors="replace")
+    except OSError:
+        return "(no log)"
+    lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
+    return " | ".join([line for line in lines if line][-count:]) or "(the log is empty)"
