@@ -20,8 +20,5 @@ def test_two_xen_hosts_fit_together(hosts: HostPair, guests: tuple[Guest, ...], 
     for host in hosts:
         check(host.reaches_by_ssh(hosts.peer_of(host)))
         for guest in guests:
-            check(host.can_live_migrate(guest.name, guest.type))
-            for bridge in guest.bridges:
-                check(host.has_bridge(bridge))
-            if as_found.places[guest.name] != host.name:
-                check(host.has_memory_for(guest.name, guest.memory_mib))
+            for finding in guest.fits_on(host, is_there=as_found.places[guest.name] == host.name):
+                check(finding)

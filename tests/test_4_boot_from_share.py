@@ -20,6 +20,6 @@ def test_guest_boots_from_the_share(guest: Guest, home: Dom0) -> None:
     for finding in guest.keeps_devices_on_share():
         check(finding)
     check(guest.has_root_device())
-    check(guest.has_swap())
-    with guest.nonce() as nonce:
-        check(guest.still_has(nonce))
+    check(guest.inside.has_swap())
+    with guest.inside.nonce() as nonce:
+        check(guest.inside.still_has(nonce))

@@ -12,14 +12,14 @@ def test_guest_moves_while_shut_down(guest: Guest, home: Dom0, peer: Dom0, moves
 
     `xl shutdown -w` on one host, `xl create` on the other: the same files, a new boot.
     """
-    with guest.nonce() as nonce:
+    with guest.inside.nonce() as nonce:
         for target in (peer, home):
             move = guest.cold_migrate(to=target)
             moves.keep(move)
             check(guest.runs_only_on(target), essential=True)
             check(move.was_a_new_boot())
-            check(guest.still_has(nonce))
-            check(guest.has_clean_disk())
+            check(guest.inside.still_has(nonce))
+            check(guest.inside.has_clean_disk())
 
 
 @step("paused-migration", points=10, needs="cold-migration")
@@ -28,11 +28,11 @@ def test_guest_moves_while_paused(guest: Guest, home: Dom0, peer: Dom0, moves: M
 
     Xen may refuse to send a paused guest; then it must be unharmed, and move once `xl unpause` lets it go on.
     """
-    with guest.nonce() as nonce:
+    with guest.inside.nonce() as nonce:
         move, paused = guest.paused_migrate(to=peer)
         check(paused)
         for returned in (move, guest.live_migrate(to=home)):
             moves.keep(returned)
             check(returned.kept_its_boot())
         check(guest.runs_only_on(home))
-        check(guest.still_has(nonce))
+        check(guest.inside.still_has(nonce))

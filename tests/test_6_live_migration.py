@@ -13,7 +13,7 @@ def test_guest_moves_while_pinged(guest: Guest, home: Dom0, peer: Dom0, moves: M
     Ping it from outside, ping out from inside, `xl migrate` it: the last packet here is icmp_seq=23, the first
     there icmp_seq=24; the same SSH session goes on, and the guest does not boot again.
     """
-    with guest.nonce() as nonce:
+    with guest.inside.nonce() as nonce:
         for target in (peer, home):
             with moves.watched(guest) as watch:
                 move = guest.live_migrate(to=target)
@@ -25,4 +25,4 @@ def test_guest_moves_while_pinged(guest: Guest, home: Dom0, peer: Dom0, moves: M
             check(outside.is_continuous())
             check(inside.is_continuous())
             check(watch.writes_went_on())
-            check(guest.still_has(nonce))
+            check(guest.inside.still_has(nonce))

@@ -99,7 +99,8 @@ def _profile(verb: argparse.ArgumentParser, default: str | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
-    for sign in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts its background jobs with it ignored, and so would every child of ours.
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, _interrupt)
     arguments = parser().parse_args(argv)
     verb: Callable[[argparse.Namespace], int] = arguments.run

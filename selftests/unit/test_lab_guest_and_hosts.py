@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from fakelab import ADDRESSES, CONFIG, MOUNT_POINT, Answer, FakeLab, findmnt, xl_info, xl_list
+from fakelab import ADDRESSES, CONFIG, MOUNT_POINT, ORIGINAL, Answer, FakeLab, config, findmnt, xl_info, xl_list
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.found import AsFound
-from xenlab.lab.guest import NONCE_FILE
+from xenlab.lab.inside import NONCE_FILE
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.errors import HostUnreachable
@@ -117,21 +117,21 @@ def test_the_root_device_is_the_configs_disk(device: str, holds: bool, lab: Fake
 def test_swap_is_as_prescribed(lab: FakeLab) -> None:
     head = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
     lab.inside.says[commands.swaps()] = head + "/dev/xvda2 partition\t65532\t\t0\t\t-2\n"
-    assert lab.guest.has_swap()
+    assert lab.guest.inside.has_swap()
     lab.inside.says[commands.swaps()] = head
-    failed(lab.guest.has_swap(), "no swap in use")
+    failed(lab.guest.inside.has_swap(), "no swap in use")
 
 
 def test_a_nonce_is_read_back_or_missed(lab: FakeLab) -> None:
-    with lab.guest.nonce() as nonce:
-        assert lab.guest.still_has(nonce)
-        failed(lab.guest.still_has("another"), nonce)
-    failed(lab.guest.still_has(nonce), "No such file")
+    with lab.guest.inside.nonce() as nonce:
+        assert lab.guest.inside.still_has(nonce)
+        failed(lab.guest.inside.still_has("another"), nonce)
+    failed(lab.guest.inside.still_has(nonce), "No such file")
 
 
 @pytest.mark.parametrize("error", [HostUnreachable("gone"), LabFault("wrong"), KeyboardInterrupt(), AssertionError()])
 def test_a_nonce_goes_however_the_step_ends(error: BaseException, lab: FakeLab) -> None:
-    with pytest.raises(type(error)) as raised, lab.guest.nonce():
+    with pytest.raises(type(error)) as raised, lab.guest.inside.nonce():
         raise error
     assert raised.value is error
     assert lab.inside.files == {}
@@ -140,14 +140,14 @@ def test_a_nonce_goes_however_the_step_ends(error: BaseException, lab: FakeLab) 
 @pytest.mark.parametrize("answer", [HostUnreachable("silent"), (1, "", "rm: Read-only file system")])
 def test_a_nonce_that_stays_does_not_hide_why_the_step_failed(answer: Answer, lab: FakeLab) -> None:
     lab.inside.says[commands.remove(NONCE_FILE)] = answer
-    with pytest.raises(LabFault, match="the reason"), lab.guest.nonce():
+    with pytest.raises(LabFault, match="the reason"), lab.guest.inside.nonce():
         raise LabFault("the reason")
 
 
 @pytest.mark.parametrize("answer", [HostUnreachable("silent"), (1, "", "rm: Read-only file system")])
 def test_a_nonce_that_stays_is_told_after_a_step_that_held(answer: Answer, lab: FakeLab) -> None:
     lab.inside.says[commands.remove(NONCE_FILE)] = answer
-    with pytest.raises(HostUnreachable if isinstance(answer, CannotObserve) else LabFault), lab.guest.nonce():
+    with pytest.raises(HostUnreachable if isinstance(answer, CannotObserve) else LabFault), lab.guest.inside.nonce():
         pass
 
 
@@ -156,7 +156,7 @@ def test_a_nonce_that_cannot_be_written_is_a_fault_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("secrets.token_hex", lambda _: "feedbeef" * 4)
     lab.inside.says[commands.write_nonce(NONCE_FILE, "feedbeef" * 4)] = (1, "", "dd: No space left on device")
-    with pytest.raises(LabFault, match="exit code 1") as fault, lab.guest.nonce():
+    with pytest.raises(LabFault, match="exit code 1") as fault, lab.guest.inside.nonce():
         pytest.fail("the body must not run")
     assert fault.value.actual == "dd: No space left on device"
     assert lab.inside.asked[-1] == commands.remove(NONCE_FILE)
@@ -180,7 +180,7 @@ def test_memory_for_one_more_guest(lab: FakeLab) -> None:
 
 
 def test_a_pv_guest_needs_shadow_and_the_hint_says_so(lab: FakeLab) -> None:
-    assert lab.first.can_live_migrate("guest1", lab.guest.type)
+    assert lab.first.can_live_migrate("guest1", "pv")
     lab.home.says[xl.info()] = xl_info(caps="pv hvm hap")
     finding = lab.first.can_live_migrate("guest1", "pv")
     failed(finding, "virt_caps: hap hvm pv")
@@ -189,6 +189,45 @@ def test_a_pv_guest_needs_shadow_and_the_hint_says_so(lab: FakeLab) -> None:
     assert lab.first.can_live_migrate("guest1", "pvh")
     lab.home.says[xl.info()] = xl_info(caps="pv")
     failed(lab.first.can_live_migrate("guest1", "pvh"))
+
+
+def asks(lab: FakeLab, *, is_there: bool = False) -> dict[str, bool]:
+    lab.first.remote.says |= {commands.is_bridge("xenbr0"): "", commands.bridges(): "xenbr0\n"}  # type: ignore[attr-defined]
+    return {finding.id: finding.holds for finding in lab.guest.fits_on(lab.first, is_there=is_there)}
+
+
+def test_a_guest_asks_a_host_for_its_type_its_bridge_and_memory(lab: FakeLab) -> None:
+    assert asks(lab) == {"live-migratable": True, "bridge": True, "memory-free": True}
+    lab.home.says[xl.info()] = xl_info(free=127)
+    assert asks(lab) == {"live-migratable": True, "bridge": True, "memory-free": False}
+    assert asks(lab, is_there=True) == {"live-migratable": True, "bridge": True}
+
+
+def test_without_its_config_the_original_tells_what_a_guest_asks(lab: FakeLab) -> None:
+    del lab.shared[CONFIG]
+    assert asks(lab) == {}
+    lab.guest.spec = lab.guest.spec.model_copy(update={"original_config": ORIGINAL})
+    assert asks(lab) == {}
+    lab.home.files[ORIGINAL] = config("/home/artem", memory=5000)
+    assert asks(lab) == {"live-migratable": True, "bridge": True, "memory-free": False}
+    lab.shared[CONFIG] = "memory = "
+    assert asks(lab)["memory-free"] is False
+
+
+def test_the_shares_files_are_the_config_and_what_it_names_there(lab: FakeLab) -> None:
+    folder = f"{MOUNT_POINT}/artem"
+    assert lab.guest.files_on_share() == (CONFIG, f"{folder}/vmlinuz", f"{folder}/guest1.img")
+    lab.home.files = dict(lab.shared)
+    del lab.shared[f"{folder}/vmlinuz"]
+    assert lab.guest.files_on_share() == (CONFIG, f"{folder}/vmlinuz", f"{folder}/guest1.img")
+    del lab.home.files[f"{folder}/guest1.img"], lab.shared[f"{folder}/guest1.img"]
+    assert lab.guest.files_on_share() == (CONFIG, f"{folder}/vmlinuz")
+    lab.home.files[CONFIG] = config("/home/artem")
+    assert lab.guest.files_on_share() == (CONFIG,)
+    lab.home.files[CONFIG] = "memory = "
+    assert lab.guest.files_on_share() == (CONFIG,)
+    del lab.home.files[CONFIG]
+    assert lab.guest.files_on_share() == (CONFIG,)
 
 
 def test_both_hosts_run_the_same_xen(lab: FakeLab) -> None:

@@ -59,8 +59,8 @@ def test_only_a_restore_loads_the_snapshot() -> None:
 def test_xen_gets_two_modules_the_kernel_with_its_own_command_line(profile: str) -> None:
     argv = qemu(profile=profile).command(restore=False)
     kernel, initrd = split(option(argv, "-initrd"))
-    assert kernel.startswith("/lab/images/vmlinuz root=/dev/vda rw console=hvc0 ")
-    assert initrd == "/lab/images/initrd.img"
+    assert kernel.startswith("vmlinuz root=/dev/vda rw console=hvc0 ")
+    assert initrd == "initrd.img"
     assert option(argv, "-kernel") == "/lab/images/xen"
     assert "dom0_mem=768M,max:768M" in option(argv, "-append").split()
     assert "spec-ctrl=eager-fpu=yes" in option(argv, "-append").split()
@@ -69,9 +69,8 @@ def test_xen_gets_two_modules_the_kernel_with_its_own_command_line(profile: str)
 def test_a_folder_with_a_comma_is_still_one_folder() -> None:
     argv = qemu(Path("/home/a,b/lab")).command(restore=False)
     assert "file=/home/a,b/lab/labubuntu.qcow2" in split(option(argv, "-drive"))
-    kernel, initrd = split(option(argv, "-initrd"))
-    assert kernel.startswith("/home/a,b/lab/images/vmlinuz ")
-    assert initrd == "/home/a,b/lab/images/initrd.img"
+    # Nothing of the path comes near the modules' line, which can quote neither comma nor space.
+    assert split(option(argv, "-initrd"))[1] == "initrd.img"
 
 
 def test_accelerators() -> None:

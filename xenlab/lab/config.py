@@ -1,5 +1,7 @@
 """A guest's config on the share, beside the one it had before."""
 
+from contextlib import suppress
+
 from xenlab.errors import LabFault
 from xenlab.lab.dom0 import Dom0
 from xenlab.lab.share import NfsShare
@@ -22,6 +24,14 @@ class GuestConfig:
     def read(self) -> XlConfig:
         """The config as it is now; raises LabFault when it is missing or not an xl.cfg."""
         return self._read(self.path)
+
+    def best_known(self, original: str | None) -> XlConfig | None:
+        """The config or, where that cannot be read, the original one; None where neither can."""
+        for path in (self.path, original):
+            with suppress(LabFault):
+                if path:
+                    return self._read(path)
+        return None
 
     def paths(self) -> tuple[ConfigPath, ...]:
         """Every file the config names."""

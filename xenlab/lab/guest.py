@@ -1,13 +1,12 @@
 """A guest: where it runs, how it is reached, and its moves from host to host."""
 
-import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.config import GuestConfig
 from xenlab.lab.dom0 import BATCH_SSH, Dom0, HostPair
+from xenlab.lab.inside import Inside
 from xenlab.lab.migration import Kind, Migration
 from xenlab.lab.share import NfsShare
 from xenlab.labfile import GuestSpec, TimeoutSpec
@@ -20,9 +19,8 @@ from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import xl
 from xenlab.xen.faults import GuestDidNotSuspend
 from xenlab.xen.messages import explain, parse_migration
-from xenlab.xen.parsers import Domain, DomainRow, GuestType
+from xenlab.xen.parsers import Domain, DomainRow
 
-NONCE_FILE = "/root/.xenlab-nonce"
 CONSOLE_SECONDS = 8
 _BOOT_LOOK_SECONDS = 20.0
 
@@ -37,6 +35,7 @@ class Guest:
         self.name = spec.name
         self.address = spec.address
         self.remote = remote
+        self.inside = Inside(spec, remote)
         self.hosts = hosts
         self.share = share
         self.timeouts = timeouts
@@ -122,17 +121,7 @@ class Guest:
             guest=self.name,
         )
 
-    # What it shows from inside
-
-    @property
-    def boot_id(self) -> str:
-        """The kernel's random id of this boot (random(4))."""
-        return facts.boot_id(self.remote.run(*commands.boot_id()).check().stdout)
-
-    @property
-    def uptime(self) -> float:
-        """Seconds since its boot."""
-        return facts.uptime(self.remote.run(*commands.uptime()).check().stdout)
+    # What it shows
 
     def has_root_device(self) -> Finding:
         """Its root file system is on the disk that the config gives it."""
@@ -145,63 +134,6 @@ class Guest:
             expected=f"/ on {wanted}",
             actual=f"/ on {device}, which is {disks.get(device, 'no disk of the config')}",
             hint="root= in the config, or in the guest's own GRUB, must name the shared disk's vdev",
-            guest=self.name,
-        )
-
-    def has_swap(self) -> Finding:
-        """Swap is in use exactly as the lab prescribes."""
-        swaps = facts.swaps(self.remote.run(*commands.swaps()).check().stdout)
-        shown = ", ".join(f"{swap.device} ({swap.size_kib} KiB)" for swap in swaps)
-        return Finding(
-            "swap",
-            bool(swaps) == self.spec.swap,
-            expected="swap in use" if self.spec.swap else "no swap",
-            actual=shown or "no swap in use",
-            hint="the swap disk's vdev in the config and in the guest's /etc/fstab must be the same",
-            guest=self.name,
-        )
-
-    def has_clean_disk(self) -> Finding:
-        """The kernel saw no error of a disk or file system since the boot, nor a journal to recover."""
-        errors = facts.disk_errors(self.remote.run(*commands.kernel_log()).check().stdout)
-        return Finding(
-            "disk-clean",
-            not errors,
-            expected="no disk or file system errors in the guest's kernel log",
-            actual="; ".join(errors[:3]) or "none",
-            hint="shut the guest down and run e2fsck on its disk",
-            guest=self.name,
-        )
-
-    @contextmanager
-    def nonce(self) -> Iterator[str]:
-        """A fresh nonce on the guest's disk, synced; removed again, however the body ends.
-
-        Where the body fails, a guest that cannot be asked to remove it must not hide why.
-        """
-        nonce = secrets.token_hex(16)
-        try:
-            self.remote.run(*commands.write_nonce(NONCE_FILE, nonce)).check()
-            yield nonce
-        except BaseException:
-            with suppress(CannotObserve, LabFault):
-                self._forget_nonce()
-            raise
-        self._forget_nonce()
-
-    def _forget_nonce(self) -> None:
-        self.remote.run(*commands.remove(NONCE_FILE)).check()
-
-    def still_has(self, nonce: str) -> Finding:
-        """The nonce written before is read back."""
-        read = self.remote.run(*commands.read_nonce(NONCE_FILE))
-        seen = read.stdout.strip() if read.ok else read.stderr.strip()
-        return Finding(
-            "nonce-intact",
-            seen == nonce,
-            expected=f"nonce {nonce}",
-            actual=seen[:200] or "nothing",
-            hint="the guest runs from another disk than before, or its writes were lost",
             guest=self.name,
         )
 
@@ -253,24 +185,29 @@ class Guest:
 
     # What is done to it
 
-    @property
-    def memory_mib(self) -> int:
-        """Memory that its config asks for, in MiB."""
-        return int(self.config.read().memory or 0)
+    def fits_on(self, host: Dom0, *, is_there: bool) -> tuple[Finding, ...]:
+        """What its config asks of a host: its type, its vifs' bridges (xenbr0 when they name none, see
+        xl-network-configuration(5)) and, unless it is there already, memory.
 
-    @property
-    def type(self) -> GuestType:
-        """Its kind by its config: pv, pvh or hvm."""
-        return self.config.read().type
-
-    @property
-    def bridges(self) -> tuple[str, ...]:
-        """The bridges that its vifs name (xl-network-configuration(5); xenbr0 when they name none)."""
-        return tuple(dict.fromkeys(vif.bridge or "xenbr0" for vif in self.config.read().vifs))
+        Nothing where no config can be read: that is for the share's step and the paths' to say.
+        """
+        asked = self.config.best_known(self.spec.original_config)
+        if asked is None:
+            return ()
+        bridges = dict.fromkeys(vif.bridge or "xenbr0" for vif in asked.vifs)
+        memory = () if is_there else (host.has_memory_for(self.name, asked.memory or 0),)
+        return (host.can_live_migrate(self.name, asked.type), *map(host.has_bridge, bridges), *memory)
 
     def files_on_share(self) -> tuple[str, ...]:
-        """Its config and every file that it names."""
-        return (self.spec.config, *dict.fromkeys(entry.path for entry in self.config.paths()))
+        """Its config, and every file on the share that the config names and some host has.
+
+        A name that leads nowhere, or elsewhere, is no matter of the share: the paths' step tells it.
+        """
+        try:
+            named = dict.fromkeys(entry.path for entry in self.config.paths())
+        except LabFault:
+            named = {}
+        return (self.config.path, *(path for path in named if self.share.has(path)))
 
     def create(self, on: Dom0) -> None:
         """Start it from the shared config, and wait until it takes logins.
@@ -294,11 +231,11 @@ class Guest:
 
     def cold_migrate(self, to: Dom0) -> Migration:
         """Shut down here, start there: the guest boots anew on the target."""
-        source, before, started = self.host, self.boot_id, time.monotonic()
+        source, before, started = self.host, self.inside.boot_id, time.monotonic()
         self.shut_down()
         self.create(on=to)
         ended = time.monotonic()
-        return Migration(self.name, "cold", source, to, started, ended, before, self.boot_id)
+        return Migration(self.name, "cold", source, to, started, ended, before, self.inside.boot_id)
 
     def paused_migrate(self, to: Dom0) -> tuple[Migration, Finding]:
         """The report's own way: `xl pause`, then `xl migrate`. Returns the move, and how Xen took the pause.
@@ -307,7 +244,7 @@ class Guest:
         a paused PV guest's page tables (xg_sr_save_x86_pv.c, normalise_pagetable). So xl may refuse; then the
         guest must be unharmed where it was, and moves once it is unpaused.
         """
-        source, before = self.host, self.boot_id
+        source, before = self.host, self.inside.boot_id
         source.xl(xl.pause(self.name), guest=self.name)
         try:
             move = self._migrate("paused", source, to, before)
@@ -337,7 +274,7 @@ class Guest:
 
     def live_migrate(self, to: Dom0) -> Migration:
         """`xl migrate` of the running guest."""
-        return self._migrate("live", self.host, to, self.boot_id)
+        return self._migrate("live", self.host, to, self.inside.boot_id)
 
     def _migrate(self, kind: Kind, source: Dom0, to: Dom0, boot_id: str) -> Migration:
         started = time.monotonic()
@@ -350,7 +287,7 @@ class Guest:
             raise explain("migrate", result.exit_code, words, host=source.name, guest=self.name)
         # The connection from before the move may still live; either way this asks the guest itself.
         self._await_login()
-        after = self.boot_id
+        after = self.inside.boot_id
         return Migration(self.name, kind, source, to, started, ended, boot_id, after, report.stages)
 
     def _await_boot(self, host: Dom0) -> None:

@@ -35,6 +35,11 @@ class NfsShare:
         roots = [self.mount_point, *([self.spec.export] if host is self.server else [])]
         return any(PurePosixPath(place).is_relative_to(root) for root in roots)
 
+    def has(self, path: str) -> bool:
+        """Whether a path is one below the mount point, and some host has a file there."""
+        below = PurePosixPath(path).is_relative_to(self.mount_point)
+        return below and any(host.remote.run(*commands.is_file(path)).ok for host in self.hosts)
+
     def mount_on(self, host: Dom0) -> Mount:
         """The mount that the host has at the mount point (its root file system when nothing is mounted)."""
         return facts.mount(host.remote.run(*commands.mount_of(self.mount_point)).check().stdout)

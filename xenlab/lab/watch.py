@@ -76,7 +76,7 @@ class Watch:
     def running(self) -> Iterator[None]:
         """Have every probe prove that it works, then run them around the body, and settle on both sides."""
         remote = self.guest.remote
-        self._uptime_before = self.guest.uptime
+        self._uptime_before = self.guest.inside.uptime
         self._connection = remote.pinned_connection()
         interval = self._probes.inside_interval_ms
         start_ping = commands.start_ping(self.guest.spec.ping_target, INSIDE_LOG, interval)
@@ -128,7 +128,7 @@ class Watch:
 
     def uptime_went_on(self, move: Migration) -> Finding:
         """The guest's uptime is no less than before plus the time it was seen running."""
-        now = self.guest.uptime
+        now = self.guest.inside.uptime
         return Finding(
             "uptime-goes-on",
             now > self._uptime_before,

@@ -84,7 +84,10 @@ class Qemu:
         subprocess.run(argv, env=environment(), check=True)
 
     def command(self, *, restore: bool) -> list[str]:
-        """QEMU's command line; `restore` starts from the snapshot instead of booting."""
+        """QEMU's command line, to be run in the images' folder; `restore` starts from the snapshot.
+
+        A multiboot module's name ends at the first space, which the path of the cache may have.
+        """
         xen = " ".join(
             (
                 "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot",
@@ -103,7 +106,7 @@ class Qemu:
             "-serial", f"file:{self.console_log}",
             "-qmp", f"unix:{self.qmp_socket},server=on,wait=off",
             "-kernel", str(self.images.xen), "-append", xen,
-            "-initrd", f"{_plain(self.images.kernel)} {_plain(dom0)},{_plain(self.images.initrd)}",
+            "-initrd", f"{self.images.kernel.name} {_plain(dom0)},{self.images.initrd.name}",
             "-drive", f"if=none,id=disk,file={_plain(self.disk)},format=qcow2,cache=unsafe",
             "-device", "virtio-blk-pci,drive=disk",
             "-netdev", f"tap,id=net,ifname={self.host.tap},script=no,downscript=no",
@@ -123,6 +126,7 @@ class Qemu:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env=environment(),
+                cwd=self.images.folder,
                 start_new_session=True,
             )
 
