@@ -109,3 +109,12 @@ def test_enough_space_is_fine(tmp_path: Path) -> None:
 def test_the_cache_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache.cache_root() == tmp_path / "xenlab"
+
+
+def test_a_folder_is_used_for_as_long_as_a_process_that_took_it_lives(folder: Path) -> None:
+    assert not cache.is_used(folder)
+    with cache.using(folder) as descriptor:
+        heir = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(descriptor,))
+    assert cache.is_used(folder)
+    heir.communicate(b"\n", timeout=10)
+    assert not cache.is_used(folder)

@@ -55,6 +55,28 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def using(folder: Path) -> Iterator[int]:
+    """Mark the folder as used; yields the descriptor that a child may inherit, which then goes on using it."""
+    with _use_lock(folder).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield handle.fileno()
+
+
+def is_used(folder: Path) -> bool:
+    """Whether anybody is `using` the folder."""
+    with _use_lock(folder).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _use_lock(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.use")
+
+
+@contextmanager
 def building(folder: Path) -> Iterator[Path]:
     """A fresh folder to build in, which becomes `folder` when the body ends well and vanishes otherwise.
 

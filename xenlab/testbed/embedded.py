@@ -108,7 +108,8 @@ class EmbeddedLab:
         # A short path: a UNIX socket's may have 107 characters, a working copy's may have more.
         state.sockets = tempfile.mkdtemp(prefix="xenlab-")
         state.save()
-        state.keeper = ProcessId.of(namespace.start_keeper())
+        with cache.using(images.folder) as descriptor:
+            state.keeper = ProcessId.of(namespace.start_keeper(descriptor))
         state.save()
         namespace.join(state.keeper.pid)
         namespace.build_network([host.tap for host in HOSTS])

@@ -110,8 +110,9 @@ def ensure_images(profile: Profile, progress: Progress) -> Images:
 
 
 def _drop_older(root: Path, profile: Profile, keep: str) -> None:
+    """Make room: images of another recipe go, unless a lab of another working copy runs from them."""
     for old in root.glob(f"{profile.name}-*"):
-        if old.is_dir() and old.name != keep and not old.name.endswith(".partial"):
+        if old.is_dir() and old.name != keep and not old.name.endswith(".partial") and not cache.is_used(old):
             tools.remove_tree(old)
 
 
@@ -230,7 +231,7 @@ class _Build:
             # Interrupted, sh must still pass its EXIT trap.
             "trap 'exit 130' INT TERM",
             f"mkdir {_q(tree)}",
-            f"trap 'rm -rf {_q(tree)}' EXIT",
+            f"trap {_q(f'rm -rf {_q(tree)}')} EXIT",
             # Device nodes cannot be made without root; the kernel's devtmpfs brings them at boot.
             f"cd {_q(tree)}",
             f"tar -x --numeric-owner -p --exclude='./dev/*' -f {_q(self.folder / f'{base}.tar')}",

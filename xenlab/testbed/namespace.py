@@ -45,8 +45,8 @@ def _unshare() -> list[str]:
     return ["unshare", "--user", "--map-root-user", "--net", "--"]
 
 
-def start_keeper() -> int:
-    """Make the namespace; returns the PID of the process that keeps it open until it is killed."""
+def start_keeper(descriptor: int) -> int:
+    """Make the namespace; returns the PID of the process that keeps it, and `descriptor`, until it is killed."""
     ours = Path("/proc/self/ns/net").readlink()
     keeper = subprocess.Popen(
         [*_unshare(), "sleep", "infinity"],
@@ -54,6 +54,7 @@ def start_keeper() -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment(),
+        pass_fds=(descriptor,),
         start_new_session=True,
     )
 
