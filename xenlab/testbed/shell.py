@@ -15,7 +15,9 @@ def ssh(spec: LabFile, machine: str, command: Sequence[str]) -> list[str]:
     if machine not in machines:
         raise UsageError(f"no machine is called {machine!r}: this lab has {', '.join(machines)}")
     found = machines[machine]
-    options = ["-i", str(found.key_file), "-o", f"UserKnownHostsFile={found.known_hosts}", "-o", "IdentitiesOnly=yes"]
+    # ssh takes several files there, separated by spaces, unless quoted (ssh_config(5)).
+    known_hosts = f'UserKnownHostsFile="{found.known_hosts}"'
+    options = ["-i", str(found.key_file), "-o", known_hosts, "-o", "IdentitiesOnly=yes"]
     return ["ssh", *options, f"{found.user}@{found.address}", *command]
 
 
