@@ -4,6 +4,8 @@ One lab serves all tests; a fault is undone by restoring the hosts, which takes 
 """
 
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -104,6 +106,29 @@ def test_an_interrupted_up_leaves_nothing(one_lab: None, tmp_path: Path) -> None
     assert not state.keeper.alive
     assert not Path(state.sockets).exists()
     assert [path.name for path in (copy / ".lab").iterdir()] == ["lock"]
+
+
+def test_a_host_that_hangs_in_boot_is_told_by_its_console(one_lab: None, tmp_path: Path) -> None:
+    state = LabState.load(ROOT / ".lab")
+    assert state is not None
+    copy, images = tmp_path / "copy", tmp_path / "cache/xenlab" / Path(state.images).name
+    shutil.copytree(ROOT / "xenlab", copy / "xenlab")
+    shutil.copytree(state.images, images, ignore=shutil.ignore_patterns("warm-*"), copy_function=os.symlink)
+    hasty = "from xenlab import cli; from xenlab.testbed import embedded; "
+    hasty += "embedded._BOOT_SECONDS.update(tcg=5.0, kvm=5.0); raise SystemExit(cli.main(['up']))"
+    up = subprocess.run(
+        [sys.executable, "-c", hasty],
+        cwd=copy,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert up.returncode == 3, up.stderr
+    said = up.stderr.splitlines()[-1]
+    assert re.fullmatch(r"xenlab: waited 5 s for (labubuntu|baye) to boot; its console ends with: .*\(XEN\).*", said)
+    assert [path.name for path in (copy / ".lab").iterdir()] == ["lock"]
+    assert not list(images.glob("warm-*"))
 
 
 def _half_up(copy: Path) -> LabState | None:

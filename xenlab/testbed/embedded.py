@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,7 +118,8 @@ class EmbeddedLab:
         qemus = self._qemus(state, profile, images, accelerator)
         with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
             for qemu in qemus:
-                _copy_sparse(warm / qemu.disk.name, qemu.disk)
+                qemu.disk.unlink(missing_ok=True)
+                shutil.copyfile(warm / qemu.disk.name, qemu.disk)
             self._start(state, qemus, restore=True)
             with self._hosts(images) as hosts:
                 self._each(hosts, qemus, self._wait_restored)
@@ -274,9 +275,3 @@ def _warm_folder(images: Images, accelerator: Accelerator, profile: Profile) -> 
     for name in ("qemu", "provision", "embedded"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return images.folder / f"warm-{accelerator.name}-{digest.hexdigest()[:12]}"
-
-
-def _copy_sparse(source: Path, target: Path) -> None:
-    with suppress(FileNotFoundError):
-        target.unlink()
-    shutil.copyfile(source, target)
