@@ -77,7 +77,8 @@ class StepResult(Model):
 class PingSummary(Model):
     """One ping's figures over a migration; see `probes.continuity`.
 
-    The true outage lies in (longest_gap_ms - gap_resolution_ms, longest_gap_ms].
+    The true outage lies in (longest_gap_ms - gap_resolution_ms, longest_gap_ms]; `scatter_resolution_ms` of
+    the resolution is owed to packets lost at other times.
     """
 
     sent: int
@@ -89,6 +90,7 @@ class PingSummary(Model):
     interval_ms: float
     longest_gap_ms: float
     gap_resolution_ms: float
+    scatter_resolution_ms: float = 0.0
     last_before: int | None
     first_after: int | None
     gap_in_window: bool

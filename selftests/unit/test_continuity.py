@@ -1,6 +1,7 @@
 """The analysis of a ping trace: what counts as lost, where the gap lies, and what may pass."""
 
 import random
+import time
 from collections.abc import Collection
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xenlab.errors import UsageError
-from xenlab.probes.continuity import Packet, PingTrace, Verdict, Window, analyse, to_summary, verdict
+from xenlab.probes.continuity import Packet, PingTrace, Verdict, Window, analyse, scatter_doubt, to_summary, verdict
 
 INTERVAL = 0.05
 Fates = list[tuple[list[float], bool]]
@@ -204,15 +205,39 @@ def test_summary_is_in_milliseconds() -> None:
     assert (summary.last_before, summary.first_after, summary.gap_in_window) == (100, 121, True)
 
 
-def test_a_large_trace_adds_up() -> None:
+def test_a_million_packets_add_up_in_two_seconds() -> None:
     rng = random.Random(7)
     packets = tuple(
         Packet(n, n * INTERVAL, (n * INTERVAL + rng.random() / 4,) if rng.random() > 0.05 else ())
-        for n in range(20_000)
+        for n in range(1_000_000)
     )
-    seen = analyse(PingTrace(packets, INTERVAL, 0.0, 1000.0), Window(500.0, 600.0))
-    assert seen.reordered > 1000
-    assert seen.sent == 20_000
+    began = time.process_time()
+    seen = analyse(PingTrace(packets, INTERVAL, 0.0, 50_000.0), Window(500.0, 600.0))
+    assert time.process_time() - began <= 2.0
+    assert seen.reordered > 100_000
+    assert seen.sent == seen.received + seen.lost == 1_000_000
+
+
+def test_scattered_loss_beside_an_outage_is_doubt_not_downtime() -> None:
+    outage = set(range(201, 221))  # 19 to 21 intervals long
+    scattered = set(range(10, 400, 20)) - outage
+    alone, blurred = analyse(make(lost=outage)), analyse(make(lost=outage | scattered | {200, 221}))
+    assert alone.scatter_resolution == 0.0
+    assert blurred.longest_gap == pytest.approx(alone.longest_gap + 2 * INTERVAL)
+    assert blurred.scatter_resolution == pytest.approx(4 * INTERVAL)  # two an edge: 0.05**2 is less than 1 %
+    assert blurred.gap_resolution == pytest.approx(alone.gap_resolution + 4 * INTERVAL)
+    assert blurred.longest_gap - blurred.gap_resolution < alone.proven_outage
+    assert blurred.proven_outage < alone.longest_gap - alone.gap_resolution + INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("rate", "each"), [(0, 0), (1, 1), (10, 1), (11, 2), (100, 2), (101, 3), (215, 3), (999, 4603)]
+)
+def test_the_doubt_is_a_run_that_one_outage_in_a_hundred_has(rate: int, each: int) -> None:
+    """`rate` of 1000 packets lost."""
+    assert scatter_doubt(rate, 1000 - rate, 0.01) == pytest.approx(2 * 0.01 * each)
+    if rate:
+        assert (rate / 1000) ** each <= 0.01 < (rate / 1000) ** (each - 1)
 
 
 # -- verdicts ------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from math import ceil, log
 
 from xenlab.errors import UsageError
 from xenlab.outcomes import PingSummary
@@ -80,7 +81,9 @@ class Continuity:
     The longest gap runs from the send of `last_before` (at `gap_start`) to the send of `first_after`
     (at `gap_end`), both answered. The outage in it lies in (longest_gap - gap_resolution, longest_gap]:
     it began after the last answered send but before the first lost one, and likewise at the other edge.
-    Where nothing was on the wire in between, the resolution is the whole gap. `gap_open` means that no
+    Where nothing was on the wire in between, the resolution is the whole gap. Where packets are lost at other
+    times too, those beside the outage may be such scattered loss: `scatter_resolution` of the resolution is
+    that doubt, not downtime (see `scatter_doubt`). `gap_open` means that no
     answer ever came after it (`first_after` is None, the end is the last send). `proven_outage` is the
     largest lower bound over all gaps. Loss before the first reply (`lost_leading`) opens no gap: there was
     no thread to lose yet. `longest_silence` is the longest time between two arrivals of replies: packets
@@ -100,6 +103,7 @@ class Continuity:
     send_errors: int
     longest_gap: float
     gap_resolution: float
+    scatter_resolution: float
     gap_start: float
     gap_end: float
     last_before: int | None
@@ -140,6 +144,10 @@ def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
     answered_at = [t for p, t in zip(trace.packets, times, strict=True) if p.received]
     lost_at = [t for p, t in zip(trace.packets, times, strict=True) if not p.received and p.send_error is None]
     lost = len(lost_at)
+    leading = bisect_left(lost_at, answered_at[0]) if answered else lost
+    in_gap = bisect_right(lost_at, longest.end) - bisect_right(lost_at, longest.start) if longest.length else 0
+    doubt = scatter_doubt(lost - leading - in_gap, len(answered), trace.interval) if in_gap else 0.0
+    scatter = min(doubt, longest.length - longest.resolution)
     reordered, silence = _arrivals(answered)
     return Continuity(
         interval=trace.interval,
@@ -150,16 +158,17 @@ def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
         reordered=reordered,
         send_errors=len(trace.packets) - len(answered) - lost,
         longest_gap=longest.length,
-        gap_resolution=longest.resolution,
+        gap_resolution=longest.resolution + scatter,
+        scatter_resolution=scatter,
         gap_start=longest.start,
         gap_end=longest.end,
         last_before=longest.last_before,
         first_after=longest.first_after,
         gap_open=longest.last_before is not None and longest.first_after is None,
-        proven_outage=proven,
+        proven_outage=max(0.0, proven - doubt),
         longest_silence=silence,
         gap_in_window=window is not None and longest.start < window.end and longest.end > window.start,
-        lost_leading=bisect_left(lost_at, answered_at[0]) if answered else lost,
+        lost_leading=leading,
         lost_outside_window=lost - _within(window, lost_at) if window else None,
         replies_before=bisect_left(answered_at, window.start) if window else None,
         replies_after=len(answered) - bisect_right(answered_at, window.end) if window else None,
@@ -167,6 +176,19 @@ def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
         worst_lateness=worst_lateness,
         complete=trace.complete,
     )
+
+
+def scatter_doubt(lost: int, answered: int, interval: float) -> float:
+    """Seconds by which both edges of an outage together may be blurred by loss that is not of it.
+
+    `lost` and `answered` packets outside of the outage give the rate p of scattered loss; a run of k packets
+    lost right beside the outage then has probability p**k. The doubt is k intervals an edge, for the smallest
+    k that is exceeded in at most 1 of 100 outages at that edge. Bursts, which are not independent, may exceed it.
+    """
+    if lost <= 0:
+        return 0.0
+    rate = lost / (lost + answered)
+    return 2 * interval * (ceil(log(0.01) / log(rate)) if rate < 1 else answered)
 
 
 def _within(window: Window, times: Sequence[float]) -> int:
@@ -277,7 +299,7 @@ def verdict(
         return Judgement(Verdict.INSUFFICIENT, thin)
     if c.longest_gap > max_gap:
         # Two intervals are the usual uncertainty; four mean that the pinger itself paused at the gap.
-        if c.gap_resolution > 4 * c.interval:
+        if c.gap_resolution - c.scatter_resolution > 4 * c.interval:
             doubt = f"{c.gap_resolution:.2f} s of it may be a paused pinger or a clock that was set"
             return Judgement(Verdict.INSUFFICIENT, f"{_gap_text(c)}; {doubt}")
         return Judgement(Verdict.BROKEN, f"{_gap_text(c)}, more than {max_gap:g} s")
@@ -318,7 +340,8 @@ def _gap_text(c: Continuity) -> str:
     if c.gap_open:
         return f"no reply after sequence {c.last_before} for {c.longest_gap:.2f} s{where}, {c.lost} lost"
     edges = f"sequence {c.last_before} then {c.first_after}"
-    return f"longest gap {c.longest_gap:.2f} s{where} ({edges}), {c.lost} lost"
+    doubt = f", {c.scatter_resolution:.2f} s of it may be scattered loss" if c.scatter_resolution else ""
+    return f"longest gap {c.longest_gap:.2f} s{where} ({edges}{doubt}), {c.lost} lost"
 
 
 def to_summary(continuity: Continuity) -> PingSummary:
@@ -334,6 +357,7 @@ def to_summary(continuity: Continuity) -> PingSummary:
         interval_ms=_ms(c.interval),
         longest_gap_ms=_ms(c.longest_gap),
         gap_resolution_ms=_ms(c.gap_resolution),
+        scatter_resolution_ms=_ms(c.scatter_resolution),
         last_before=c.last_before,
         first_after=c.first_after,
         gap_in_window=c.gap_in_window,
