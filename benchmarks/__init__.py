@@ -1,0 +1,1 @@
+"""What the README quotes, each measured by one command."""
