@@ -124,7 +124,7 @@ def test_this_machine_answers() -> None:
     assert (seen.lost, seen.send_errors, seen.duplicated, seen.reordered) == (0, 0, 0, 0)
     assert [p.sequence for p in trace.packets] == list(range(1, seen.sent + 1))
     assert all(p.sent is not None and 0 <= p.received[0] - p.sent < 5 for p in trace.packets)
-    assert trace.packets[0].ttl == 64
+    assert trace.packets[0].ttls == (64,)
     assert trace.started <= trace.send_times()[0] <= trace.send_times()[-1] <= trace.ended
     # On schedule: never early by more than the clock's grain, whatever else this machine does.
     assert seen.sent <= (trace.ended - trace.started) / 0.01 + 2
@@ -149,7 +149,7 @@ def test_ipv6() -> None:
         pytest.skip("no ::1 on this machine")
     with OutsidePing("::1", 0.01) as ping:
         ping.wait_for_replies(5, timeout=10)
-    assert ping.trace().packets[0].ttl == 64
+    assert ping.trace().packets[0].ttls == (64,)
 
 
 @needs_icmp

@@ -23,13 +23,14 @@ class Packet:
     """One echo request and the replies to it, in seconds on the clock of its trace.
 
     `sent` is None when unknown; a packet that could not be sent has its attempt there and `send_error` set.
-    `received` holds every arrival, the first one first; all after the first are duplicates.
+    `received` holds every arrival, the first one first; all after the first are duplicates. `ttls` are the
+    different TTLs (hop limits) of the replies: two of them are two machines, or two ways, that answer.
     """
 
     sequence: int
     sent: float | None
     received: tuple[float, ...] = ()
-    ttl: int | None = None
+    ttls: tuple[int, ...] = ()
     send_error: str | None = None
 
 
@@ -91,7 +92,7 @@ class Continuity:
 
     `on_time` is the share of the schedule's slots served within one interval, `worst_lateness` the most a
     send was late; `on_time` is None where only the guest knows. `frozen` is for how long the guest's clock
-    ran on while its ping did not send. Fields about the window are None without one.
+    ran on while its ping did not send. `ttls` are all TTLs that replies had. Fields about the window are None without one.
     """
 
     interval: float
@@ -119,6 +120,7 @@ class Continuity:
     on_time: float | None
     worst_lateness: float
     frozen: float = 0.0
+    ttls: tuple[int, ...] = ()
     complete: bool = True
 
 
@@ -174,6 +176,7 @@ def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
         replies_after=len(answered) - bisect_right(answered_at, window.end) if window else None,
         on_time=on_time,
         worst_lateness=worst_lateness,
+        ttls=tuple(sorted({ttl for packet in answered for ttl in packet.ttls})),
         complete=trace.complete,
     )
 

@@ -194,8 +194,8 @@ def inside_trace(ping: InsidePing, interval: float, pause_limit: float = inf, st
         trips = [reply.round_trip or 0.0 for reply in got]
         # A clock set while a reply was under way makes its round trip as wrong as the step.
         arrivals = tuple(sorted(sent + (trip if trip <= pause_limit else 0.0) for trip in trips))
-        ttl = got[0].ttl if got else None
-        packets.append(Packet(sequence, sent, arrivals, ttl, None if got else refused.get(sequence)))
+        ttls = tuple(dict.fromkeys(reply.ttl for reply in got if reply.ttl is not None))
+        packets.append(Packet(sequence, sent, arrivals, ttls, None if got else refused.get(sequence)))
     ended = packets[-1].sent if packets else started
     return PingTrace(tuple(packets), interval, started, started if ended is None else ended, ping.complete)
 

@@ -56,7 +56,7 @@ class OutsidePing:
         self._sent: list[float] = []  # by counter - 1
         self._errors: dict[int, str] = {}
         self._arrivals: dict[int, list[float]] = {}
-        self._ttls: dict[int, int] = {}
+        self._ttls: dict[int, tuple[int, ...]] = {}
         self._replied = threading.Condition()
         self._stopping = threading.Event()
         self._closing = threading.Event()
@@ -124,11 +124,12 @@ class OutsidePing:
         now = time.monotonic()
         with self._replied:
             arrivals = {n: tuple(times) for n, times in self._arrivals.items()}
+            ttls = dict(self._ttls)
         sent = self._sent[:]
         if running:
             sent = [t for t in sent if t <= now - SETTLED]
         packets = tuple(
-            Packet(n, at, arrivals.get(n, ()), self._ttls.get(n), self._errors.get(n)) for n, at in enumerate(sent, 1)
+            Packet(n, at, arrivals.get(n, ()), ttls.get(n, ()), self._errors.get(n)) for n, at in enumerate(sent, 1)
         )
         ended = max(self._started, now - SETTLED) if running else self._ended
         return PingTrace(packets, self.interval, self._started, ended, complete=not self._broken)
@@ -175,8 +176,9 @@ class OutsidePing:
             ttl = _ttl_of(ancillary)
             with self._replied:
                 self._arrivals.setdefault(counter, []).append(arrived)
-                if ttl is not None:
-                    self._ttls.setdefault(counter, ttl)
+                seen = self._ttls.get(counter, ())
+                if ttl is not None and ttl not in seen:
+                    self._ttls[counter] = (*seen, ttl)
                 self._replied.notify_all()
 
 

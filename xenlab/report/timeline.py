@@ -98,7 +98,7 @@ def timeline_csv(trace: PingTrace) -> str:
                 "" if first is None else f"{first - trace.started:.6f}",
                 "" if first is None else f"{(first - at) * 1000:.3f}",
                 len(packet.received),
-                "" if packet.ttl is None else packet.ttl,
+                " ".join(map(str, packet.ttls)),
                 packet.send_error or "",
             ]
         )
