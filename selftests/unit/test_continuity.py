@@ -32,7 +32,7 @@ def make(
     for n in range(1, count + 1):
         at = 100.0 + (n - 1) * interval + (frozen_for if frozen_at is not None and n >= frozen_at else 0.0)
         error = "Network is unreachable" if n in failed else None
-        packets.append(Packet(n, at, () if n in lost or error else (at + 0.001,), 64, error))
+        packets.append(Packet(n, at, () if n in lost or error else (at + 0.001,), (64,), error))
     return PingTrace(tuple(packets), interval, 100.0, at)
 
 
@@ -53,7 +53,7 @@ def trace_of(fates: Fates, origin: int) -> PingTrace:
     for n, (delays, failed) in enumerate(fates):
         at = n * INTERVAL
         received = tuple(sorted(at + delay for delay in delays))
-        packets.append(Packet(origin + n, at, received, None, "EPERM" if failed and not received else None))
+        packets.append(Packet(origin + n, at, received, (), "EPERM" if failed and not received else None))
     return PingTrace(tuple(packets), INTERVAL, 0.0, len(fates) * INTERVAL)
 
 

@@ -25,7 +25,7 @@ def outside(
         at = 1000.0 + n * 0.05
         replies = 0 if n in lost or n in failed else 2 if n in twice else 1
         arrivals = tuple(at + 0.001 * k for k in range(1, replies + 1))
-        packets.append(Packet(n + 1, at, arrivals, 64, "Network is unreachable" if n in failed else None))
+        packets.append(Packet(n + 1, at, arrivals, (64,), "Network is unreachable" if n in failed else None))
     return PingTrace(tuple(packets), 0.05, 1000.0, 1000.0 + count * 0.05)
 
 

@@ -92,7 +92,8 @@ class Continuity:
 
     `on_time` is the share of the schedule's slots served within one interval, `worst_lateness` the most a
     send was late; `on_time` is None where only the guest knows. `frozen` is for how long the guest's clock
-    ran on while its ping did not send. `ttls` are all TTLs that replies had. Fields about the window are None without one.
+    ran on while its ping did not send. `ttls` are all TTLs that replies had. Fields about the window are
+    None without one.
     """
 
     interval: float

@@ -191,6 +191,7 @@ class EmbeddedLab:
         def booted() -> bool:
             if not process.alive:
                 raise CannotObserve(f"QEMU of {host.name} ended: {tools.last_lines(qemu.error_log, 1)}")
+            qemu.require_running()
             try:
                 host.wait_until_reachable(1.0, f"{host.name} to boot")
             except HostUnreachable:
@@ -231,7 +232,7 @@ class EmbeddedLab:
 
     def _stop(self, state: LabState, gently: list[Qemu] | None = None) -> None:
         for qemu in gently or []:
-            qemu.monitor("quit")
+            qemu.quit()
         for process in state.hosts.values():
             process.kill()
         state.hosts.clear()

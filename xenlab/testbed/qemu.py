@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from xenlab.remote.waiting import wait_for
 from xenlab.testbed.images import Images
 from xenlab.testbed.plan import HostPlan
 from xenlab.testbed.profiles import Profile
-from xenlab.testbed.tools import environment, last_lines
+from xenlab.testbed.tools import environment, last_lines, log_lines
 
 # With plain `max`, Dom0 crashes in its first page fault: smap to la57 are what QEMU emulates and Xen trips over.
 # erms and fsrm make kernels copy with `rep movsb`, which is emulated byte by byte.
@@ -143,22 +144,39 @@ class Qemu:
             raise
         return process.pid
 
-    def monitor(self, *commands: str) -> None:
-        """Run human monitor commands (`stop`, `savevm NAME`, `cont`, `quit`) in one QMP session.
+    def monitor(self, command: str) -> None:
+        """Run a human monitor command (`stop`, `savevm NAME`, `cont`).
 
-        :raises CannotObserve: QEMU does not answer, or a command says something (they are silent when well).
+        :raises CannotObserve: QEMU does not answer, or the command says something (it is silent when well).
         """
+        with self._qmp() as qmp:
+            said = qmp.cmd("human-monitor-command", **{"command-line": command})
+        if isinstance(said, str) and said.strip():
+            raise CannotObserve(f"QEMU of {self.host.name}, `{command}`: {said.strip()}")
+
+    def quit(self) -> None:
+        """Tell QEMU to end; it may be gone before it has answered."""
+        with suppress(CannotObserve), self._qmp() as qmp:
+            qmp.cmd("quit")
+
+    def require_running(self) -> None:
+        """Raise CannotObserve when QEMU has stopped the host, as it does on an error of KVM."""
+        with self._qmp() as qmp:
+            state = qmp.cmd("query-status")
+        if not isinstance(state, dict) or not state.get("running"):
+            said = log_lines(self.error_log)
+            reason = next((line for line in said if "error" in line), said[-1])
+            raise CannotObserve(f"QEMU stopped {self.host.name}: {reason}")
+
+    @contextmanager
+    def _qmp(self) -> Iterator[QEMUMonitorProtocol]:
         qmp = QEMUMonitorProtocol(str(self.qmp_socket))
         try:
             qmp.settimeout(120)
             qmp.connect()
-            for command in commands:
-                said = qmp.cmd("human-monitor-command", **{"command-line": command})
-                if isinstance(said, str) and said.strip():
-                    raise CannotObserve(f"QEMU of {self.host.name}, `{command}`: {said.strip()}")
+            yield qmp
         except (QMPError, OSError, TimeoutError) as error:
-            if commands[-1] != "quit":
-                raise CannotObserve(f"QEMU of {self.host.name} does not answer: {error}") from error
+            raise CannotObserve(f"QEMU of {self.host.name} does not answer: {error}") from error
         finally:
             with suppress(QMPError, OSError, EOFError):
                 qmp.close()

@@ -112,11 +112,16 @@ def end_group(process: subprocess.Popen[bytes], patience: float = 60.0) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def last_lines(path: Path, count: int) -> str:
-    """The last non-empty lines of a log, joined by ` | `; the log's control characters dropped."""
+def log_lines(path: Path) -> list[str]:
+    """The non-empty lines at the end of a log (16 KiB of it), their control characters dropped."""
     try:
         text = path.read_bytes()[-16384:].decode(errors="replace")
     except OSError:
-        return "(no log)"
+        return ["(no log)"]
     lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
-    return " | ".join([line for line in lines if line][-count:]) or "(the log is empty)"
+    return [line for line in lines if line] or ["(the log is empty)"]
+
+
+def last_lines(path: Path, count: int) -> str:
+    """The last of `log_lines`, joined by ` | `."""
+    return " | ".join(log_lines(path)[-count:])
