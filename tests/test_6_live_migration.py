@@ -17,11 +17,12 @@ def test_guest_moves_while_pinged(guest: Guest, home: Dom0, peer: Dom0, moves: M
         for target in (peer, home):
             with moves.watched(guest) as watch:
                 move = guest.live_migrate(to=target)
-            outside, inside = moves.keep(move, watch)
             check(guest.runs_only_on(target), essential=True)
-            check(move.kept_its_boot())
+            check(move.kept_its_boot(), essential=True)
+            outside, inside = moves.keep(move, watch)
             check(watch.uptime_went_on(move))
             check(watch.connection_lived())
+            check(outside.is_answered_by_one())
             check(outside.is_continuous())
             check(inside.is_continuous())
             check(watch.writes_went_on())

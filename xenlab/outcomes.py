@@ -96,8 +96,29 @@ class PingSummary(Model):
     gap_in_window: bool
 
 
+class HeartbeatSummary(Model):
+    """The guest's own pulse over a migration; see `probes.heartbeat`.
+
+    `stood_still_ms` is for how long the guest itself did nothing: what a gap of the outside ping has beyond
+    that is the network's.
+    """
+
+    beats: int
+    interval_ms: float
+    stood_still_ms: float
+    clock_step_ms: float
+
+
+class EchoSummary(Model):
+    """Bytes sent over one TCP connection to the guest, from before the move to after it, and those that came back."""
+
+    sent_bytes: int
+    returned_bytes: int
+    intact: bool
+
+
 class MigrationRecord(Model):
-    """One move of one guest and what both pings saw of it; `timeline` is the SVG's file name."""
+    """One move of one guest and what was seen of it; `timeline` is the SVG's file name."""
 
     guest: str
     kind: Literal["cold", "paused", "live"]
@@ -107,6 +128,8 @@ class MigrationRecord(Model):
     same_boot: bool
     outside: PingSummary | None = None
     inside: PingSummary | None = None
+    heartbeat: HeartbeatSummary | None = None
+    connection: EchoSummary | None = None
     timeline: str | None = None
 
 

@@ -155,7 +155,7 @@ def say(request):
 def moved(request):
     run = run_of(request.config)
     record = MigrationRecord(guest="guest/1", kind="live", source="a", target="b", seconds=1, same_boot=True)
-    return run.add_migration(record, svg="<svg></svg>", csv="sequence\\n1\\n")
+    return run.add_migration(record, svg="<svg></svg>", csvs={"inside": "sequence\\n1\\n"})
 """
 
 
@@ -188,7 +188,7 @@ def test_b(say, moved):
     (move,) = ran.grade.migrations
     assert move.timeline == "1-guest_1-live-a-to-b.svg"
     files = sorted(path.name for path in (pytester.path / "reports" / "timelines").iterdir())
-    assert files == ["1-guest_1-live-a-to-b.csv", "1-guest_1-live-a-to-b.svg"]
+    assert files == ["1-guest_1-live-a-to-b.inside.csv", "1-guest_1-live-a-to-b.svg"]
 
 
 def test_reports_go_where_they_are_told_with_junit_and_allure_beside_them(

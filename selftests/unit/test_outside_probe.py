@@ -55,6 +55,8 @@ def test_the_counter_outlives_the_sequence(counter: int) -> None:
         message(5, sequence=6),
         message(0),
         message(5)[:-1],
+        message(5)[:-1] + b"\1",  # mangled on the way
+        message(5) + b"\0",
         b"",
     ],
 )

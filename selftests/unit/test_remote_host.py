@@ -16,6 +16,7 @@ import pytest
 
 from xenlab.errors import LabFault
 from xenlab.remote import connection, errors
+from xenlab.remote.echo import Echoed
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.record import CommandRecord
@@ -62,8 +63,10 @@ def serve(channel: paramiko.Channel, command: bytes) -> None:
         def feed() -> None:
             with contextlib.suppress(OSError, ValueError), child.stdin:
                 child.stdin.write(first)
+                child.stdin.flush()
                 while data := channel.recv(65536):
                     child.stdin.write(data)
+                    child.stdin.flush()
 
         threading.Thread(target=feed, daemon=True).start()
         errors_pump = threading.Thread(target=pump, args=(child.stderr, channel.sendall_stderr))
@@ -337,3 +340,36 @@ def test_waiting_for_a_login(host: RemoteHost, login: Login, sshd: Sshd) -> None
     with pytest.raises(errors.LoginRefused):
         gone.wait_until_reachable(30)
     assert time.monotonic() - begun < 5
+
+
+def test_every_byte_of_an_echo_comes_back_and_is_counted(host: RemoteHost, records: Records) -> None:
+    with contextlib.closing(host.pinned_connection()) as pinned:
+        echo = pinned.echo(0.01)
+        assert echo.wait_for_more(5)
+        assert echo.wait_for_more(5)
+        echoed = echo.finish(5)
+    assert echoed.whole
+    assert echoed.sent == echoed.returned > 3
+    assert records[-1].command == "cat"
+    assert records[-1].stdout == f"{echoed.sent} of {echoed.sent} bytes came back\n"
+
+
+def test_an_echo_whose_connection_breaks_is_not_whole(host: RemoteHost, sshd: Sshd) -> None:
+    with contextlib.closing(host.pinned_connection()) as pinned:
+        echo = pinned.echo(0.01)
+        assert echo.wait_for_more(5)
+        sshd.drop()
+        assert not echo.wait_for_more(5) or not echo.wait_for_more(1)
+        echoed = echo.finish(1)
+    assert echoed.broken
+    assert not echoed.whole
+    # A new connection answers, which must not count.
+    assert host.run("true").ok
+    assert not echoed.whole
+
+
+def test_an_echo_that_comes_back_changed_is_told() -> None:
+    assert not Echoed(sent=10, returned=10, intact=False).whole
+    assert str(Echoed(10, 10, intact=False)) == "10 of 10 bytes came back, not as they went"
+    assert not Echoed(sent=10, returned=8, intact=True).whole
+    assert not Echoed(sent=0, returned=0, intact=True).whole

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from xenlab.outcomes import (
+    EchoSummary,
+    HeartbeatSummary,
     CheckResult,
     Grade,
     LabInfo,
@@ -103,6 +105,8 @@ MOVE = MigrationRecord(
     seconds=4.25,
     same_boot=True,
     outside=PING,
+    heartbeat=HeartbeatSummary(beats=900, interval_ms=50, stood_still_ms=210, clock_step_ms=0),
+    connection=EchoSummary(sent_bytes=512, returned_bytes=508, intact=True),
     timeline="move.svg",
 )
 
@@ -216,6 +220,8 @@ def test_migrations_show_both_ends_of_the_gap_and_the_timeline() -> None:
     assert "Longest gap 230 to 240 ms not measured" in page.text
     assert "Last before, first after 23 → 24 not measured" in page.text
     assert "1 live migration: longest gap seen from outside 230 to 240 ms." in page.text
+    assert "the guest itself stood still for 210 ms at most" in page.text
+    assert "508 of 512 bytes sent came back" in page.text
     for row in ("Sent 4,211", "Received 4,188", "Lost 23", "Duplicated 1", "Reordered 2", "Send errors 3"):
         assert row in page.text
 

@@ -4,7 +4,7 @@ One `Run` lies in `config.stash`; a `StepRun` is one step's go on one guest and 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -177,9 +177,10 @@ class Run:
     steps: list[StepRun] = field(default_factory=list)
 
     def add_migration(
-        self, record: MigrationRecord, *, svg: str | None = None, csv: str | None = None
+        self, record: MigrationRecord, *, svg: str | None = None, csvs: Mapping[str, str] | None = None
     ) -> MigrationRecord:
-        """Keep a migration with its timeline; both files land in `reports/timelines/`.
+        """Keep a migration with its timeline and each ping's packets ("outside", "inside"), which all land in
+        `reports/timelines/`.
 
         Returns the record as kept, its `timeline` naming the SVG.
         """
@@ -188,8 +189,7 @@ class Run:
         if svg is not None:
             self.timelines[f"{stem}.svg"] = svg
             record = record.model_copy(update={"timeline": f"{stem}.svg"})
-        if csv is not None:
-            self.traces[f"{stem}.csv"] = csv
+        self.traces |= {f"{stem}.{name}.csv": text for name, text in (csvs or {}).items()}
         self.migrations.append(record)
         return record
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xenlab.lab.dom0 import Dom0
-from xenlab.outcomes import Finding, MigrationRecord, PingSummary
+from xenlab.outcomes import Finding, MigrationRecord
 
 Kind = Literal["cold", "paused", "live"]
 
@@ -36,8 +36,8 @@ class Migration:
         """Whether the guest went on rather than booted again."""
         return self.boot_id_before == self.boot_id_after
 
-    def record(self, outside: PingSummary | None = None, inside: PingSummary | None = None) -> MigrationRecord:
-        """The move for the grade, with what the pings saw of it."""
+    def record(self) -> MigrationRecord:
+        """The move for the grade."""
         return MigrationRecord(
             guest=self.guest,
             kind=self.kind,
@@ -45,8 +45,6 @@ class Migration:
             target=self.target.name,
             seconds=round(self.seconds, 2),
             same_boot=self.same_boot,
-            outside=outside,
-            inside=inside,
         )
 
     def kept_its_boot(self) -> Finding:

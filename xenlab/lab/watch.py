@@ -2,30 +2,41 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve
 from xenlab.lab.guest import Guest
 from xenlab.lab.migration import Migration
 from xenlab.labfile import ProbeSpec
-from xenlab.outcomes import Finding, MigrationRecord
+from xenlab.outcomes import EchoSummary, Finding, MigrationRecord
+from xenlab.probes import heartbeat
 from xenlab.probes.continuity import Continuity, PingTrace, Verdict, Window, analyse, to_summary, verdict
+from xenlab.probes.diagnosis import Diagnosis, diagnose, is_doubled_by_another
+from xenlab.probes.heartbeat import Pulse, feel, parse_heartbeat
 from xenlab.probes.inside import analyse_inside, inside_trace, parse_ping
 from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands, facts
-from xenlab.remote.connection import SshConnection
+from xenlab.remote.echo import Echo, Echoed
 from xenlab.remote.facts import Written
 from xenlab.remote.waiting import wait_for
 
 INSIDE_LOG = "/root/.xenlab-ping"
 WRITER_LOG = "/root/.xenlab-writer"
+HEARTBEAT_LOG = "/dev/shm/.xenlab-heartbeat"  # noqa: S108 - in the guest, where no disk is waited for
+HEARTBEAT_MS = 50
+ECHO_SECONDS = 0.25
+# TCP doubles its patience at each loss (RFC 6298): after an outage it may stay silent for as long again.
+_ECHO_PATIENCE_SECONDS = 90.0
 _FIRST_REPLIES_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One ping's trace over a move and what it shows; `name` is "outside" or "inside"."""
+    """One ping's trace over a move and what it shows; `name` is "outside" or "inside".
+
+    `causes` say what stands behind what is missing or odd in it, where that is known.
+    """
 
     name: str
     guest: str
@@ -33,6 +44,7 @@ class Seen:
     continuity: Continuity
     max_gap: float
     max_lost: int | None
+    causes: tuple[Diagnosis, ...] = ()
 
     def is_continuous(self) -> Finding:
         """The ping did not lose its thread.
@@ -41,8 +53,9 @@ class Seen:
         """
         judged = verdict(self.continuity, self.max_gap, self.max_lost)
         seen = self.continuity
+        known = "; ".join(diagnosis.words for diagnosis in self.causes)
         if judged.verdict is Verdict.INSUFFICIENT:
-            raise CannotObserve(f"the {self.name} ping of {self.guest} says too little: {judged.reason}")
+            raise CannotObserve(f"the {self.name} ping of {self.guest} says too little: {judged.reason}", hint=known)
         lost = "" if self.max_lost is None else f", at most {self.max_lost} lost"
         return Finding(
             f"{self.name}-ping-continuous",
@@ -50,10 +63,36 @@ class Seen:
             expected=f"no gap over {self.max_gap:.1f} s{lost}",
             actual=f"last packet before: icmp_seq={seen.last_before}, first after: "
             f"icmp_seq={seen.first_after}; {judged.reason}",
-            hint="look at the timeline: a gap in the migration window is downtime of the move, loss outside "
-            "it is the network's",
+            hint=known
+            or "look at the timeline: a gap in the migration window is downtime of the move, loss "
+            "outside it is the network's",
             guest=self.guest,
         )
+
+    def is_answered_by_one(self) -> Finding:
+        """No second machine answers under the guest's address."""
+        ttls = ", ".join(map(str, self.continuity.ttls))
+        return Finding(
+            "one-machine-answers",
+            not is_doubled_by_another(self.continuity),
+            expected=f"one machine answers to the address of {self.guest}",
+            actual=f"{self.continuity.duplicated} replies came twice; TTLs seen: {ttls or 'none'}",
+            hint="another machine has the guest's address: give each its own (arping -D shows both)",
+            guest=self.guest,
+        )
+
+
+@dataclass(slots=True)
+class _Inside:
+    """What runs in the guest while it is watched, by process id, and what it left."""
+
+    ping: int
+    writer: int
+    heartbeat: int
+    started: float
+    ping_text: str = ""
+    heartbeat_text: str = ""
+    written: Written | None = None
 
 
 class Watch:
@@ -63,65 +102,66 @@ class Watch:
         self.guest = guest
         self._probes = probes
         self._outside = OutsidePing(guest.address, probes.outside_interval_ms / 1000)
-        self._inside_started = 0.0
-        self._inside_text = ""
+        self._within: _Inside | None = None
         self._window = (0, 0)
-        self._connection: SshConnection | None = None
-        self._connection_words = ""
+        self._echoed: Echoed | None = None
         self._uptime_before = 0.0
-        self._written_before: Written | None = None
-        self._written: Written | None = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Have every probe prove that it works, then run them around the body, and settle on both sides."""
         remote = self.guest.remote
         self._uptime_before = self.guest.inside.uptime
-        self._connection = remote.pinned_connection()
-        interval = self._probes.inside_interval_ms
-        start_ping = commands.start_ping(self.guest.spec.ping_target, INSIDE_LOG, interval)
-        with self._outside:
-            inside = facts.process_id(remote.run(*start_ping).check().stdout)
-            self._inside_started = time.monotonic()
-            writer = facts.process_id(remote.run(*commands.start_writer(WRITER_LOG)).check().stdout)
+        with closing(remote.pinned_connection()) as connection, self._outside:
+            echo = connection.echo(ECHO_SECONDS)
+            within = self._within = self._start_within()
             try:
-                self._await_first_replies()
+                self._await_first_replies(echo)
                 self._settle()
                 before = self._inside_sequence()
                 yield
                 self._window = (before, self._inside_sequence())
                 self._settle()
-                self._connection_words = self._ask_connection()
+                self._echoed = echo.finish(_ECHO_PATIENCE_SECONDS)
             finally:
-                stopped = remote.run(*commands.stop_ping(inside, INSIDE_LOG))
-                self._inside_text = stopped.stdout
-                self._written = facts.written(remote.run(*commands.stop_writer(writer, WRITER_LOG)).stdout)
-                self._connection.close()
-                remote.run(*commands.remove(INSIDE_LOG, WRITER_LOG))
+                self._stop_within(within)
 
     def outside(self, move: Migration) -> Seen:
         """What the ping from outside saw of the move."""
         trace = self._outside.trace()
         seen = analyse(trace, Window(move.started, move.ended))
-        return Seen("outside", self.guest.name, trace, seen, self._probes.max_outside_gap_ms / 1000, None)
+        max_gap = self._probes.max_outside_gap_ms / 1000
+        return Seen("outside", self.guest.name, trace, seen, max_gap, None, diagnose(seen, self.pulse))
 
     def inside(self, move: Migration) -> Seen:
-        """What the guest's own ping saw: sequences and gaps only, as its clock may step."""
+        """What the guest's own ping saw: sequences and gaps only, as its clock may step.
+
+        :raises CannotObserve: it left nothing to read, since the guest rebooted, say.
+        """
+        within = self._ran_within()
         interval = self._probes.inside_interval_ms / 1000
-        ping = parse_ping(self._inside_text)
-        trace = inside_trace(ping, interval, move.seconds, self._inside_started)
+        ping = parse_ping(within.ping_text)
+        trace = inside_trace(ping, interval, move.seconds, within.started)
         seen = analyse_inside(ping, interval, self._window, pause_limit=move.seconds)
         # The pinger stands still with its guest: how long, the outside ping says; here sequences count.
         max_gap = self._probes.max_outside_gap_ms / 1000
         return Seen("inside", self.guest.name, trace, seen, max_gap, self._probes.max_inside_lost)
 
+    @property
+    def pulse(self) -> Pulse | None:
+        """The guest's heartbeat, or None where it left none: no perl in the guest, or it rebooted."""
+        with suppress(CannotObserve):
+            return feel(parse_heartbeat(self._ran_within().heartbeat_text), HEARTBEAT_MS / 1000)
+        return None
+
     def connection_lived(self) -> Finding:
-        """The SSH (TCP) connection opened before the move answers after it, never reconnected."""
+        """The TCP connection opened before the move carried every byte there and back, never reconnected."""
+        echoed = self._echoed
         return Finding(
             "same-connection",
-            self._connection_words == self.guest.name,
-            expected="the SSH connection from before the move answers after it",
-            actual="it answers" if self._connection_words == self.guest.name else self._connection_words,
+            echoed is not None and echoed.whole,
+            expected="every byte sent over the TCP connection from before the move comes back on it",
+            actual=str(echoed) if echoed else "no byte was sent",
             hint="the guest lost its network state: its address or MAC changed, or it rebooted",
             guest=self.guest.name,
         )
@@ -140,7 +180,7 @@ class Watch:
 
     def writes_went_on(self) -> Finding:
         """A program that wrote 1, 2, 3... to the guest's disk, each synced, has gone on without a hole."""
-        written = self._written
+        written = self._ran_within().written
         count = len(written.numbers) if written else 0
         return Finding(
             "writes-go-on",
@@ -153,11 +193,41 @@ class Watch:
         )
 
     def record(self, move: Migration) -> MigrationRecord:
-        """The move with both pings' figures, for the grade."""
-        outside, inside = self.outside(move), self.inside(move)
-        return move.record(to_summary(outside.continuity), to_summary(inside.continuity))
+        """The move with all figures, for the grade."""
+        outside, inside, pulse, echoed = self.outside(move), self.inside(move), self.pulse, self._echoed
+        return move.record().model_copy(
+            update={
+                "outside": to_summary(outside.continuity),
+                "inside": to_summary(inside.continuity),
+                "heartbeat": pulse and heartbeat.to_summary(pulse),
+                "connection": echoed
+                and EchoSummary(sent_bytes=echoed.sent, returned_bytes=echoed.returned, intact=echoed.intact),
+            }
+        )
 
-    def _await_first_replies(self) -> None:
+    def _start_within(self) -> _Inside:
+        remote, interval = self.guest.remote, self._probes.inside_interval_ms
+        argvs = (
+            commands.start_ping(self.guest.spec.ping_target, INSIDE_LOG, interval),
+            commands.start_writer(WRITER_LOG),
+            commands.start_heartbeat(HEARTBEAT_LOG, HEARTBEAT_MS),
+        )
+        ping, writer, beat = (facts.process_id(remote.run(*argv).check().stdout) for argv in argvs)
+        return _Inside(ping, writer, beat, time.monotonic())
+
+    def _stop_within(self, within: _Inside) -> None:
+        remote = self.guest.remote
+        within.ping_text = remote.run(*commands.stop_ping(within.ping, INSIDE_LOG)).stdout
+        within.written = facts.written(remote.run(*commands.stop_writer(within.writer, WRITER_LOG)).stdout)
+        within.heartbeat_text = remote.run(*commands.stop_heartbeat(within.heartbeat, HEARTBEAT_LOG)).stdout
+        remote.run(*commands.remove(INSIDE_LOG, WRITER_LOG, HEARTBEAT_LOG))
+
+    def _ran_within(self) -> _Inside:
+        if self._within is None:
+            raise CannotObserve(f"{self.guest.name} was not watched")
+        return self._within
+
+    def _await_first_replies(self, echo: Echo) -> None:
         self._outside.wait_for_replies(5, _FIRST_REPLIES_SECONDS)
 
         def inside_replies() -> bool:
@@ -166,6 +236,8 @@ class Watch:
 
         target = self.guest.spec.ping_target
         wait_for(inside_replies, f"a reply to {self.guest.name}'s own ping of {target}", _FIRST_REPLIES_SECONDS)
+        if not echo.wait_for_more(_FIRST_REPLIES_SECONDS):
+            raise CannotObserve(f"{self.guest.name} sends nothing back over an SSH connection")
 
     def _inside_sequence(self) -> int:
         """The highest sequence number that the guest's own ping has sent so far."""
@@ -176,11 +248,3 @@ class Watch:
         seconds = self._probes.settle_seconds
         replies = max(3, int(seconds * 1000 / self._probes.outside_interval_ms * 0.9))
         self._outside.wait_for_replies(replies, seconds + _FIRST_REPLIES_SECONDS)
-
-    def _ask_connection(self) -> str:
-        if self._connection is None:
-            return "no connection was opened"
-        try:
-            return self._connection.run(*commands.hostname()).stdout.strip()
-        except CannotObserve as problem:
-            return problem.message

@@ -24,7 +24,8 @@ SETTLED = 1.0
 """Seconds after which an unanswered packet counts as lost in a trace taken while the ping runs."""
 
 _HEADER = Struct("!BBHHH")  # type, code, checksum, id, sequence (RFC 792, RFC 4443)
-_PAYLOAD = Struct("!8sQ40x")  # token of this ping, packet counter, padding: 56 bytes as ping sends
+_PADDING = 40
+_PAYLOAD = Struct(f"!8sQ{_PADDING}x")  # token of this ping, packet counter, padding: 56 bytes as ping sends
 _ECHO_REPLY = {4: 0, 6: 129}
 _IP_RECVTTL = 12  # <linux/in.h>; not in the socket module
 _POLL = 0.1
@@ -188,18 +189,20 @@ def strip_ip_header(packet: bytes) -> bytes:
 
 
 def counter_of_reply(message: bytes, version: int, ident: int | None, token: bytes) -> int | None:
-    """The counter in an ICMP message, or None unless it is an echo reply to this very ping.
+    """The counter in an ICMP message, or None unless it is an echo reply to this very ping, byte for byte.
 
     Requests (a raw socket on lo sees its own), errors, and replies to others carry another type, id or
-    token. `ident` None takes any id.
+    token; one that was mangled on the way carries another payload (a raw socket is given it all the same:
+    the kernel checks no ICMP checksum for it). `ident` None takes any id.
     """
-    if len(message) < _HEADER.size + _PAYLOAD.size:
+    if len(message) != _HEADER.size + _PAYLOAD.size:
         return None
     kind, _code, _checksum, replied_id, sequence = _HEADER.unpack_from(message)
     if kind != _ECHO_REPLY[version] or ident not in (None, replied_id):
         return None
     its_token, counter = _PAYLOAD.unpack_from(message, _HEADER.size)
-    return counter if its_token == token and counter > 0 and counter & 0xFFFF == sequence else None
+    ours = its_token == token and counter > 0 and counter & 0xFFFF == sequence
+    return counter if ours and not any(message[-_PADDING:]) else None
 
 
 def _same_host(sender: str, peer: IPv4Address | IPv6Address) -> bool:

@@ -44,6 +44,23 @@ START_WRITER = """
 setsid nohup sh -c "$3" sh "$1" "$2" >>"$1" 2>&1 </dev/null &
 echo $!
 """
+# On the guest's own schedule, and without a fork a beat, which would cost an emulated guest 27 ms. perl-base is
+# Essential in Debian; a guest without perl has no heartbeat.
+HEARTBEAT = """
+use Time::HiRes qw(clock_gettime sleep CLOCK_MONOTONIC CLOCK_REALTIME);
+my ($every, $number, $next) = ($ARGV[0], 0, clock_gettime(CLOCK_MONOTONIC));
+$| = 1;
+while (1) {
+    printf "%d %.6f %.6f\n", ++$number, clock_gettime(CLOCK_REALTIME), clock_gettime(CLOCK_MONOTONIC);
+    my $now = clock_gettime(CLOCK_MONOTONIC);
+    $next += $every while $next <= $now;
+    sleep($next - $now);
+}
+"""
+START_HEARTBEAT = """
+setsid nohup perl -e "$3" "$2" >"$1" 2>&1 </dev/null &
+echo $!
+"""
 # The program is known by its output file: a process id alone may be someone else's by now. tail
 # waits for the process to end, so that its last words are in the file.
 STOP_BACKGROUND = f"""
@@ -197,6 +214,19 @@ def start_writer(file: str, interval_ms: int = 200) -> Argv:
 
 def stop_writer(pid: int, file: str) -> Argv:
     """Stop the writer and read all that it wrote; `facts.written`. Exit codes as in `stop_ping`."""
+    return stop_background(pid, file, "TERM")
+
+
+def start_heartbeat(file: str, interval_ms: int = 50) -> Argv:
+    """Start a program that notes its number and the guest's clocks in `file`; `facts.process_id`.
+
+    Put the file where no disk is waited for (/dev/shm): see `probes.heartbeat` for what it tells.
+    """
+    return _script(START_HEARTBEAT, file, f"{interval_ms / 1000:g}", HEARTBEAT)
+
+
+def stop_heartbeat(pid: int, file: str) -> Argv:
+    """Stop the heartbeat and read it. Exit codes as in `stop_ping`."""
     return stop_background(pid, file, "TERM")
 
 

@@ -18,6 +18,7 @@ import paramiko
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.dialling import open_client
+from xenlab.remote.echo import Echo, Echoed
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.record import CommandRecord
@@ -97,6 +98,24 @@ class SshConnection:
         bound = self._bound and f"{self._bound} {math.ceil(timeout) + GRACE_SECONDS}"
         with self._slots:
             return self._converse(f"{SURROUNDINGS} {bound} {line}", shown or line, timeout, stdin, self._sink)
+
+    def echo(self, interval: float) -> Echo:
+        """Begin to send numbered lines through `cat` on this very connection, one every `interval` seconds.
+
+        :raises ConnectionLost: the connection is dead.
+        """
+        channel = self._open_channel()
+        started, begun = datetime.now(UTC), time.monotonic()
+
+        def record(echoed: Echoed) -> None:
+            code, seconds = (0 if echoed.whole else None), time.monotonic() - begun
+            self._sink(CommandRecord(self.name, "cat", code, f"{echoed}\n", "", started, begun, seconds, False))
+
+        try:
+            channel.exec_command("exec cat")
+        except (paramiko.SSHException, EOFError, OSError) as death:
+            raise ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False) from death
+        return Echo(channel, interval, record)
 
     def _how_to_bound(self) -> str:
         probe = self._converse(HOW_TO_BOUND, "timeout", self._limits.channel, None, lambda _: None)

@@ -1,0 +1,81 @@
+"""Why a ping lost its thread: what pings and the guest's own pulse say together. Pure.
+
+Each cause is told apart by something that only it leaves behind, so that the hint names what to mend.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from xenlab.probes.continuity import Continuity
+from xenlab.probes.heartbeat import Pulse
+
+
+class Cause(StrEnum):
+    """What can stand behind missing or odd replies."""
+
+    NOT_SENT = "not sent"
+    STARVED = "starved"
+    FILTERED = "filtered"
+    SILENT = "silent"
+    TWO_MACHINES = "two machines"
+    DOUBLED = "doubled"
+    GUEST_STOOD_STILL = "guest stood still"
+    NETWORK_CUT = "network cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One cause, and in a clause what shows it and where to look."""
+
+    cause: Cause
+    words: str
+
+
+def diagnose(
+    outside: Continuity, pulse: Pulse | None = None, inside: Continuity | None = None
+) -> tuple[Diagnosis, ...]:
+    """Every cause that the probes show, the surest first; none where nothing was missing or odd.
+
+    `pulse` and `inside` are the guest's own heartbeat and ping over the same time, where there were any: only
+    with the former can a guest that stood still be told from a network that was cut.
+    """
+    return tuple(_causes(outside, pulse, inside))
+
+
+def is_doubled_by_another(seen: Continuity) -> bool:
+    """Whether packets were answered twice with different TTLs: by two machines, or over two ways."""
+    return seen.duplicated > 0 and len(seen.ttls) > 1
+
+
+def _causes(outside: Continuity, pulse: Pulse | None, inside: Continuity | None) -> Iterator[Diagnosis]:
+    if outside.send_errors:
+        words = f"{outside.send_errors} packets could not be sent: look at this machine's own route to the guest"
+        yield Diagnosis(Cause.NOT_SENT, words)
+    if outside.on_time is not None and outside.on_time < 0.8:
+        words = f"this machine sent only {outside.on_time:.0%} of its packets on time: give it less to do"
+        yield Diagnosis(Cause.STARVED, words)
+    if is_doubled_by_another(outside):
+        ttls = " and ".join(map(str, outside.ttls))
+        words = f"replies come twice, with TTL {ttls}: a second machine answers under the guest's address"
+        yield Diagnosis(Cause.TWO_MACHINES, words)
+    elif outside.duplicated:
+        words = f"{outside.duplicated} replies came twice: a second machine has the guest's address, or bridges loop"
+        yield Diagnosis(Cause.DOUBLED, words)
+    if outside.sent and not outside.received:
+        if inside is not None and inside.received:
+            words = "no ping is answered, yet the guest's own is: a firewall drops echo requests or replies"
+            yield Diagnosis(Cause.FILTERED, words)
+        else:
+            yield Diagnosis(Cause.SILENT, "no ping is answered: look at the guest's address and its vif's bridge")
+    elif pulse is not None and outside.longest_gap > 2.5 * outside.interval and outside.lost:
+        yield _behind_the_gap(outside, pulse)
+
+
+def _behind_the_gap(outside: Continuity, pulse: Pulse) -> Diagnosis:
+    surely = outside.longest_gap - outside.gap_resolution
+    still = f"{pulse.stood_still:.2f} s"
+    if pulse.stood_still + pulse.interval >= surely / 2:
+        return Diagnosis(Cause.GUEST_STOOD_STILL, f"the guest itself stood still for {still} of the gap")
+    words = f"the guest went on through the gap (still for {still} at most): look at bridge, vif and ARP"
+    return Diagnosis(Cause.NETWORK_CUT, words)

@@ -1,0 +1,102 @@
+"""Bytes sent to a host and back over one SSH connection, counted at both ends.
+
+A connection that merely answers after a move proves little of what was under way during it. Here lines go
+out all the while, and every byte of them must come back, in order, on the connection that was opened before.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import paramiko
+
+CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Echoed:
+    """Bytes `sent` and bytes `returned`; `intact` when each came back as it went. `broken` says what ended it."""
+
+    sent: int
+    returned: int
+    intact: bool
+    broken: str = ""
+
+    def __str__(self) -> str:
+        words = f"{self.returned} of {self.sent} bytes came back{'' if self.intact else ', not as they went'}"
+        return f"{words}; {self.broken}" if self.broken else words
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was sent came back, unchanged, on a connection that still stands."""
+        return self.intact and not self.broken and self.returned == self.sent > 0
+
+
+class Echo:
+    """Numbered lines through `cat` on the other side, one every `interval` seconds, until `finish`.
+
+    `channel` runs `cat` already; it is closed at the end, the connection it belongs to is not. `record` is
+    told the result.
+    """
+
+    def __init__(self, channel: paramiko.Channel, interval: float, record: Callable[[Echoed], None]) -> None:
+        self._channel = channel
+        self._interval = interval
+        self._record = record
+        self._sent = bytearray()
+        self._returned = 0
+        self._intact = True
+        self._broken = ""
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=job, name=f"echo {job.__name__}", daemon=True) for job in (self._send, self._read)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for_more(self, timeout: float) -> bool:
+        """Whether another line came back within `timeout` seconds."""
+        with self._changed:
+            before = self._returned
+            self._changed.wait_for(lambda: self._returned > before or self._broken, timeout)
+            return self._returned > before
+
+    def finish(self, timeout: float) -> Echoed:
+        """Stop sending, wait up to `timeout` seconds for what is still under way, and count."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.wait_for(lambda: self._broken or self._returned >= len(self._sent), timeout)
+            result = Echoed(len(self._sent), self._returned, self._intact, self._broken)
+        self._channel.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._record(result)
+        return result
+
+    def _send(self) -> None:
+        number = 0
+        # The channel's end, whoever brings it about, is told by the reader.
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            while not self._stopping.wait(self._interval):
+                number += 1
+                line = f"{number}\n".encode()
+                with self._changed:
+                    self._sent += line
+                self._channel.sendall(line)
+
+    def _read(self) -> None:
+        try:
+            while data := self._channel.recv(CHUNK):
+                with self._changed:
+                    until = self._returned + len(data)
+                    self._intact &= self._sent[self._returned : until] == data
+                    self._returned = until
+                    self._changed.notify_all()
+            reason = "it was closed from the other side"
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            reason = str(error) or type(error).__name__
+        with self._changed:
+            self._broken = self._broken or reason
+            self._changed.notify_all()
