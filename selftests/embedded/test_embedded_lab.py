@@ -13,10 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xenlab.outcomes import CheckResult, Grade, Outcome
+from xenlab.probes.diagnosis import Cause
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed.faults import Fault, faults
 from xenlab.testbed.state import LabState
@@ -159,6 +161,11 @@ def test_every_step_passes_on_real_xen(one_lab: None, tmp_path: Path) -> None:
         assert move.outside.sent == move.outside.received + move.outside.lost
         assert move.outside.sent > 1000 * move.seconds / move.outside.interval_ms * 0.8
         assert move.inside.last_before is not None
+        assert move.heartbeat is not None
+        assert move.heartbeat.beats > 1000 * move.seconds / move.heartbeat.interval_ms * 0.5
+        assert move.connection is not None
+        assert move.connection.intact
+        assert move.connection.returned_bytes == move.connection.sent_bytes > 0
     for name in ("report.html", "grade.json", "junit.xml", "evidence/commands.jsonl"):
         assert (tmp_path / name).stat().st_size > 0
     commands = [json.loads(line) for line in (tmp_path / "evidence/commands.jsonl").read_text().splitlines()]
@@ -182,6 +189,32 @@ def test_a_planted_fault_turns_its_check_red(fault: Fault, fresh_lab: None, tmp_
             assert (step.outcome, step.blocked_by) == (Outcome.BLOCKED, fault.step)
     # What needs nothing but two hosts is still graded, so that one run tells all that is wrong.
     assert found["left-as-found"] is (Outcome.BLOCKED if fault.step == "hosts" else Outcome.PASSED)
+
+
+def befallen(what: str) -> dict[str, Any]:
+    """What the probes make of guest1 when that befalls it."""
+    argv = [sys.executable, str(Path(__file__).with_name("plant.py")), str(ROOT), what]
+    run = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+def test_what_befalls_a_guest_is_told_apart(fresh_lab: None) -> None:
+    calm, frozen, cut, filtered = (befallen(what) for what in ("nothing", "freeze", "cut", "filter"))
+    assert calm["causes"] == []
+    assert frozen["causes"] == [Cause.GUEST_STOOD_STILL]
+    assert cut["causes"] == [Cause.NETWORK_CUT]
+    assert filtered["causes"] == [Cause.FILTERED]
+    for found in (calm, frozen, cut, filtered):
+        assert found["same_boot"]
+        assert found["same_connection"]
+        assert (found["pulse"]["stood_still"] > 3) == (found is frozen)
+        assert (found["gap"] > 3) == (found is not calm)
+    rebooted = befallen("reboot")
+    assert not rebooted["same_boot"]
+    assert not rebooted["same_connection"]
+    assert rebooted["pulse"] is None
 
 
 def test_down_leaves_nothing(one_lab: None) -> None:

@@ -54,3 +54,13 @@ def test_the_guests_own_ping_tells_a_filter_from_a_silent_guest() -> None:
     assert found.cause is Cause.FILTERED
     (found,) = diagnose(silent, inside=silent)
     assert found.cause is Cause.SILENT
+
+
+def test_a_filter_put_up_for_a_while() -> None:
+    gap, well, beating = analyse(trace(lost=GAP)), analyse(trace()), Pulse(100, 0.05, 0.1, 0.0)
+    (found,) = diagnose(gap, beating, well)
+    assert found.cause is Cause.FILTERED
+    (found,) = diagnose(gap, beating, gap)
+    assert found.cause is Cause.NETWORK_CUT
+    (found,) = diagnose(gap, Pulse(100, 0.05, 2.9, 0.0), well)
+    assert found.cause is Cause.GUEST_STOOD_STILL

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 import pytest
 
 from xenlab.outcomes import (
-    EchoSummary,
-    HeartbeatSummary,
     CheckResult,
+    EchoSummary,
     Grade,
+    HeartbeatSummary,
     LabInfo,
     MigrationRecord,
     Outcome,

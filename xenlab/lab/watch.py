@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
-from xenlab.errors import CannotObserve
+from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.guest import Guest
 from xenlab.lab.migration import Migration
 from xenlab.labfile import ProbeSpec
@@ -120,7 +120,9 @@ class Watch:
                 self._settle()
                 before = self._inside_sequence()
                 yield
-                self._window = (before, self._inside_sequence())
+                # A guest that rebooted has nothing to read; whoever asks for the inside ping is told.
+                with suppress(CannotObserve, LabFault):
+                    self._window = (before, self._inside_sequence())
                 self._settle()
                 self._echoed = echo.finish(_ECHO_PATIENCE_SECONDS)
             finally:
@@ -131,7 +133,10 @@ class Watch:
         trace = self._outside.trace()
         seen = analyse(trace, Window(move.started, move.ended))
         max_gap = self._probes.max_outside_gap_ms / 1000
-        return Seen("outside", self.guest.name, trace, seen, max_gap, None, diagnose(seen, self.pulse))
+        inside = None
+        with suppress(CannotObserve):
+            inside = self.inside(move).continuity
+        return Seen("outside", self.guest.name, trace, seen, max_gap, None, diagnose(seen, self.pulse, inside))
 
     def inside(self, move: Migration) -> Seen:
         """What the guest's own ping saw: sequences and gaps only, as its clock may step.

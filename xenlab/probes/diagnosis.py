@@ -64,18 +64,24 @@ def _causes(outside: Continuity, pulse: Pulse | None, inside: Continuity | None)
         yield Diagnosis(Cause.DOUBLED, words)
     if outside.sent and not outside.received:
         if inside is not None and inside.received:
-            words = "no ping is answered, yet the guest's own is: a firewall drops echo requests or replies"
-            yield Diagnosis(Cause.FILTERED, words)
+            yield _filtered("though the guest's own ping is answered")
         else:
             yield Diagnosis(Cause.SILENT, "no ping is answered: look at the guest's address and its vif's bridge")
-    elif pulse is not None and outside.longest_gap > 2.5 * outside.interval and outside.lost:
-        yield _behind_the_gap(outside, pulse)
+    elif pulse is not None and outside.lost and outside.longest_gap > 2.5 * outside.interval:
+        yield _behind_the_gap(outside, pulse, inside)
 
 
-def _behind_the_gap(outside: Continuity, pulse: Pulse) -> Diagnosis:
-    surely = outside.longest_gap - outside.gap_resolution
+def _behind_the_gap(outside: Continuity, pulse: Pulse, inside: Continuity | None) -> Diagnosis:
+    half = (outside.longest_gap - outside.gap_resolution) / 2
     still = f"{pulse.stood_still:.2f} s"
-    if pulse.stood_still + pulse.interval >= surely / 2:
+    if pulse.stood_still + pulse.interval >= half:
         return Diagnosis(Cause.GUEST_STOOD_STILL, f"the guest itself stood still for {still} of the gap")
+    if inside is not None and inside.received and inside.longest_gap < half:
+        return _filtered("while the guest's own ping went on")
     words = f"the guest went on through the gap (still for {still} at most): look at bridge, vif and ARP"
     return Diagnosis(Cause.NETWORK_CUT, words)
+
+
+def _filtered(beside: str) -> Diagnosis:
+    words = f"pings of the guest go unanswered, {beside}: a firewall drops echo requests or replies"
+    return Diagnosis(Cause.FILTERED, words)
