@@ -27,7 +27,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.rivals import finish, rivals, start
-from benchmarks.wire import FAR, in_own_namespace, wire
+from benchmarks.wire import FAR, in_own_namespace, require, wire
 from xenlab.probes.continuity import analyse
 from xenlab.probes.outside import OutsidePing
 
@@ -40,6 +40,8 @@ MARGIN = 1.5
 TRUTH_DOUBT = INTERVAL / 5
 """Outages whose true length is known less well are measured again: nobody can be judged by them."""
 ATTEMPTS = 10
+PROGRAMS = {"nft": "nftables", "ping": "iputils-ping", "fping": "fping", "ip": "iproute2"}
+"""What is needed besides Python, and the Debian package that brings it."""
 OURS, OURS_MIDDLE = "xenlab", "xenlab, middle"
 
 
@@ -180,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if chosen.case:
         json.dump(asdict(measure(Case(**json.loads(chosen.case)))), sys.stdout)
         return
+    require(PROGRAMS)
     lengths = [length for length in LENGTHS if not chosen.quick or length <= 1]
     repetitions = range(1 if chosen.quick else chosen.repetitions)
     cases = [Case(*one) for one in product(lengths, LOSSES, repetitions)]

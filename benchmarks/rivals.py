@@ -11,7 +11,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from itertools import pairwise
-from shutil import which
 
 from xenlab.probes.inside import parse_ping
 
@@ -32,16 +31,15 @@ class Rival:
 
 
 def rivals(target: str, seconds: float, outage: float, loss: float) -> list[Rival]:
-    """The programs to run beside each other for `seconds`; those that are not installed are left out."""
+    """The programs to run beside each other for `seconds`."""
     # icmplib waits ICMPLIB_TIMEOUT for every lost packet: so many packets take about as long as the rest.
     count = (seconds - outage) / (FINE_INTERVAL + loss * ICMPLIB_TIMEOUT) + outage / (FINE_INTERVAL + ICMPLIB_TIMEOUT)
-    found = [
+    return [
         Rival(("ping", "-n", "-O", "-D", "-i", f"{TEMPEST_INTERVAL}", target), ("tempest", "ping -O -D")),
         Rival(("ping", "-n", "-q", "-i", f"{FINE_INTERVAL}", target), ("openshift-virt",)),
         Rival(("fping", "-q", "-l", "-p", f"{FINE_INTERVAL * 1000:.0f}", target), ("fping",)),
         Rival((sys.executable, "-c", _ICMPLIB, target, f"{count:.0f}"), ("icmplib.ping",), ends_itself=True),
     ]
-    return [rival for rival in found if which(rival.argv[0])]
 
 
 def start(rival: Rival) -> "subprocess.Popen[str]":

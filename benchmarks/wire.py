@@ -12,9 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 
 from xenlab.remote.waiting import wait_for
 
@@ -29,6 +30,13 @@ _NLMSG_ERROR = 2
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _MESSAGE = struct.Struct("=IHHII")  # struct nlmsghdr (netlink(7))
 _LINK = struct.Struct("=BxHiII")  # struct ifinfomsg (rtnetlink(7))
+
+
+def require(programs: Mapping[str, str]) -> None:
+    """End with exit status 2 and one line when a program (with its Debian package) is missing."""
+    if missing := sorted({package for name, package in programs.items() if not which(name)}):
+        print(f"missing Debian packages: apt-get install {' '.join(missing)}", file=sys.stderr)
+        sys.exit(2)
 
 
 def in_own_namespace(argv: Sequence[str]) -> list[str]:
