@@ -45,6 +45,13 @@ def test_a_failure_tells_the_last_lines_and_where_the_log_is(tmp_path: Path) -> 
     assert failed.value.hint == f"see {tmp_path / 'build.log'}"
 
 
+def test_of_a_long_log_the_first_errors_are_told(tmp_path: Path) -> None:
+    noise = "; ".join(f"echo I: step {n}" for n in range(30))
+    with pytest.raises(CannotObserve) as failed:
+        run(tmp_path, "sh", "-c", f"echo E: no network; {noise}; echo E: gave up; echo I: cleaning; exit 1")
+    assert failed.value.message == "building failed: E: no network | E: gave up"
+
+
 def test_a_hint_of_the_caller_wins(tmp_path: Path) -> None:
     with pytest.raises(CannotObserve) as failed:
         run(tmp_path, "false", hint="buy more memory")

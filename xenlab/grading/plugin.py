@@ -203,8 +203,11 @@ class Grading:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports and set the exit status; last, when all fixtures are torn down."""
-        if not self._run.steps or session.config.option.collectonly:
+        """Write the reports and set the exit status; last, when all fixtures are torn down.
+
+        A run that was refused before its first step (a wrong call, no lab) has no grade: one line has said why.
+        """
+        if not any(run.started for run in self._run.steps):
             return
         reason = self._stopped or str(session.shouldfail or session.shouldstop or "interrupted")
         for run in self._run.steps:

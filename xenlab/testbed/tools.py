@@ -95,7 +95,7 @@ def run(argv: Sequence[str], *, log: Path, purpose: str, timeout: float, hint: s
             end_group(process)
             raise
     if code != 0:
-        raise CannotObserve(f"{purpose} failed: {last_lines(log, 3)}", hint=hint or f"see {log}")
+        raise CannotObserve(f"{purpose} failed: {_complaints(log, 3)}", hint=hint or f"see {log}")
 
 
 def end_group(process: subprocess.Popen[bytes], patience: float = 60.0) -> None:
@@ -120,6 +120,12 @@ def log_lines(path: Path) -> list[str]:
         return ["(no log)"]
     lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
     return [line for line in lines if line] or ["(the log is empty)"]
+
+
+def _complaints(path: Path, count: int) -> str:
+    """The first errors in a log as apt, dpkg and mmdebstrap mark them ("E: "), or else its last lines."""
+    errors = [line for line in log_lines(path) if line.startswith("E: ")]
+    return " | ".join(errors[:count]) if errors else last_lines(path, count)
 
 
 def last_lines(path: Path, count: int) -> str:
