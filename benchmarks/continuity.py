@@ -1,6 +1,6 @@
 """Outages of known length, measured by xenlab and by others at once: `python -m benchmarks.continuity`.
 
-Each case runs in a network namespace of its own: a veth pair whose far end is taken down for a while, with
+Each case runs in a network namespace of its own: a veth pair that is out of service for a while, with
 scattered loss beside it. Prints the worst error of each way in each row and writes every case to
 benchmarks/results/continuity.json.
 """
@@ -84,7 +84,6 @@ def measure(case: Case) -> Result:
     with ExitStack() as stack:
         made = stack.enter_context(wire())
         made.lose(case.loss)
-        made.watch_carrier()
         seconds = case.length + 2 * MARGIN
         pingers = [(rival, start(rival)) for rival in rivals(FAR, seconds, case.length, case.loss / 100)]
         with OutsidePing(FAR, INTERVAL) as ours:

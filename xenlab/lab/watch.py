@@ -154,7 +154,7 @@ class Watch:
 
     @property
     def pulse(self) -> Pulse | None:
-        """The guest's heartbeat, or None where it left none: no perl in the guest, or it rebooted."""
+        """The guest's heartbeat, or None where it left none: no bash in the guest, or it rebooted."""
         with suppress(CannotObserve):
             return feel(parse_heartbeat(self._ran_within().heartbeat_text), HEARTBEAT_MS / 1000)
         return None

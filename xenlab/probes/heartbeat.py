@@ -14,11 +14,11 @@ from xenlab.outcomes import HeartbeatSummary
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One line of the heartbeat: its number, the guest's wall and monotonic clock, in seconds."""
+    """One line of the heartbeat: its number, the guest's wall clock and its time since boot, in seconds."""
 
     number: int
     wall: float
-    monotonic: float
+    uptime: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Pulse:
     """What a heartbeat shows, in seconds.
 
     `stood_still` is the longest time between two beats, less the interval. A guest that Xen suspends to move
-    it may find its monotonic clock where it left it, so the clock that went further counts. `clock_step` is
-    the most that the wall clock went ahead of the monotonic one (or, negative, fell behind) between two beats:
-    such a stretch may be a clock that was set as well as a guest that was suspended.
+    it may find its uptime where it left it, so the clock that went further counts. `clock_step` is the most
+    that the wall clock went ahead of the uptime (or, negative, fell behind) between two beats: such a stretch
+    may be a clock that was set as well as a guest that was suspended.
     """
 
     beats: int
@@ -53,17 +53,17 @@ def parse_heartbeat(text: str) -> tuple[Beat, ...]:
 
 def _beat(line: str) -> Beat:
     try:
-        number, wall, monotonic = line.split()
-        return Beat(int(number), float(wall), float(monotonic))
+        number, wall, uptime = line.split()
+        return Beat(int(number), float(wall), float(uptime))
     except ValueError:
         raise CannotObserve(f"the guest's heartbeat says: {line.strip()[:200]!r}") from None
 
 
 def feel(beats: Sequence[Beat], interval: float) -> Pulse:
     """What the beats show, in time linear in their number."""
-    steps = [(b.wall - a.wall, b.monotonic - a.monotonic) for a, b in pairwise(beats)]
+    steps = [(b.wall - a.wall, b.uptime - a.uptime) for a, b in pairwise(beats)]
     still = max((max(step) for step in steps), default=interval) - interval
-    clock = max((wall - monotonic for wall, monotonic in steps), key=abs, default=0.0)
+    clock = max((wall - uptime for wall, uptime in steps), key=abs, default=0.0)
     return Pulse(len(beats), interval, max(0.0, still), clock)
 
 

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from array import array
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
 from types import TracebackType
@@ -54,10 +55,10 @@ class OutsidePing:
         self.address, self.interval, self.source = address, interval, source
         self._id = secrets.randbits(16)
         self._token = secrets.token_bytes(8)
-        self._sent: list[float] = []  # by counter - 1
+        # Numbers in arrays: with an object a packet, Python's garbage collector stops the sender for 10 ms at times.
+        self._sent = array("d")  # by counter - 1
         self._errors: dict[int, str] = {}
-        self._arrivals: dict[int, list[float]] = {}
-        self._ttls: dict[int, tuple[int, ...]] = {}
+        self._arrivals = _Arrivals()
         self._replied = threading.Condition()
         self._stopping = threading.Event()
         self._closing = threading.Event()
@@ -99,7 +100,7 @@ class OutsidePing:
         sender.join()
         self._ended = time.monotonic()
         with self._replied:
-            self._replied.wait_for(lambda: len(self._arrivals) >= len(self._sent) - len(self._errors), drain)
+            self._replied.wait_for(lambda: self._arrivals.answered >= len(self._sent) - len(self._errors), drain)
         self._closing.set()
         receiver.join()
         self._socket.close()
@@ -110,10 +111,10 @@ class OutsidePing:
         :raises CannotObserve: that took longer than `timeout` seconds.
         """
         with self._replied:
-            before = len(self._arrivals)
-            if self._replied.wait_for(lambda: len(self._arrivals) - before >= count, timeout):
+            before = self._arrivals.answered
+            if self._replied.wait_for(lambda: self._arrivals.answered - before >= count, timeout):
                 return
-            got = len(self._arrivals) - before
+            got = self._arrivals.answered - before
         what = f"only {got} of {count} replies" if got else "no reply"
         last = self._errors.get(len(self._sent), "")
         hint = self._broken or (f"cannot send: {last}" if last else "")
@@ -124,14 +125,11 @@ class OutsidePing:
         running = not self._closing.is_set()
         now = time.monotonic()
         with self._replied:
-            arrivals = {n: tuple(times) for n, times in self._arrivals.items()}
-            ttls = dict(self._ttls)
-        sent = self._sent[:]
+            replies = self._arrivals.by_counter()
+        sent = self._sent.tolist()
         if running:
             sent = [t for t in sent if t <= now - SETTLED]
-        packets = tuple(
-            Packet(n, at, arrivals.get(n, ()), ttls.get(n, ()), self._errors.get(n)) for n, at in enumerate(sent, 1)
-        )
+        packets = tuple(Packet(n, at, *replies.get(n, ((), ())), self._errors.get(n)) for n, at in enumerate(sent, 1))
         ended = max(self._started, now - SETTLED) if running else self._ended
         return PingTrace(packets, self.interval, self._started, ended, complete=not self._broken)
 
@@ -174,13 +172,35 @@ class OutsidePing:
             counter = counter_of_reply(strip_ip_header(data) if raw_v4 else data, version, ident, self._token)
             if counter is None or counter > len(self._sent):
                 continue
-            ttl = _ttl_of(ancillary)
             with self._replied:
-                self._arrivals.setdefault(counter, []).append(arrived)
-                seen = self._ttls.get(counter, ())
-                if ttl is not None and ttl not in seen:
-                    self._ttls[counter] = (*seen, ttl)
+                self._arrivals.add(counter, arrived, _ttl_of(ancillary))
                 self._replied.notify_all()
+
+
+class _Arrivals:
+    """Every reply that came: counter, time and TTL; `answered` counts the packets that have one."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self._counters, self._times, self._ttls = array("Q"), array("d"), array("h")
+        self._has_reply = bytearray()
+
+    def add(self, counter: int, at: float, ttl: int | None) -> None:
+        self._counters.append(counter)
+        self._times.append(at)
+        self._ttls.append(-1 if ttl is None else ttl)
+        if (short := counter + 1 - len(self._has_reply)) > 0:
+            self._has_reply.extend(bytes(short + 4096))
+        self.answered += not self._has_reply[counter]
+        self._has_reply[counter] = 1
+
+    def by_counter(self) -> dict[int, tuple[tuple[float, ...], tuple[int, ...]]]:
+        """The times and the different TTLs of each answered packet's replies, in order of arrival."""
+        found: dict[int, tuple[tuple[float, ...], tuple[int, ...]]] = {}
+        for counter, at, ttl in zip(self._counters, self._times, self._ttls, strict=True):
+            times, ttls = found.get(counter, ((), ()))
+            found[counter] = ((*times, at), ttls if ttl < 0 or ttl in ttls else (*ttls, ttl))
+        return found
 
 
 def strip_ip_header(packet: bytes) -> bytes:
