@@ -5,7 +5,7 @@ Pure models. They are made by the graded steps, summed up by `grading.scoring`, 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -48,8 +48,19 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Waiver(Model):
+    """Why a failed check does not count: who said so, why, and the last day on which it holds."""
+
+    who: str
+    why: str
+    until: date
+
+
 class CheckResult(Model):
-    """One check of a step; `evidence` names the recorded commands it rests on ("cmd-17")."""
+    """One check of a step; `evidence` names the recorded commands it rests on ("cmd-17").
+
+    A waived check has its `waiver`.
+    """
 
     id: str
     outcome: Outcome
@@ -59,10 +70,15 @@ class CheckResult(Model):
     host: str | None = None
     guest: str | None = None
     evidence: tuple[str, ...] = ()
+    waiver: Waiver | None = None
 
 
 class StepResult(Model):
-    """One graded step over all guests; `blocked_by` is the id of the root step that failed."""
+    """One graded step over all guests; `blocked_by` is the id of the root step that failed.
+
+    `needs` are the ids of the steps it comes after. A step that is not `required` earns points but does not
+    fail the whole; of a `hidden` one students see the outcome, not the checks.
+    """
 
     id: str
     title: str
@@ -72,6 +88,9 @@ class StepResult(Model):
     blocked_by: str | None = None
     seconds: float = 0.0
     checks: tuple[CheckResult, ...] = ()
+    needs: tuple[str, ...] = ()
+    required: bool = True
+    hidden: bool = False
 
 
 class PingSummary(Model):
@@ -124,6 +143,7 @@ class MigrationRecord(Model):
     kind: Literal["cold", "paused", "live"]
     source: str
     target: str
+    started: datetime | None = None
     seconds: float
     same_boot: bool
     outside: PingSummary | None = None
@@ -134,19 +154,28 @@ class MigrationRecord(Model):
 
 
 class LabInfo(Model):
-    """Which lab was graded."""
+    """Which lab was graded; `host_keys` are the hosts' SSH fingerprints by name."""
 
     name: str
     kind: Literal["embedded", "real", "replay"]
     hosts: tuple[str, ...]
     xen: dict[str, str] = Field(default_factory=dict)
+    host_keys: dict[str, str] = Field(default_factory=dict)
+
+
+class Late(Model):
+    """How late the work was handed in, and the part of its points (0 to 1) that this leaves."""
+
+    hours: float
+    factor: float
 
 
 class Score(Model):
-    """Points earned of points possible."""
+    """Points earned of points possible; where the work was `late`, `earned` is what that leaves."""
 
     earned: float
     possible: float
+    late: Late | None = None
 
 
 class Grade(Model):

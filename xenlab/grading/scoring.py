@@ -114,6 +114,7 @@ def score_step(spec: StepSpec, instances: Sequence[Instance]) -> StepResult:
         blocked_by=roots[0] if roots and outcome is Outcome.BLOCKED else None,
         seconds=round(sum(instance.seconds for instance in instances), 3),
         checks=tuple(check for instance in instances for check in instance.checks),
+        needs=spec.needs,
     )
 
 

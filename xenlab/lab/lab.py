@@ -61,6 +61,7 @@ class Lab:
             kind=self.spec.kind,
             hosts=tuple(host.name for host in self.hosts),
             xen={host.name: host.info.version for host in self.hosts},
+            host_keys={host.name: host.remote.fingerprint for host in self.hosts},
         )
 
     def _remote(self, spec: HostSpec | GuestSpec, limits: Limits | None = None) -> RemoteHost:

@@ -1,6 +1,8 @@
 """One move of one guest, as it happened."""
 
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from xenlab.lab.dom0 import Dom0
@@ -43,6 +45,7 @@ class Migration:
             kind=self.kind,
             source=self.source.name,
             target=self.target.name,
+            started=datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.started),
             seconds=round(self.seconds, 2),
             same_boot=self.same_boot,
         )
