@@ -26,7 +26,7 @@ def gone(pid: int) -> bool:
 
 def run(tmp_path: Path, *argv: str, timeout: float = 20, hint: str = "") -> str:
     log = tmp_path / "build.log"
-    tools.run(argv, log=log, purpose="building", timeout=timeout, hint=hint)
+    tools.run(tools.Program(argv, log, "building", timeout, hint))
     return log.read_text()
 
 
@@ -62,8 +62,8 @@ def test_a_hint_of_the_caller_wins(tmp_path: Path) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever does not listen to a signal is sent the next one after a moment."""
-    end_group = tools.end_group
-    monkeypatch.setattr(tools, "end_group", lambda process: end_group(process, patience=0.3))
+    end_groups = tools.end_groups
+    monkeypatch.setattr(tools, "end_groups", lambda processes: end_groups(processes, patience=0.3))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -101,7 +101,20 @@ def test_an_interruption_ends_the_program_with_its_children(tmp_path: Path) -> N
 def test_ending_what_has_ended_is_no_harm() -> None:
     process = subprocess.Popen(["true"], start_new_session=True)
     process.wait()
-    tools.end_group(process)
+    tools.end_groups([process])
+
+
+@pytest.mark.usefixtures("impatient")
+def test_of_programs_side_by_side_one_that_fails_ends_the_others(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    failing = f'while [ ! -s "{pid}" ]; do sleep 0.05; done; exit 1'
+    with pytest.raises(CannotObserve, match="failing failed"):
+        tools.run(
+            tools.Program(("sh", "-c", failing), tmp_path / "a.log", "failing", 20),
+            tools.Program(("sh", "-c", FAMILY, "sh", str(pid)), tmp_path / "b.log", "the other", 20),
+        )
+    child = int(pid.read_text())
+    wait_for(lambda: gone(child), "the other's child to end", 2, 0.02)
 
 
 def test_last_lines_leave_out_control_characters_and_empty_lines(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 from rich.console import Console
 
@@ -121,8 +122,7 @@ class EmbeddedLab:
                 qemu.disk.unlink(missing_ok=True)
                 shutil.copyfile(warm / qemu.disk.name, qemu.disk)
             self._start(state, qemus, restore=True)
-            with self._hosts(images) as hosts:
-                self._each(hosts, qemus, self._wait_restored)
+            self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS, images)
         self.lab_file.write_text(dump(embedded_lab(profile, images)))
         state.ready = True
         state.save()
@@ -163,12 +163,11 @@ class EmbeddedLab:
         qemus = self._qemus(state, profile, images, accelerator)
         for qemu in qemus:
             qemu.create_disk()
-        bound = _BOOT_SECONDS[accelerator.name]
+        key = f"{profile.name}-{accelerator.name}"
         with cache.building(folder) as partial, self._hosts(images) as hosts:
-            key = f"{profile.name}-{accelerator.name}"
             with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
                 self._start(state, qemus, restore=False)
-                self._each(hosts, qemus, lambda host, qemu: self._wait_booted(state, host, qemu, bound))
+                self._await(state, qemus, "to boot", _BOOT_SECONDS[accelerator.name], images)
             home = hosts[HOME.name]
             with self.progress.stage(f"{key}-share", "mounting the share"):
                 provision.mount_share(home)
@@ -185,39 +184,41 @@ class EmbeddedLab:
                 shutil.move(qemu.disk, partial / qemu.disk.name)
             (partial / "reason").write_text(accelerator.reason)
 
-    def _wait_booted(self, state: LabState, host: RemoteHost, qemu: Qemu, bound: float) -> None:
+    def _await(self, state: LabState, qemus: list[Qemu], what: str, bound: float, images: Images) -> None:
+        """Wait until both hosts take logins, side by side, and give them the time of now.
+
+        :raises CannotObserve: one does not; carries its console's last lines, or QEMU's own words.
+        """
+        over = Event()
+        with self._hosts(images) as hosts, ThreadPoolExecutor(len(qemus)) as pool:
+            jobs = [pool.submit(self._await_one, state, hosts[q.host.name], q, what, bound, over) for q in qemus]
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                over.set()  # the pool waits for its threads: interrupted, we must not wait for the hosts
+                raise
+
+    @staticmethod
+    def _await_one(state: LabState, host: RemoteHost, qemu: Qemu, what: str, bound: float, over: Event) -> None:
         process = state.hosts[host.name]
 
-        def booted() -> bool:
+        def answers() -> bool:
             if not process.alive:
                 raise CannotObserve(f"QEMU of {host.name} ended: {tools.last_lines(qemu.error_log, 1)}")
             qemu.require_running()
             try:
-                host.wait_until_reachable(1.0, f"{host.name} to boot")
+                host.wait_until_reachable(1.0, f"{host.name} {what}")
             except HostUnreachable:
                 return False
             return True
 
         try:
-            wait_for(booted, f"{host.name} to boot", bound)
+            wait_for(answers, f"{host.name} {what}", bound, interval=0.1, stop=over)
         except NotInTime as late:
             log = tools.last_lines(qemu.console_log, 4)
             raise CannotObserve(f"{late.message}; its console ends with: {log}") from late
-
-    def _wait_restored(self, host: RemoteHost, qemu: Qemu) -> None:
-        try:
-            host.wait_until_reachable(_RESTORE_SECONDS, f"{host.name} to answer after its restore")
-        except CannotObserve as problem:
-            said = tools.last_lines(qemu.error_log, 2)
-            raise CannotObserve(f"{problem.message}; QEMU said: {said}", hint="./lab up --cold") from problem
         provision.set_clock(host)
-
-    @staticmethod
-    def _each(hosts: dict[str, RemoteHost], qemus: list[Qemu], job: Callable[[RemoteHost, Qemu], None]) -> None:
-        """Do the job on both hosts side by side."""
-        with ThreadPoolExecutor(len(qemus)) as pool:
-            for future in [pool.submit(job, hosts[qemu.host.name], qemu) for qemu in qemus]:
-                future.result()
 
     def _qemus(self, state: LabState, profile: Profile, images: Images, accelerator: Accelerator) -> list[Qemu]:
         sockets = Path(state.sockets)

@@ -11,8 +11,6 @@ import os
 import re
 import shlex
 import tarfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from xenlab.errors import CannotObserve
 from xenlab.testbed import cache, tools, trees
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
-from xenlab.testbed.plan import GUESTS, HOME, HOSTS, GuestPlan
+from xenlab.testbed.plan import GUESTS, HOME, HOSTS, GuestPlan, HostPlan
 from xenlab.testbed.profiles import GUEST_PACKAGES, Profile
 from xenlab.testbed.progress import Progress
 
@@ -130,33 +128,24 @@ class _Build:
         """Make every file of the folder."""
         suite = self.profile.suite
         with self.progress.stage(f"{suite}-packages", f"installing Debian {suite} for Dom0s and guests"):
-            self._side_by_side(
-                lambda: self._install("dom0", self.profile.packages),
-                lambda: self._install("guest", GUEST_PACKAGES),
-            )
+            tools.run(self._install("dom0", self.profile.packages), self._install("guest", GUEST_PACKAGES))
         version = self._take_boot_files()
         with self.progress.stage(f"{suite}-guests", "making the guests' disks"):
-            self._side_by_side(*[self._guest_disk_maker(guest) for guest in GUESTS])
+            tools.run(*[self._guest_disk(guest) for guest in GUESTS])
         with self.progress.stage(f"{suite}-dom0s", "making the Dom0s' disks"):
-            self._side_by_side(*[self._dom0_disk_maker(host.name, version) for host in HOSTS])
+            tools.run(*[self._dom0_disk(host, version) for host in HOSTS])
         self._write_secrets()
         for name in ("dom0.tar", "guest.tar", *[f"{guest.name}.img" for guest in GUESTS]):
             (self.folder / name).unlink()
 
-    @staticmethod
-    def _side_by_side(*jobs: Callable[[], None]) -> None:
-        with ThreadPoolExecutor(len(jobs)) as pool:
-            for future in [pool.submit(job) for job in jobs]:
-                future.result()
-
-    def _install(self, name: str, packages: tuple[str, ...]) -> None:
+    def _install(self, name: str, packages: tuple[str, ...]) -> tools.Program:
         modules = "\\n".join(_INITRAMFS_MODULES)
         hook = (
             'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"; '
             'printf "MODULES=list\\nCOMPRESS=gzip\\n" > "$1/etc/initramfs-tools/conf.d/xenlab"; '
             f'printf "{modules}\\n" > "$1/usr/share/initramfs-tools/modules.d/xenlab"'
         )
-        tools.run(
+        return tools.Program(
             [
                 *_MMDEBSTRAP,
                 f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
@@ -200,26 +189,25 @@ class _Build:
             raise CannotObserve(f"the Debian {self.profile.suite} packages brought no {', '.join(missing)}")
         return version
 
-    def _guest_disk_maker(self, guest: GuestPlan) -> Callable[[], None]:
+    def _guest_disk(self, guest: GuestPlan) -> tools.Program:
         own_kernel = guest.boots_by == "pygrub"
         kernel = (self.folder / "vmlinuz").read_bytes() if own_kernel else None
         initrd = (self.folder / "initrd.img").read_bytes() if own_kernel else None
         overlay = trees.guest_overlay(guest, self.keys, kernel, initrd)
-        return lambda: self._make_disk("guest", guest.name, overlay, _GUEST_DISK, {})
+        return self._disk("guest", guest.name, overlay, _GUEST_DISK, {})
 
-    def _dom0_disk_maker(self, host: str, version: str) -> Callable[[], None]:
-        plan = next(h for h in HOSTS if h.name == host)
-        overlay = trees.dom0_overlay(plan, self.profile, self.keys)
+    def _dom0_disk(self, host: HostPlan, version: str) -> tools.Program:
+        overlay = trees.dom0_overlay(host, self.profile, self.keys)
         copies: dict[str, Path] = {}
-        if plan is HOME:
+        if host is HOME:
             for guest in GUESTS:
                 overlay.directory(guest.original_folder)
                 overlay.file(guest.original_config, trees.original_config(guest, self.profile, version))
                 copies[f"{guest.original_folder}/UbuntuXen.img"] = self.folder / f"{guest.name}.img"
-        return lambda: self._make_disk("dom0", host, overlay, _DOM0_DISK, copies)
+        return self._disk("dom0", host.name, overlay, _DOM0_DISK, copies)
 
-    def _make_disk(self, base: str, name: str, overlay: Overlay, size: str, copies: dict[str, Path]) -> None:
-        """Lay base and overlay into a tree, and the tree into an ext4 image.
+    def _disk(self, base: str, name: str, overlay: Overlay, size: str, copies: dict[str, Path]) -> tools.Program:
+        """What lays base and overlay into a tree, and the tree into an ext4 image.
 
         `copies` are big sparse files to bring along; beside each a swap disk is made.
         """
@@ -231,7 +219,7 @@ class _Build:
             # Interrupted, sh must still pass its EXIT trap.
             "trap 'exit 130' INT TERM",
             f"mkdir {_q(tree)}",
-            f"trap {_q(f'rm -rf {_q(tree)}')} EXIT",
+            f"trap {_q(f'rm -rf {_q(tree)} {_q(overlay_tar)}')} EXIT",
             # Device nodes cannot be made without root; the kernel's devtmpfs brings them at boot.
             f"cd {_q(tree)}",
             f"tar -x --numeric-owner -p --exclude='./dev/*' -f {_q(self.folder / f'{base}.tar')}",
@@ -247,13 +235,12 @@ class _Build:
                 f"chmod 644 {_q(swap)}",
             ]
         lines.append(f"mke2fs -q -F -t ext4 -E root_owner=0:0 -d {_q(tree)} {_q(image)} {size}")
-        tools.run(
+        return tools.Program(
             [*tools.as_root_of_trees(), "sh", "-c", "\n".join(lines)],
             log=self._log(f"disk-{name}"),
             purpose=f"making the disk of {name}",
             timeout=600,
         )
-        overlay_tar.unlink()
 
     def _write_secrets(self) -> None:
         key = self.folder / "id_ed25519"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from xenlab.errors import CannotObserve, UsageError
@@ -70,46 +71,77 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def run(argv: Sequence[str], *, log: Path, purpose: str, timeout: float, hint: str = "") -> None:
-    """Run a program to its end, its output appended to `log`.
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program to be run to its end within `timeout` seconds, its output appended to `log`.
 
-    Its process group is interrupted and awaited when we are (Ctrl-C), so that it cleans up after itself.
-
-    :raises CannotObserve: it failed or took longer than `timeout` seconds; carries the log's last lines.
+    `purpose` and `hint` are for the reader when it fails.
     """
-    with log.open("ab") as sink:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=environment(),
-            start_new_session=True,
-        )
+
+    argv: Sequence[str]
+    log: Path
+    purpose: str
+    timeout: float
+    hint: str = ""
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start it in a session of its own, so that a terminal's Ctrl-C reaches it through us alone."""
+        with self.log.open("ab") as sink:
+            return subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+                start_new_session=True,
+            )
+
+    def await_end(self, process: "subprocess.Popen[bytes]") -> None:
+        """Raise CannotObserve, with the log's complaints, when it fails or takes too long."""
+        hint = self.hint or f"see {self.log}"
         try:
-            code = process.wait(timeout)
+            code = process.wait(self.timeout)
         except subprocess.TimeoutExpired:
-            end_group(process)
-            raise CannotObserve(f"{purpose}: not done within {timeout:.0f} s", hint=hint or f"see {log}") from None
-        except BaseException:
-            end_group(process)
-            raise
-    if code != 0:
-        raise CannotObserve(f"{purpose} failed: {_complaints(log, 3)}", hint=hint or f"see {log}")
+            raise CannotObserve(f"{self.purpose}: not done within {self.timeout:.0f} s", hint=hint) from None
+        if code != 0:
+            raise CannotObserve(f"{self.purpose} failed: {_complaints(self.log, 3)}", hint=hint)
 
 
-def end_group(process: subprocess.Popen[bytes], patience: float = 60.0) -> None:
-    """Interrupt a program we started in a session of its own; kill what of it does not listen.
+def run(*programs: Program) -> None:
+    """Run programs side by side to their ends.
 
-    A script's children in the background ignore SIGINT and outlive it: what is left of the group is killed.
+    When one fails or we are interrupted (Ctrl-C), all are interrupted and awaited, so that they clean up after
+    themselves.
+
+    :raises CannotObserve: one failed or took too long.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        for program in programs:
+            running.append(program.start())
+        for program, process in zip(programs, running, strict=True):
+            program.await_end(process)
+    except BaseException:
+        end_groups(running)
+        raise
+
+
+def end_groups(processes: Sequence["subprocess.Popen[bytes]"], patience: float = 60.0) -> None:
+    """Interrupt programs we started in sessions of their own; kill what of them does not listen.
+
+    A script's children in the background ignore SIGINT and outlive it: what is left of each group is killed.
     """
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        alive = [process for process in processes if process.poll() is None]
+        for process in alive:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, sign)
+        for process in alive:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    for process in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def log_lines(path: Path) -> list[str]:
