@@ -117,7 +117,7 @@ def test_a_host_that_hangs_in_boot_is_told_by_its_console(one_lab: None, tmp_pat
     shutil.copytree(ROOT / "xenlab", copy / "xenlab")
     shutil.copytree(state.images, images, ignore=shutil.ignore_patterns("warm-*"), copy_function=os.symlink)
     hasty = "from xenlab import cli; from xenlab.testbed import embedded; "
-    hasty += "embedded._BOOT_SECONDS.update(tcg=5.0, kvm=5.0); raise SystemExit(cli.main(['up']))"
+    hasty += "embedded._BOOT_SECONDS.update(tcg=12.0, kvm=12.0); raise SystemExit(cli.main(['up']))"
     up = subprocess.run(
         [sys.executable, "-c", hasty],
         cwd=copy,
@@ -128,7 +128,7 @@ def test_a_host_that_hangs_in_boot_is_told_by_its_console(one_lab: None, tmp_pat
     )
     assert up.returncode == 3, up.stderr
     said = up.stderr.splitlines()[-1]
-    assert re.fullmatch(r"xenlab: waited 5 s for (labubuntu|baye) to boot; its console ends with: .*\(XEN\).*", said)
+    assert re.fullmatch(r"xenlab: waited 12 s for (labubuntu|baye) to boot; its console ends with: .*\(XEN\).*", said)
     assert [path.name for path in (copy / ".lab").iterdir()] == ["lock"]
     assert not list(images.glob("warm-*"))
 

@@ -74,3 +74,11 @@ def test_the_program_itself_frozen_and_let_be(tmp_path: Path, frozen: float) -> 
     assert stopped.returncode == 0, stopped.stderr
     pulse = feel(parse_heartbeat(stopped.stdout), 0.01)
     assert frozen * 0.95 <= pulse.stood_still <= frozen + 0.5
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash on this machine")
+def test_a_heart_that_cannot_wait_stops_rather_than_races() -> None:
+    argv = ["bash", "-c", f"exec 9<&-; {commands.HEARTBEAT}", "bash", "0.01"]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
+    assert ended.returncode != 0
+    assert ended.stdout.count("\n") == 1

@@ -45,15 +45,17 @@ setsid nohup sh -c "$3" sh "$1" "$2" >>"$1" 2>&1 </dev/null &
 echo $!
 """
 # Without a fork a beat, each of which would cost an emulated guest 27 ms: bash (5 or later) knows the time, and
-# waits by reading what never comes. A guest without it has no heartbeat.
+# waits by reading what never comes. Where it cannot wait it ends: it must not spin. A guest without bash has no
+# heartbeat.
 HEARTBEAT = """
-exec 9<> <(:)
 while read -r uptime _ </proc/uptime; do
     echo "$((++number)) $EPOCHREALTIME $uptime"
     read -r -t "$1" -u 9
+    [ $? -gt 128 ] || exit
 done
 """
 START_HEARTBEAT = """
+mkfifo -- "$1.pipe" && exec 9<>"$1.pipe" && rm -- "$1.pipe" || exit
 setsid nohup bash -c "$3" bash "$2" >"$1" 2>&1 </dev/null &
 echo $!
 """

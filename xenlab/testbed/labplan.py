@@ -35,7 +35,7 @@ def embedded_lab(profile: Profile, images: Images) -> LabFile:
             outside_interval_ms=50,
             inside_interval_ms=200,
             max_outside_gap_ms=60_000,
-            max_inside_lost=10,
+            max_inside_lost=20,
             settle_seconds=4,
         ),
         timeouts=TimeoutSpec(command_seconds=120, boot_seconds=300, migrate_seconds=900),
