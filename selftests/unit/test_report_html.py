@@ -1,163 +1,15 @@
+"""The page of a run: what it says, that it stays small, and that nothing on it acts."""
+
 import re
 import time
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
+from datetime import timedelta
 
 import pytest
+from pages import HOSTILE, MOVE, STARTED, Page, check, command, failing, grade, step
 
-from xenlab.outcomes import (
-    CheckResult,
-    EchoSummary,
-    Grade,
-    HeartbeatSummary,
-    LabInfo,
-    MigrationRecord,
-    Outcome,
-    PingSummary,
-    Score,
-    StepResult,
-)
+from xenlab.outcomes import LabInfo, Waiver
 from xenlab.report.html import render
 from xenlab.report.reading import first_to_fix, in_a_sentence
-
-STARTED = datetime(2026, 2, 8, 22, 6, tzinfo=UTC)
-HOSTILE = "<script>alert(1)</script> \"quoted\" 'too' & \x1b[31mred\x1b[0m caf\udce9 \u202egnp"
-
-
-def check(id: str = "c", outcome: str = "passed", **more: object) -> CheckResult:
-    return CheckResult(id=id, outcome=Outcome(outcome), **more)
-
-
-def step(
-    id: str,
-    outcome: str,
-    earned: float = 0.0,
-    points: float = 10.0,
-    checks: Iterable[CheckResult] = (),
-    blocked_by: str | None = None,
-) -> StepResult:
-    return StepResult(
-        id=id,
-        title=f"Title of {id}.",
-        points=points,
-        earned=earned,
-        outcome=Outcome(outcome),
-        checks=tuple(checks),
-        blocked_by=blocked_by,
-    )
-
-
-def grade(
-    *steps: StepResult,
-    verdict: str = "failed",
-    migrations: Iterable[MigrationRecord] = (),
-    lab: LabInfo | None = None,
-) -> Grade:
-    score = Score(earned=sum(s.earned for s in steps), possible=sum(s.points for s in steps))
-    return Grade(
-        lab=lab or LabInfo(name="embedded", kind="embedded", hosts=("labubuntu", "baye"), xen={"baye": "4.20"}),
-        started=STARTED,
-        finished=STARTED + timedelta(seconds=75),
-        score=score,
-        verdict=verdict,
-        steps=steps,
-        migrations=tuple(migrations),
-    )
-
-
-def command(number: int = 1, **more: object) -> dict[str, object]:
-    return {
-        "id": f"cmd-{number}",
-        "host": "baye",
-        "command": "xl list",
-        "exit_code": 0,
-        "timed_out": False,
-        "started": STARTED.isoformat(),
-        "monotonic": 1.0,
-        "seconds": 0.2,
-        "stdout": "",
-        "stderr": "",
-        "stdout_cut": 0,
-        "stderr_cut": 0,
-    } | more
-
-
-PING = PingSummary(
-    sent=4211,
-    received=4188,
-    lost=23,
-    duplicated=1,
-    reordered=2,
-    send_errors=3,
-    interval_ms=10,
-    longest_gap_ms=240,
-    gap_resolution_ms=10,
-    last_before=23,
-    first_after=24,
-    gap_in_window=True,
-)
-MOVE = MigrationRecord(
-    guest="guest1",
-    kind="live",
-    source="labubuntu",
-    target="baye",
-    seconds=4.25,
-    same_boot=True,
-    outside=PING,
-    heartbeat=HeartbeatSummary(beats=900, interval_ms=50, stood_still_ms=210, clock_step_ms=0),
-    connection=EchoSummary(sent_bytes=512, returned_bytes=508, intact=True),
-    timeline="move.svg",
-)
-
-
-class Page(HTMLParser):
-    """What a reader sees, and what the page is made of."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags, self.attributes, self.words = [], [], []
-        self.stack = []
-        self.feed(text)
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in ("meta", "link", "rect"):
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag != "rect":
-            assert self.stack.pop() == tag, f"</{tag}> does not close what is open"
-
-    def handle_data(self, data: str) -> None:
-        if not {"style", "title"} & set(self.stack):
-            self.words.append(data)
-
-
-def failing() -> Grade:
-    return grade(
-        step("hosts", "passed", 10, checks=[check("reached", evidence=("cmd-1", "cmd-99"))]),
-        step(
-            "path-fixes",
-            "failed",
-            5,
-            checks=[
-                check("parses"),
-                check(
-                    "kernel-exists",
-                    "failed",
-                    expected="a file",
-                    actual="nothing",
-                    hint="the path misses a folder",
-                    guest="guest1",
-                    host="baye",
-                ),
-            ],
-        ),
-        step("boot", "blocked", blocked_by="path-fixes", checks=[check("not-run", "blocked", actual="not run")]),
-    )
 
 
 def test_the_first_screen_says_score_verdict_and_what_to_fix() -> None:
@@ -176,7 +28,8 @@ def test_a_blocked_step_links_to_its_root_and_a_check_to_its_evidence() -> None:
     assert "./lab verify --step path-fixes" in page.text
     targets = {value[1:] for name, value in page.attributes if name == "href" and value.startswith("#")}
     ids = [value for name, value in page.attributes if name == "id"]
-    assert targets == {"step-path-fixes", "cmd-1"}
+    assert targets >= {"step-hosts", "step-path-fixes", "step-boot", "cmd-1"}
+    assert "cmd-99" not in targets
     assert targets <= set(ids)
     assert len(ids) == len(set(ids))
 
@@ -247,20 +100,30 @@ def test_commands_show_their_end_and_output() -> None:
 
 
 def test_nothing_from_the_hosts_acts_on_the_page() -> None:
-    hostile = check("x", "failed", expected=HOSTILE, actual=HOSTILE, hint=HOSTILE, guest=HOSTILE, host=HOSTILE)
-    bad = MOVE.model_copy(update={"guest": HOSTILE, "source": HOSTILE, "target": HOSTILE, "timeline": "../" + HOSTILE})
-    lab = LabInfo(name=HOSTILE, kind="real", hosts=(HOSTILE,), xen={HOSTILE: HOSTILE})
+    waiver = Waiver(who=HOSTILE, why=HOSTILE, until=STARTED.date())
+    texts = {"expected": HOSTILE, "actual": HOSTILE, "hint": HOSTILE, "guest": HOSTILE, "host": HOSTILE}
+    checks = [check("x", "failed", **texts), check("y", "waived", waiver=waiver, **texts)]
+    bad = MOVE.model_copy(
+        update={"guest": HOSTILE, "source": HOSTILE, "target": HOSTILE, "timeline": "../" + HOSTILE, "started": STARTED}
+    )
+    lab = LabInfo(name=HOSTILE, kind="real", hosts=(HOSTILE,), xen={HOSTILE: HOSTILE}, host_keys={HOSTILE: HOSTILE})
     commands = [command(host=HOSTILE, command=HOSTILE, stdout=HOSTILE, stderr=HOSTILE)]
-    text = render(grade(step("a", "failed", checks=[hostile]), migrations=[bad], lab=lab), commands, {})
-    text.encode("utf-8")
-    page = Page(text)
-    assert "script" not in page.tags
-    assert "<script>alert(1)</script>" in page.text
-    assert "\x1b" not in text
-    assert "[31m" not in text
-    assert "\u202e" not in text
-    assert "\\u202egnp" in page.text
-    assert not page.stack
+    titled = step("a", "failed", checks=checks).model_copy(update={"title": f"`{HOSTILE}` of {HOSTILE}"})
+    made = grade(titled, migrations=[bad], lab=lab)
+    before = grade(step(HOSTILE, "failed"), step("a", "passed", blocked_by=HOSTILE), migrations=[bad], lab=lab)
+    before = before.model_copy(update={"started": STARTED - timedelta(days=1)})
+    for view in ("student", "instructor"):
+        text = render(made, commands, {}, view=view, previous=before)
+        text.encode("utf-8")
+        page = Page(text)
+        assert "Since the previous attempt" in page.text
+        assert "script" not in page.tags
+        assert "<script>alert(1)</script>" in page.text
+        assert "\x1b" not in text
+        assert "[31m" not in text
+        assert "\u202e" not in text
+        assert "\\u202egnp" in page.text
+        assert not page.stack
 
 
 def test_the_page_asks_for_nothing_outside() -> None:
@@ -300,13 +163,28 @@ def test_a_class_of_guests_is_rendered_in_time() -> None:
             "passed",
             10,
             checks=[check(f"c{m}", guest=f"guest{m % 64}", expected="x", actual="y") for m in range(290)],
+            needs=(f"s{n - 1}",) if n else (),
         )
         for n in range(7)
     ]
+    moves = [
+        MOVE.model_copy(update={"guest": f"guest{n % 64}", "started": STARTED + timedelta(seconds=n)})
+        for n in range(256)
+    ]
+    made = grade(*steps, verdict="passed", migrations=moves)
+    before = made.model_copy(update={"started": STARTED - timedelta(days=1)})
+    commands = [command(n) for n in range(1, 2000)]
     begun = time.process_time()
-    text = render(grade(*steps, verdict="passed"), [command(n) for n in range(1, 2000)], {})
+    text = render(made, commands, {}, previous=before)
     assert time.process_time() - begun < 2
     assert text.count('class="check passed"') == 2030
+    assert len(text.encode()) < 5_000_000
+
+
+def test_a_long_history_leaves_the_page_small() -> None:
+    before = grade(*(step(f"s{n}" + "x" * 1000, "passed") for n in range(5000)))
+    before = before.model_copy(update={"started": STARTED - timedelta(days=1)})
+    assert len(render(failing(), [], {}, previous=before)) < 200_000
 
 
 @pytest.mark.parametrize(
@@ -316,7 +194,27 @@ def test_a_class_of_guests_is_rendered_in_time() -> None:
         (["failed", "error", "blocked"], "1 of 3 steps failed, 1 could not be observed, 1 blocked by that."),
         (["failed"], "1 of 1 step failed."),
         ([], "No step ran, so nothing is known about the lab."),
+        (["passed", "passed", "-failed"], "All 2 required steps passed. 1 optional step did not pass."),
+        (["passed", "-passed"], "The required step passed."),
+        (["-failed", "-passed"], "1 of 2 optional steps failed."),
     ],
 )
 def test_the_verdict_in_a_sentence(outcomes: list[str], says: str) -> None:
-    assert in_a_sentence(grade(*(step(f"s{n}", outcome) for n, outcome in enumerate(outcomes)))) == says
+    """An outcome with a minus is an optional step's."""
+    steps = (
+        step(f"s{n}", o.strip("-"), checks=[check("c", o.strip("-"))], required=not o.startswith("-"))
+        for n, o in enumerate(outcomes)
+    )
+    assert in_a_sentence(grade(*steps)) == says
+
+
+def test_a_pass_that_rests_on_a_waived_check_says_so() -> None:
+    made = grade(step("a", "passed", checks=[check("c"), check("d", "waived")]), step("b", "passed", checks=[check()]))
+    assert in_a_sentence(made) == "All 2 steps passed, 1 of them by a waiver."
+
+
+def test_what_is_required_is_to_be_fixed_before_what_is_optional() -> None:
+    optional = step("a", "failed", checks=[check("x", "failed")], required=False)
+    required = step("b", "failed", checks=[check("y", "error"), check("z", "failed")])
+    assert [found.id for found in first_to_fix(grade(optional, required))] == ["b", "z"]
+    assert [found.id for found in first_to_fix(grade(optional, step("c", "passed")))] == ["a", "x"]

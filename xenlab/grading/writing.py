@@ -3,18 +3,27 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from xenlab.evidence.text import brief, points
 from xenlab.grading.run import Run
 from xenlab.grading.scoring import first_to_fix
 from xenlab.outcomes import Grade
-from xenlab.report.html import render
+from xenlab.report.compare import compare
+from xenlab.report.html import View, render
+
+PAGES: dict[str, View] = {"report.html": "student", "report-instructor.html": "instructor"}
+"""The pages by file name; the instructor's is only there when a step is hidden from students."""
 
 
-def write_reports(run: Run, grade: Grade) -> None:
-    """Write the evidence, the timelines, grade.json and report.html into the reports folder.
+def write_reports(run: Run, grade: Grade) -> Grade | None:
+    """Write the evidence, the timelines, grade.json and the pages (`PAGES`) into the reports folder.
 
     What the lab gave comes first, so that it is there even if making a page of it goes wrong.
+
+    :returns: the previous attempt's grade as it lay there until now, if there was one.
     """
+    previous = previous_grade(run.reports)
     run.journal.write(run.reports / "evidence")
     timelines = run.reports / "timelines"
     timelines.mkdir(parents=True, exist_ok=True)
@@ -23,11 +32,26 @@ def write_reports(run: Run, grade: Grade) -> None:
     for name, text in {**run.timelines, **run.traces}.items():
         (timelines / name).write_text(text, encoding="utf-8")
     (run.reports / "grade.json").write_text(grade.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
-    (run.reports / "report.html").write_text(render(grade, run.journal.entries, run.timelines), encoding="utf-8")
+    hides = any(step.hidden for step in grade.steps)
+    for name, view in PAGES.items():
+        if view == "instructor" and not hides:
+            (run.reports / name).unlink(missing_ok=True)
+        else:
+            page = render(grade, run.journal.entries, run.timelines, view=view, previous=previous)
+            (run.reports / name).write_text(page, encoding="utf-8")
+    return previous
 
 
-def summary(grade: Grade, report: Path) -> Iterator[str]:
-    """The score, a line a step, what to fix first and where `report` is."""
+def previous_grade(reports: Path) -> Grade | None:
+    """The grade that lies in `reports`; None where there is none, or none that this version can read."""
+    try:
+        return Grade.model_validate_json((reports / "grade.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def summary(grade: Grade, report: Path, previous: Grade | None = None) -> Iterator[str]:
+    """The score, a line a step, what to fix first, what changed since the `previous` attempt, where `report` is."""
     width = max((len(step.id) for step in grade.steps), default=0)
     for step in grade.steps:
         blocked = f" (blocked by {step.blocked_by})" if step.blocked_by else ""
@@ -37,6 +61,8 @@ def summary(grade: Grade, report: Path) -> Iterator[str]:
         )
     yield ""
     yield f"score: {points(grade.score.earned)} of {points(grade.score.possible)}, {grade.verdict}"
+    if change := compare(previous, grade):
+        yield f"since the previous attempt: {change}"
     if found := first_to_fix(grade):
         step, check = found
         where = " on ".join(part for part in (check.guest, check.host) if part)

@@ -4,20 +4,29 @@ Everything that came from the hosts goes through `plain` and Jinja's escaping; o
 are our own SVG, are put in as they are.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from xenlab import __version__
 from xenlab.evidence.text import bounded, brief, plain, points
-from xenlab.outcomes import Grade, MigrationRecord, Outcome, PingSummary, StepResult
+from xenlab.outcomes import Grade, LabInfo, MigrationRecord, Outcome, PingSummary, StepResult
+from xenlab.report.compare import compare
+from xenlab.report.graph import ROW, step_graph
 from xenlab.report.reading import first_to_fix, in_a_sentence
+from xenlab.report.views import for_students
+from xenlab.report.whereabouts import whereabouts_svg
+
+View = Literal["student", "instructor"]
+"""Whom a page is for; a student's has no more of a hidden step than its title, outcome and points."""
 
 _CHECK_TEXT = 1_200
 _OUTPUT_TEXT = 8_000
@@ -54,26 +63,51 @@ class _Figure:
     svg: Markup | None
 
 
-def render(grade: Grade, commands: Sequence[Mapping[str, object]], timelines: Mapping[str, str]) -> str:
+def render(
+    grade: Grade,
+    commands: Sequence[Mapping[str, object]],
+    timelines: Mapping[str, str],
+    *,
+    view: View = "student",
+    previous: Grade | None = None,
+) -> str:
     """The page for `grade`.
 
     `commands` are the journal's entries and `timelines` SVG texts by file name, as they lie in
-    `timelines/` beside the page. Texts are cut and, past a few megabytes, left out.
+    `timelines/` beside the page. Texts are cut and, past a few megabytes, left out. What changed since the
+    `previous` attempt is told if that was one at the same lab.
     """
+    says = in_a_sentence(grade)
+    if view == "student":
+        grade, commands = for_students(grade, commands)
     fix = first_to_fix(grade)
     return _template().render(
         grade=grade,
         version=__version__,
-        says=in_a_sentence(grade),
+        view=view,
+        says=says,
         fix=fix,
+        sealed=None if fix else _sealed(grade.steps),
         steps=_steps(grade.steps, {str(command["id"]) for command in commands}),
+        graph=step_graph(grade.steps),
+        row=ROW,
+        change=compare(previous, grade),
         pings=_pings(grade),
+        whereabouts=Markup(whereabouts_svg(grade.lab.hosts, grade.migrations, grade.started)),  # noqa: S704
         migrations=_migrations(grade.migrations, timelines),
         figures=_FIGURES,
+        lead_figures=_LEAD_FIGURES,
+        gap=_gap,
         commands=_commands(commands),
-        hosts=_hosts(grade),
+        hosts=_hosts(grade.lab),
         again=_again(grade, fix[0].id if fix else None),
     )
+
+
+def _sealed(steps: Sequence[StepResult]) -> StepResult | None:
+    """The hidden step that is all there is to fix, when its checks may not be told."""
+    wrong = (Outcome.FAILED, Outcome.ERROR)
+    return next((step for step in steps if step.hidden and step.outcome in wrong), None)
 
 
 @cache
@@ -89,8 +123,11 @@ def _template() -> Template:
         "plain": plain,
         "brief": lambda text, limit=240: brief(plain(text), limit),
         "points": points,
+        "title_text": _title_text,
         "seconds": _seconds,
         "moment": _moment,
+        "day": _day,
+        "percent": lambda part: f"{points(100 * part)} %",
         "ms": _ms,
     }
     return environment.get_template("report.html.j2")
@@ -102,6 +139,7 @@ def _steps(steps: Sequence[StepResult], known: set[str]) -> list[dict[str, objec
         {
             "result": step,
             "not_run_for": [check.guest for check in step.checks if check.outcome is Outcome.BLOCKED and check.guest],
+            "ran": any(check.outcome is not Outcome.BLOCKED for check in step.checks),
             "count": sum(check.outcome in (Outcome.PASSED, Outcome.WAIVED) for check in step.checks),
             "checks": [
                 {
@@ -109,6 +147,8 @@ def _steps(steps: Sequence[StepResult], known: set[str]) -> list[dict[str, objec
                     "expected": room.put(check.expected, _CHECK_TEXT),
                     "actual": room.put(check.actual, _CHECK_TEXT),
                     "hint": room.put(check.hint, _CHECK_TEXT),
+                    "waiver": check.waiver,
+                    "why": room.put(check.waiver.why, _CHECK_TEXT) if check.waiver else "",
                     "evidence": [id_ for id_ in check.evidence if id_ in known],
                 }
                 for check in step.checks
@@ -147,9 +187,11 @@ def _commands(commands: Sequence[Mapping[str, object]]) -> list[dict[str, object
     ]
 
 
-def _hosts(grade: Grade) -> list[tuple[str, str]]:
-    names = dict.fromkeys((*grade.lab.hosts, *grade.lab.xen))
-    return [(name, grade.lab.xen.get(name, "version not read")) for name in names]
+def _hosts(lab: LabInfo) -> list[tuple[str, str, str]]:
+    """Each host's name, what it runs and the fingerprint of its SSH key ("" where it showed none)."""
+    names = dict.fromkeys((*lab.hosts, *lab.xen, *lab.host_keys))
+    xen = {name: f"Xen {version}" for name, version in lab.xen.items()}
+    return [(name, xen.get(name, "version not read"), lab.host_keys.get(name, "")) for name in names]
 
 
 def _again(grade: Grade, fix: str | None) -> list[tuple[str, str]]:
@@ -196,20 +238,31 @@ def _seconds(value: float) -> str:
     return f"{minutes} min {seconds} s"
 
 
+def _title_text(title: str) -> Markup:
+    """A title as HTML; what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(title))))  # noqa: S704
+
+
 def _moment(value: datetime) -> str:
     value = value.astimezone(UTC)
-    return f"{value.day} {value:%B %Y, %H:%M} UTC"
+    return f"{_day(value)}, {value:%H:%M} UTC"
+
+
+def _day(value: date) -> str:
+    return f"{value.day} {value:%B %Y}"
 
 
 _FIGURES: tuple[tuple[str, Callable[[PingSummary], str]], ...] = (
     ("Longest gap", _gap),
     ("Gap during the migration", lambda ping: "yes" if ping.gap_in_window else "no"),
     ("Last before, first after", _around),
+    ("Lost", lambda ping: f"{ping.lost:,}"),
     ("Sent", lambda ping: f"{ping.sent:,}"),
     ("Received", lambda ping: f"{ping.received:,}"),
-    ("Lost", lambda ping: f"{ping.lost:,}"),
     ("Duplicated", lambda ping: f"{ping.duplicated:,}"),
     ("Reordered", lambda ping: f"{ping.reordered:,}"),
     ("Send errors", lambda ping: f"{ping.send_errors:,}"),
     ("Interval", lambda ping: _ms(ping.interval_ms)),
 )
+_LEAD_FIGURES = 4
+"""How many of them are shown without being asked for."""

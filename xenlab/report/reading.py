@@ -1,24 +1,42 @@
 """What a grade says, in words: pure, and the same wherever it is said."""
 
+from collections.abc import Sequence
+
 from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
 
 
 def first_to_fix(grade: Grade) -> tuple[StepResult, CheckResult] | None:
-    """The first failed check in the order of the steps, else the first that could not be made."""
-    for outcome in (Outcome.FAILED, Outcome.ERROR):
-        for step in grade.steps:
-            for check in step.checks:
-                if check.outcome is outcome:
-                    return step, check
+    """The first failed check in the order of the steps, else the first that could not be made.
+
+    What no step that is required has is looked for in the optional ones.
+    """
+    for required in (True, False):
+        for outcome in (Outcome.FAILED, Outcome.ERROR):
+            for step in grade.steps:
+                for check in step.checks:
+                    if step.required is required and check.outcome is outcome:
+                        return step, check
     return None
 
 
 def in_a_sentence(grade: Grade) -> str:
-    """The verdict and what it rests on, as one or two sentences."""
-    count = {outcome: sum(step.outcome is outcome for step in grade.steps) for outcome in Outcome}
-    total = len(grade.steps)
-    if not total:
+    """The verdict and what it rests on, as one or two sentences; optional steps have one of their own."""
+    if not grade.steps:
         return "No step ran, so nothing is known about the lab."
+    required = [step for step in grade.steps if step.required]
+    optional = [step for step in grade.steps if not step.required]
+    if not required:
+        return _of(optional, "optional ")
+    sentence = _of(required, "required " if optional else "")
+    wrong = sum(step.outcome not in (Outcome.PASSED, Outcome.WAIVED) for step in optional)
+    if wrong:
+        sentence += f" {wrong} optional {'step' if wrong == 1 else 'steps'} did not pass."
+    return sentence
+
+
+def _of(steps: Sequence[StepResult], kind: str) -> str:
+    count = {outcome: sum(step.outcome is outcome for step in steps) for outcome in Outcome}
+    total = len(steps)
     wrong = [
         (count[Outcome.FAILED], "failed"),
         (count[Outcome.ERROR], "could not be observed"),
@@ -27,10 +45,11 @@ def in_a_sentence(grade: Grade) -> str:
     # "1 of 7 steps failed, 4 blocked by that." A step may be blocked for one guest only.
     parts = [f"{number} {what}" for number, what in wrong if number]
     if not parts:
-        waived = f", {count[Outcome.WAIVED]} of them by a waiver" if count[Outcome.WAIVED] else ""
-        return f"{'The step' if total == 1 else f'All {total} steps'} passed{waived}."
+        by_waiver = sum(any(check.outcome is Outcome.WAIVED for check in step.checks) for step in steps)
+        waived = f", {by_waiver} of them by a waiver" if by_waiver else ""
+        return f"{f'The {kind}step' if total == 1 else f'All {total} {kind}steps'} passed{waived}."
     first, space, rest = parts[0].partition(" ")
-    parts[0] = f"{first} of {total} {'step' if total == 1 else 'steps'}{space}{rest}"
+    parts[0] = f"{first} of {total} {kind}{'step' if total == 1 else 'steps'}{space}{rest}"
     sentence = ", ".join(parts) + "."
     if not count[Outcome.FAILED]:
         sentence += " This says nothing about whether the lab is right."

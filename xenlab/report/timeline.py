@@ -1,15 +1,14 @@
 """The pings of one migration as a picture (SVG) and as a table (CSV). Pure: text out, nothing written."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 from io import StringIO
-from math import ceil, floor, log10
+from math import ceil, floor
 from zlib import crc32
 
 from xenlab.probes.continuity import PingTrace, Window, analyse
+from xenlab.report.svg import decimals, label, round_step, text
 
 _WIDTH, _LEFT, _RIGHT = 960, 160, 24
 _TOP, _LANE, _BAR, _FOOT = 56, 64, 18, 66
@@ -67,13 +66,13 @@ def timeline_svg(outside: PingTrace | None, inside: PingTrace | None, window: Wi
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom + _FOOT}"'
         f' class="xtl" role="img" aria-labelledby="{ident}-t" aria-describedby="{ident}-d">',
-        f'<title id="{ident}-t">{_text(title)}</title>',
-        f'<desc id="{ident}-d">{_text(" ".join(texts))}</desc>',
+        f'<title id="{ident}-t">{text(title)}</title>',
+        f'<desc id="{ident}-d">{text(" ".join(texts))}</desc>',
         f"<style>{_STYLE}</style>",
         '<rect class="paper" width="100%" height="100%"/>',
         _rect("window", start, _TOP - 6, end - start, bottom - _TOP + 6),
-        f'<text class="name" x="12" y="22">{_text(title)}</text>',
-        _label((start + end) / 2, _TOP - 12, f"migration {window.end - window.start:.2f} s"),
+        f'<text class="name" x="12" y="22">{text(title)}</text>',
+        label((start + end) / 2, _TOP - 12, f"migration {window.end - window.start:.2f} s", _WIDTH),
     ]
     for number, (name, trace, by) in enumerate(shown):
         parts += _lane(name, trace, by, scale, _TOP + number * _LANE)
@@ -109,7 +108,7 @@ def _lane(name: str, trace: PingTrace, shift: float, scale: _Scale, top: float) 
     bar = top + 28
     times = [at + shift for at in trace.send_times()]
     timed = list(zip(trace.packets, times, strict=True))
-    yield f'<text class="name" x="12" y="{bar + 14}">{_text(name)}</text>'
+    yield f'<text class="name" x="12" y="{bar + 14}">{text(name)}</text>'
     yield f'<path class="rail" d="M{_LEFT} {bar + _BAR / 2}H{_WIDTH - _RIGHT}"/>'
     for left, right in _runs(trace, times, scale):
         yield _rect("ok", left, bar, right - left, _BAR)
@@ -124,7 +123,7 @@ def _lane(name: str, trace: PingTrace, shift: float, scale: _Scale, top: float) 
         left, right = scale.x(found.gap_start + shift), scale.x(found.gap_end + shift)
         yield f'<path class="gap" d="M{left:.1f} {bar - 3}v-7H{right:.1f}v7"/>'
         more = " and no reply since" if found.gap_open else ""
-        yield _label((left + right) / 2, bar - 14, f"gap {found.longest_gap:.2f} s{more}")
+        yield label((left + right) / 2, bar - 14, f"gap {found.longest_gap:.2f} s{more}", _WIDTH)
 
 
 def _runs(trace: PingTrace, times: list[float], scale: _Scale) -> list[tuple[float, float]]:
@@ -152,19 +151,13 @@ def _ticks(kind: str, times: Iterable[float], scale: _Scale, top: float, bottom:
 
 def _axis(scale: _Scale, y: float) -> Iterator[str]:
     yield f'<path class="axis" d="M{_LEFT} {y}H{_WIDTH - _RIGHT}"/>'
-    step = _round_step((scale.high - scale.low) / 8)
-    decimals = max(0, -floor(log10(step) + 1e-9))
+    step = round_step((scale.high - scale.low) / 8)
+    places = decimals(step)
     for number in range(ceil((scale.low - scale.zero) / step), floor((scale.high - scale.zero) / step) + 1):
         x = scale.x(scale.zero + number * step)
         yield f'<path class="axis" d="M{x:.1f} {y}v5"/>'
-        yield _label(x, y + 19, f"{number * step:.{decimals}f}")
+        yield label(x, y + 19, f"{number * step:.{places}f}", _WIDTH)
     yield f'<text x="12" y="{y + 19}">s from the start</text>'
-
-
-def _round_step(rough: float) -> float:
-    """The least of 1, 2, 5 times a power of ten that is not below `rough`."""
-    power: float = 10.0 ** floor(log10(rough))
-    return next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
 
 
 def _legend(y: float) -> Iterator[str]:
@@ -175,13 +168,6 @@ def _legend(y: float) -> Iterator[str]:
         x = _LEFT + 130 + number * 120
         yield f'<path class="{kind}" d="M{x} {y - 11}v12"/>'
         yield f'<text x="{x + 8}" y="{y}">{name}</text>'
-
-
-def _label(x: float, y: float, text: str) -> str:
-    """A centred text, kept inside the picture (7 pixels a character is ample)."""
-    half = 3.5 * len(text)
-    x = min(max(x, half), _WIDTH - half)
-    return f'<text text-anchor="middle" x="{x:.1f}" y="{y}">{_text(text)}</text>'
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float) -> str:
@@ -197,8 +183,3 @@ def _in_words(name: str, trace: PingTrace, zero: float) -> str:
         where = f"from {found.gap_start - zero:.2f} s to {found.gap_end - zero:.2f} s"
         words += f"; longest gap {found.longest_gap:.2f} s, {where}"
     return words + ("." if trace.complete else " (record incomplete).")
-
-
-def _text(text: str) -> str:
-    """Escaped, and without the control characters XML has no way to write."""
-    return escape(re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text))

@@ -1,0 +1,102 @@
+"""What changed since the previous attempt: two grades of one lab laid beside each other. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from xenlab.evidence.text import points
+from xenlab.outcomes import Grade, MigrationRecord, Outcome, PingSummary, StepResult
+
+_GONE_SHOWN = 100
+_WORDS = {outcome: outcome.value for outcome in Outcome} | {Outcome.ERROR: "not observed"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[T]):
+    """One thing then and now; None where that attempt did not have it."""
+
+    name: str
+    then: T | None
+    now: T | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The attempt of `since` beside this one.
+
+    `steps` are in this attempt's order, then those only the previous one had; `gaps` are the outside pings of
+    the live migrations, named by guest and way. `gained` are points: of the scores where both attempts had
+    the same steps (`whole`), else of the steps that both had.
+    """
+
+    since: datetime
+    steps: tuple[Change[StepResult], ...]
+    gaps: tuple[Change[PingSummary], ...]
+    gained: float
+    whole: bool
+
+    def __str__(self) -> str:
+        """In a few words: "+12 points, path-fixes now passed"."""
+        both = [(change.then, change.now) for change in self.steps if change.then and change.now]
+        parts = [f"{'+' if self.gained > 0 else ''}{points(self.gained)} points" if self.gained else "the same points"]
+        if not self.whole:
+            parts[0] += f" in the {len(both)} {'step' if len(both) == 1 else 'steps'} of both"
+        changed: dict[Outcome, list[str]] = {}
+        for then, now in both:
+            if then.outcome is not now.outcome:
+                changed.setdefault(now.outcome, []).append(now.id)
+        parts += [f"{_listed(ids)} now {_WORDS[outcome]}" for outcome, ids in changed.items()]
+        return ", ".join(parts if changed else [*parts, "every step as before"])
+
+
+def _listed(ids: list[str]) -> str:
+    shown = ids if len(ids) <= 3 else [*ids[:2], f"{len(ids) - 2} more"]
+    return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)
+
+
+def compare(previous: Grade | None, grade: Grade) -> Comparison | None:
+    """How `grade` differs from `previous`; None where there is none, or it is no earlier attempt at this lab."""
+    if previous is None or (previous.lab.name, previous.lab.kind) != (grade.lab.name, grade.lab.kind):
+        return None
+    # We write UTC. What is otherwise was not written by us, and could not always be laid on one clock.
+    if previous.started.utcoffset() != timedelta() or previous.started >= grade.started:
+        return None
+    then = {step.id: step for step in previous.steps}
+    now = {step.id: step for step in grade.steps}
+    gone = [id_ for id_ in then if id_ not in now][:_GONE_SHOWN]
+    both = then.keys() & now.keys()
+    whole = then.keys() == now.keys()
+    gained = (
+        grade.score.earned - previous.score.earned
+        if whole
+        else sum(now[id_].earned for id_ in both) - sum(then[id_].earned for id_ in both)
+    )
+    return Comparison(
+        since=previous.started,
+        steps=tuple(Change(id_, then.get(id_), now.get(id_)) for id_ in (*now, *gone)),
+        gaps=_gaps(previous.migrations, grade.migrations),
+        gained=round(gained, 2) or 0.0,
+        whole=whole,
+    )
+
+
+def _gaps(then: Iterable[MigrationRecord], now: Iterable[MigrationRecord]) -> tuple[Change[PingSummary], ...]:
+    before, after = _outside(then), _outside(now)
+    gone = [name for name in before if name not in after][:_GONE_SHOWN]
+    return tuple(Change(name, before.get(name), after.get(name)) for name in (*after, *gone))
+
+
+def _outside(migrations: Iterable[MigrationRecord]) -> dict[str, PingSummary]:
+    """The outside ping of each live migration by guest and way; a way gone again is numbered."""
+    found: dict[str, PingSummary] = {}
+    times: dict[str, int] = defaultdict(int)
+    for record in migrations:
+        if record.kind == "live" and record.outside is not None:
+            name = f"{record.guest}, {record.source} to {record.target}"
+            times[name] += 1
+            found[name if times[name] == 1 else f"{name} ({times[name]})"] = record.outside
+    return found
