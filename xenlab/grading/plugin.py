@@ -64,6 +64,7 @@ class Grading:
         self._run = run
         self._stopped = ""
         self._grade: Grade | None = None
+        self._previous: Grade | None = None
 
     # Choosing and ordering
 
@@ -215,7 +216,7 @@ class Grading:
                 actual = f"{'stopped while it ran' if run.started else 'not run'}: {reason}"
                 run.add("not-run", Outcome.ERROR, actual=actual)
         self._grade = self._run.grade()
-        write_reports(self._run, self._grade)
+        self._previous = write_reports(self._run, self._grade)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             by_verdict = {"passed": session.exitstatus, "failed": 1, "error": 3}
             session.exitstatus = by_verdict[self._grade.verdict]
@@ -225,7 +226,8 @@ class Grading:
         if self._grade is None:
             return
         terminalreporter.section("grade")
-        for line in summary(self._grade, _shown(self._run.reports / "report.html", self._config)):
+        report = _shown(self._run.reports / "report.html", self._config)
+        for line in summary(self._grade, report, self._previous):
             terminalreporter.write_line(line)
 
 
