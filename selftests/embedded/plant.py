@@ -82,7 +82,7 @@ def main() -> None:
         seen, pulse = watch.outside(move), watch.pulse
         result = {
             "causes": [diagnosis.cause for diagnosis in seen.causes],
-            "gap": seen.continuity.longest_gap,
+            "silence": seen.continuity.longest_silence,
             "same_boot": bool(move.kept_its_boot()),
             "same_connection": bool(watch.connection_lived()),
             "pulse": pulse and asdict(pulse),

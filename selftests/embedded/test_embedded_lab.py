@@ -210,7 +210,7 @@ def test_what_befalls_a_guest_is_told_apart(fresh_lab: None) -> None:
         assert found["same_boot"]
         assert found["same_connection"]
         assert (found["pulse"]["stood_still"] > 3) == (found is frozen)
-        assert (found["gap"] > 3) == (found is not calm)
+        assert (found["silence"] > 3) == (found is not calm)
     rebooted = befallen("reboot")
     assert not rebooted["same_boot"]
     assert not rebooted["same_connection"]

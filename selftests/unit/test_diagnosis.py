@@ -17,11 +17,14 @@ def trace(
     twice: Collection[int] = (),
     ttls: tuple[int, ...] = (64,),
     step: float = 0.05,
+    late: Collection[int] = (),
 ) -> PingTrace:
     packets = []
     for n in range(200):
         at = n * step
         replies = () if n in lost or n in unsent else (at + 0.001, at + 0.002) if n in twice else (at + 0.001,)
+        if n in late:
+            replies = (max(late) * step + 0.01,)
         error = "Network is unreachable" if n in unsent else None
         packets.append(Packet(n + 1, at, replies, ttls if n in twice else ttls[:1], error))
     return PingTrace(tuple(packets), 0.05, 0.0, 200 * step)
@@ -37,6 +40,9 @@ CASES = {
     "silent": (trace(lost=range(200)), None, [Cause.SILENT]),
     "frozen": (trace(lost=GAP), Pulse(100, 0.05, 2.9, 0.0), [Cause.GUEST_STOOD_STILL]),
     "cut": (trace(lost=GAP), Pulse(100, 0.05, 0.1, 0.0), [Cause.NETWORK_CUT]),
+    "paused": (trace(late=GAP), Pulse(100, 0.05, 2.9, 0.0), [Cause.GUEST_STOOD_STILL]),
+    "held back": (trace(late=GAP), Pulse(100, 0.05, 0.1, 0.0), [Cause.NETWORK_CUT]),
+    "a little late": (trace(late=range(50, 56)), Pulse(100, 0.05, 0.1, 0.0), []),
     "cannot be told": (trace(lost=GAP), None, []),
 }
 

@@ -11,6 +11,10 @@ from xenlab.probes.continuity import Continuity
 from xenlab.probes.heartbeat import Pulse
 
 
+_JITTER = 0.5
+"""Seconds by which an answer may be late before that is worth a word."""
+
+
 class Cause(StrEnum):
     """What can stand behind missing or odd replies."""
 
@@ -67,19 +71,29 @@ def _causes(outside: Continuity, pulse: Pulse | None, inside: Continuity | None)
             yield _filtered("though the guest's own ping is answered")
         else:
             yield Diagnosis(Cause.SILENT, "no ping is answered: look at the guest's address and its vif's bridge")
-    elif pulse is not None and outside.lost and outside.longest_gap > 2.5 * outside.interval:
-        yield _behind_the_gap(outside, pulse, inside)
+    elif pulse is not None and (silence := _silence(outside)):
+        yield _behind(silence, pulse, inside)
 
 
-def _behind_the_gap(outside: Continuity, pulse: Pulse, inside: Continuity | None) -> Diagnosis:
-    half = (outside.longest_gap - outside.gap_resolution) / 2
+def _silence(outside: Continuity) -> float:
+    """For how long, in seconds, nothing came back for sure; 0 where that is not worth a word.
+
+    What a host queues for a guest that is paused is answered late rather than lost, so arrivals count, too.
+    """
+    gap = outside.longest_gap - outside.gap_resolution if outside.longest_gap > 2.5 * outside.interval else 0.0
+    late = outside.longest_silence - outside.interval
+    return max(gap if outside.lost else 0.0, late if late > max(_JITTER, 2.5 * outside.interval) else 0.0)
+
+
+def _behind(silence: float, pulse: Pulse, inside: Continuity | None) -> Diagnosis:
     still = f"{pulse.stood_still:.2f} s"
-    if pulse.stood_still + pulse.interval >= half:
-        return Diagnosis(Cause.GUEST_STOOD_STILL, f"the guest itself stood still for {still} of the gap")
-    if inside is not None and inside.received and inside.longest_gap < half:
+    if pulse.stood_still + pulse.interval >= silence / 2:
+        words = f"the guest itself stood still for {still} of the {silence:.2f} s without a reply"
+        return Diagnosis(Cause.GUEST_STOOD_STILL, words)
+    if inside is not None and inside.received and inside.longest_gap < silence / 2:
         return _filtered("while the guest's own ping went on")
-    words = f"the guest went on through the gap (still for {still} at most): look at bridge, vif and ARP"
-    return Diagnosis(Cause.NETWORK_CUT, words)
+    words = f"the guest went on (still for {still} at most) through {silence:.2f} s without a reply"
+    return Diagnosis(Cause.NETWORK_CUT, f"{words}: look at bridge, vif and ARP")
 
 
 def _filtered(beside: str) -> Diagnosis:
