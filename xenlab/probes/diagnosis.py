@@ -10,7 +10,6 @@ from enum import StrEnum
 from xenlab.probes.continuity import Continuity
 from xenlab.probes.heartbeat import Pulse
 
-
 _JITTER = 0.5
 """Seconds by which an answer may be late before that is worth a word."""
 
