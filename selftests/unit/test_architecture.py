@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "grading", "report", "evidence", "testbed", "lab"),
-    *("probes", "xen", "remote", "labfile", "outcomes", "errors", "xenlab"),
+    *("probes", "xen", "remote", "labfile", "tomlfile", "outcomes", "errors", "xenlab"),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
