@@ -71,7 +71,9 @@ def _says(loc: tuple[int | str, ...], error: Problem, model: type[Model], tables
     if kind == "extra_forbidden":
         known = tables.get(str(loc[0]), model) if len(loc) > 1 else model
         return f"{key}: unknown key: allowed are {listed(known.model_fields)}"
-    message: str = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message: str = error["msg"]
     if kind == "value_error":
-        return "\n".join(f"{key}: {line}" for line in message.splitlines())
-    return f"{key}: {json.dumps(error['input'], ensure_ascii=False)} is not allowed: it must be {message}"
+        return "\n".join(f"{key}: {line}" for line in message.removeprefix("Value error, ").splitlines())
+    # pydantic says "Input should be a valid integer".
+    wanted = message.partition(" should ")[2] or f"be otherwise ({message})"
+    return f"{key}: {json.dumps(error['input'], ensure_ascii=False)} is not allowed: it must {wanted}"

@@ -1,9 +1,14 @@
 """What a run leaves: the files under reports/ and the lines at the end of the terminal."""
 
+import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from xenlab.evidence.text import brief, points
+from xenlab.grading.exporters.gradescope import gradescope
+from xenlab.grading.exporters.markdown import markdown
+from xenlab.grading.exporters.words import score_line
 from xenlab.grading.run import Run
 from xenlab.grading.scoring import first_to_fix
 from xenlab.outcomes import Grade
@@ -11,9 +16,10 @@ from xenlab.report.html import render
 
 
 def write_reports(run: Run, grade: Grade) -> None:
-    """Write the evidence, the timelines, grade.json and report.html into the reports folder.
+    """Write the evidence, the timelines, grade.json, report.html and the exports into the reports folder.
 
-    What the lab gave comes first, so that it is there even if making a page of it goes wrong.
+    What the lab gave comes first, so that it is there even if making a page of it goes wrong. On GitHub Actions
+    the Markdown page becomes the job's summary as well.
     """
     run.journal.write(run.reports / "evidence")
     timelines = run.reports / "timelines"
@@ -24,6 +30,19 @@ def write_reports(run: Run, grade: Grade) -> None:
         (timelines / name).write_text(text, encoding="utf-8")
     (run.reports / "grade.json").write_text(grade.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
     (run.reports / "report.html").write_text(render(grade, run.journal.entries, run.timelines), encoding="utf-8")
+    results = gradescope(grade).model_dump_json(indent=2) + "\n"
+    (run.reports / "gradescope-results.json").write_text(results, encoding="utf-8")
+    (run.reports / "summary.md").write_text(markdown(grade), encoding="utf-8")
+    if into := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _append(markdown(grade), Path(into))
+
+
+def _append(text: str, path: Path) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        warnings.warn(f"no step summary: {problem}", stacklevel=1)
 
 
 def summary(grade: Grade, report: Path) -> Iterator[str]:
@@ -36,7 +55,7 @@ def summary(grade: Grade, report: Path) -> Iterator[str]:
             f"{step.id:{width}}  {step.title}{blocked}"
         )
     yield ""
-    yield f"score: {points(grade.score.earned)} of {points(grade.score.possible)}, {grade.verdict}"
+    yield f"score: {score_line(grade)}, {grade.verdict}"
     if found := first_to_fix(grade):
         step, check = found
         where = " on ".join(part for part in (check.guest, check.host) if part)
