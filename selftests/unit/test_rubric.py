@@ -92,9 +92,7 @@ def test_a_waiver_covers_what_it_names_until_its_last_day(file: Path) -> None:
 )
 def test_a_waiver_for_no_check_that_was_made_is_said(file: Path, check: str, outcome: str, remarks: int) -> None:
     done = CheckResult(id=check, outcome=Outcome(outcome), guest="guest2")
-    step = StepResult(
-        id="boot-from-share", title="Boot.", points=1, earned=1, outcome=Outcome(outcome), checks=(done,)
-    )
+    step = StepResult(id="boot-from-share", title="Boot.", points=1, earned=1, outcome=Outcome(outcome), checks=(done,))
     said = list(load(file).remarks(date(2026, 3, 31), [step]))
     assert len(said) == remarks
     assert all(line.startswith("waiver for no check that was made: boot-from-share swap guest2") for line in said)

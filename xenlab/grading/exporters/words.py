@@ -40,7 +40,7 @@ def state(step: StepResult) -> str:
             return "Failed." if step.required else "Failed; optional: it costs its points only."
         case Outcome.BLOCKED:
             guests = [check.guest for check in step.checks if check.outcome is Outcome.BLOCKED and check.guest]
-            some = f" for {', '.join(guests)}" if len(guests) < len(step.checks) else ""
+            some = f" for {', '.join(guests)}" if guests and len(guests) < len(step.checks) else ""
             return f"Not run{some}: blocked by {step.blocked_by or 'an earlier step'}."
         case _:
             return "Could not be observed: this says nothing about whether the lab is right."
