@@ -6,7 +6,7 @@ from xenlab.lab.found import AsFound
 from xenlab.lab.guest import Guest
 
 
-@step("hosts", points=10)
+@step("hosts")
 def test_two_xen_hosts_fit_together(hosts: HostPair, guests: tuple[Guest, ...], as_found: AsFound) -> None:
     """Both hosts run Xen, trust each other, and can take each other's guests.
 

@@ -6,7 +6,7 @@ from xenlab.lab.guest import Guest
 from xenlab.lab.share import NfsShare
 
 
-@step("shared-storage", points=15, needs="hosts")
+@step("shared-storage", needs="hosts")
 def test_both_hosts_see_the_same_share(hosts: HostPair, share: NfsShare, guests: tuple[Guest, ...]) -> None:
     """One host exports a folder over NFS, and both see it at the same path, with the guests' files in it.
 

@@ -5,7 +5,7 @@ from xenlab.lab.dom0 import HostPair
 from xenlab.lab.guest import Guest
 
 
-@step("path-fixes", points=15, needs="shared-storage")
+@step("path-fixes", needs="shared-storage")
 def test_config_names_files_on_the_share(guest: Guest, hosts: HostPair) -> None:
     """Every path in the guest's config leads to a file on the share, from both hosts, and nothing else changed.
 

@@ -6,7 +6,7 @@ from xenlab.lab.dom0 import Dom0
 from xenlab.lab.guest import Guest
 
 
-@step("cold-migration", points=10, needs="boot-from-share")
+@step("cold-migration", needs="boot-from-share")
 def test_guest_moves_while_shut_down(guest: Guest, home: Dom0, peer: Dom0, moves: Moves) -> None:
     """Shut down here and started there, the guest boots from the same disk; then it comes back the same way.
 
@@ -22,7 +22,7 @@ def test_guest_moves_while_shut_down(guest: Guest, home: Dom0, peer: Dom0, moves
             check(guest.inside.has_clean_disk())
 
 
-@step("paused-migration", points=10, needs="cold-migration")
+@step("paused-migration", needs="cold-migration")
 def test_guest_moves_while_paused(guest: Guest, home: Dom0, peer: Dom0, moves: Moves) -> None:
     """Paused with `xl pause` and moved with `xl migrate`, as in the report, the guest goes on where it stopped.
 

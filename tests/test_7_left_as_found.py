@@ -6,7 +6,7 @@ from xenlab.lab.found import AsFound
 from xenlab.lab.guest import Guest
 
 
-@step("left-as-found", points=5, needs="hosts")
+@step("left-as-found", needs="hosts")
 def test_lab_is_left_as_it_was_found(hosts: HostPair, guests: tuple[Guest, ...], as_found: AsFound) -> None:
     """Every guest is where it was, and nothing half-moved or of ours is left on either host.
 

@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _profile(verify, default=None)
     verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
+    verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
 
     test = _verb(
         verbs, "test", _test, "run the project's own tests (lint, types, unit, embedded)", "-- -m 'not embedded'"
@@ -128,6 +129,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--profile={arguments.profile}"] if arguments.profile else []
     options += [f"--guest={guest}" for guest in arguments.guest]
     options += [f"--step={step}" for step in arguments.step]
+    options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
     return _pytest(["tests", *options])
 
 

@@ -1,22 +1,20 @@
 """lab.toml: which hosts, share and guests make up a lab, as a validated and unchanging model.
 
-Nothing below this module reads TOML. Everything wrong with a file is said at once, a line for each
-problem: file, key, and what is allowed.
+Nothing below this module knows of the file. What is wrong with one is said as in `tomlfile`.
 """
 
 import json
 import re
-import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import combinations
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from xenlab.errors import UsageError
 from xenlab.outcomes import Model
+from xenlab.tomlfile import Problem, listed, read
 
 # The space that pydantic gives a validator for what is not in the data: where the lab file lies.
 BASE = "base"
@@ -168,7 +166,7 @@ class LabFile(Model):
         return self
 
     def _contradictions(self) -> Iterator[str]:
-        hosts = _listed(host.name for host in self.hosts)
+        hosts = listed(host.name for host in self.hosts)
         if not self.guests:
             yield "guests: at least one is needed: write a [[guests]] table"
         if self.share.server not in (host.name for host in self.hosts):
@@ -190,61 +188,38 @@ class LabFile(Model):
                 )
 
 
+TABLES: dict[str, type[Model]] = {
+    "hosts": HostSpec,
+    "guests": GuestSpec,
+    "share": ShareSpec,
+    "probes": ProbeSpec,
+    "timeouts": TimeoutSpec,
+}
+
+
 def load(path: Path) -> LabFile:
     """Read and check a lab file; its relative paths become absolute.
 
     :raises UsageError: it cannot be read or has problems: one line each.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise UsageError(f"{path}: {problem.strerror or problem}", hint="README.md shows a lab.toml") from problem
-    except UnicodeDecodeError as problem:
-        raise UsageError(f"{path.name}: not UTF-8 text: {problem}") from problem
-    except tomllib.TOMLDecodeError as problem:
-        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
-    try:
-        # Through JSON, because only there does pydantic's strict mode take an array for a tuple: strict, so
-        # that port = "22" or swap = 1 is refused instead of guessed at.
-        return LabFile.model_validate_json(
-            json.dumps(data, default=str), strict=True, context={BASE: path.absolute().parent}
-        )
-    except ValidationError as problems:
-        lines = [line for error in problems.errors() for line in _lines(error["loc"], error)]
-        raise UsageError("\n".join(f"{path.name}: {line}" for line in lines)) from problems
+    return read(
+        path,
+        LabFile,
+        TABLES,
+        hint="README.md shows a lab.toml",
+        context={BASE: path.absolute().parent},
+        says=_says,
+    )
 
 
-def _lines(loc: tuple[int | str, ...], error: Any) -> list[str]:  # noqa: ANN401  # pydantic's ErrorDetails
-    key, last, kind = ".".join(map(str, loc)), loc[-1] if loc else "", error["type"]
-    if not loc:
-        return str(error["ctx"]["error"]).splitlines()
-    if loc[0] == "hosts" and len(loc) <= 2 and kind in {"missing", "too_long", "too_short", "tuple_type"}:
-        return ["hosts: a lab has exactly two hosts: write two [[hosts]] tables"]
-    if kind == "missing":
-        return [f"{key}: is missing and must be given"]
-    if last in SECRETS:
-        return [f"{key}: a lab file holds no secrets: name an environment variable in password_env instead"]
-    if kind == "extra_forbidden":
-        return [f"{key}: unknown key: allowed are {_listed(_known_keys(loc[:-1]))}"]
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if kind == "value_error":
-        return [f"{key}: {message}"]
-    return [f"{key}: {json.dumps(error['input'], ensure_ascii=False)} is not allowed: it must be {message}"]
-
-
-def _known_keys(table: tuple[int | str, ...]) -> Iterable[str]:
-    models: dict[object, type[Model]] = {
-        "hosts": HostSpec,
-        "guests": GuestSpec,
-        "share": ShareSpec,
-        "probes": ProbeSpec,
-        "timeouts": TimeoutSpec,
-    }
-    return models.get(table[0] if table else "", LabFile).model_fields
-
-
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(words)
+def _says(loc: tuple[int | str, ...], problem: Problem) -> str:
+    two_hosts = {"missing", "too_long", "too_short", "tuple_type"}
+    if loc[:1] == ("hosts",) and len(loc) <= 2 and problem["type"] in two_hosts:
+        return "hosts: a lab has exactly two hosts: write two [[hosts]] tables"
+    if loc and loc[-1] in SECRETS and problem["type"] != "missing":
+        key = ".".join(map(str, loc))
+        return f"{key}: a lab file holds no secrets: name an environment variable in password_env instead"
+    return ""
 
 
 def dump(lab: LabFile) -> str:

@@ -9,6 +9,8 @@ def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded
     """Run these steps as a graded session of their own; `conftest` is that session's conftest.py."""
     # Only what the test names is loaded, which also keeps these sessions short.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    # What is made up here is nothing for the summary of a real job.
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
     def run(body: str, *args: str, conftest: str = "") -> Ran:
         pytester.makepyfile(test_lab=HEAD + body)

@@ -126,9 +126,11 @@ def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(cli, "_pytest", taken)
     options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
+    options += ["--rubric", "my/rubric.toml"]
     assert cli.main(["verify", *options]) == 3
     wanted = ["tests", "--lab=embedded", "--profile=classic", "--guest=guest2", "--step=hosts", "--step=live-migration"]
-    assert given == [wanted]
+    # pytest runs in the working copy, wherever the call came from.
+    assert given == [[*wanted, f"--rubric={Path.cwd() / 'my/rubric.toml'}"]]
 
 
 def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

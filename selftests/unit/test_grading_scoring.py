@@ -46,7 +46,7 @@ def spec(points: float = 10.0, id: str = "s") -> StepSpec:
         ([run(ERROR), run(FAILED), run(BLOCKED)], FAILED, 0),
         ([run(BLOCKED), run(ERROR)], ERROR, 0),
         ([run(PASSED), run()], ERROR, 5),
-        ([run(WAIVED), run(PASSED)], PASSED, 10),
+        ([run(WAIVED), run(PASSED)], WAIVED, 10),
         ([], ERROR, 0),
     ],
 )

@@ -3,6 +3,7 @@
 It does nothing in a session without a step, so that the project's own tests run beside it unchanged.
 """
 
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import allure
 import pytest
 
 from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
+from xenlab.grading.lateness import late
 from xenlab.grading.order import Plan
-from xenlab.grading.run import RUN_KEY, ChecksFailedError, EmptyStepError, Run, StepRun, entered
-from xenlab.grading.scoring import StepSpec, score_step
+from xenlab.grading.rubric import load, shipped
+from xenlab.grading.run import RUN_KEY, ChecksFailedError, EmptyStepError, FaultWaivedError, Run, StepRun, entered
+from xenlab.grading.scoring import Apportioner, StepSpec
 from xenlab.grading.writing import summary, write_reports
 from xenlab.outcomes import Grade, Outcome
 
@@ -27,6 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab", default="embedded", metavar="LAB", help="embedded (default), or a lab.toml")
     group.addoption("--profile", metavar="NAME", help="profile of the embedded lab")
     group.addoption("--reports", metavar="DIR", help="where reports go (default: reports/ of the project)")
+    group.addoption("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
+    group.addoption(
+        "--submission-metadata", metavar="PATH", help="when the work was handed in, as Gradescope's file tells it"
+    )
     for option, name, what in (("--guest", "NAME", "guest"), ("--step", "ID", "step and what it needs")):
         group.addoption(option, action="append", default=[], metavar=name, help=f"only this {what} (repeatable)")
 
@@ -63,6 +70,8 @@ class Grading:
         self._config = config
         self._run = run
         self._stopped = ""
+        self._failures_of_steps = 0
+        self._parts = Apportioner({})
         self._grade: Grade | None = None
         self._previous: Grade | None = None
 
@@ -89,16 +98,32 @@ class Grading:
             return
         self._refuse_unknown("guest", self._run.guests, [run.guest for run in item_of if run.guest])
         self._refuse_unknown("step", ids, [run.spec.id for run in item_of])
+        self._weigh(list(item_of))
         guests = self._run.guests
         allowed = {run: item for run, item in item_of.items() if not guests or run.guest in (None, *guests)}
         plan = Plan(list(allowed))
         left = set(items)
         chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
         self._run.steps = plan.ordered(chosen)
+        self._parts = Apportioner(Counter(run.spec.id for run in self._run.steps), self._run.late)
         others = [] if ids else [item for item in items if STEP_KEY not in item.stash]
         kept = others + [item_of[run] for run in self._run.steps]
         self._tell_deselected(before=items, after=kept)
         items[:] = kept
+
+    def _weigh(self, runs: list[StepRun]) -> None:
+        """Read the rubric and how late the work is, and give each run what they say of it."""
+        given: str | None = self._config.getoption("--rubric")
+        if given is not None:
+            # The shipped rubric's steps are known even where one file of the sheet is run alone.
+            known = dict.fromkeys([*(run.spec.id for run in runs), *shipped().steps])
+            self._run.rubric = load(Path(given), known)
+        metadata: str | None = self._config.getoption("--submission-metadata")
+        self._run.late = late(None if metadata is None else Path(metadata), self._run.rubric)
+        for run in runs:
+            if given is not None:
+                run.spec = self._run.rubric.weighed(run.spec)
+            run.waivers = self._run.rubric.in_force(self._run.started.date())
 
     @staticmethod
     def _refuse_unknown(what: str, given: "tuple[str, ...] | list[str]", known: list[str]) -> None:
@@ -166,11 +191,14 @@ class Grading:
             raise failure
         return result
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Record what was raised, as a failure of the lab or as an error of ours."""
+        """Record what was raised, as a failure of the lab or as an error of ours.
+
+        The innermost wrapper, so that the others see the report as it is left here.
+        """
         report = yield
         run = item.stash.get(STEP_KEY, None)
         if run is None:
@@ -179,21 +207,24 @@ class Grading:
         if call.excinfo is not None:
             _record_exception(run, item, call.when, call.excinfo)
             ours = isinstance(call.excinfo.value, ChecksFailedError | XenlabError)
-            if ours and item.config.option.tbstyle == "auto":
+            if report.failed and _is_waived(run, call.excinfo.value):
+                report.outcome = "skipped"
+                report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: waived: {call.excinfo.value}")
+            elif ours and item.config.option.tbstyle == "auto":
                 report.longrepr = str(call.excinfo.value)
+        self._failures_of_steps += report.failed
         if call.when == "teardown":
             run.finished = True
             report.user_properties += self._properties(run)
         return report
 
     def _properties(self, run: StepRun) -> list[tuple[str, object]]:
-        parts = [other.spec.id for other in self._run.steps].count(run.spec.id)
-        whole = score_step(run.spec, [run.instance])
+        earned, possible = self._parts.add(run.spec, run.instance)
         return [
             ("step", run.spec.id),
             ("outcome", run.outcome.value),
-            ("score", f"{whole.earned / parts:.2f}"),
-            ("points", f"{run.spec.points / parts:.2f}"),
+            ("score", f"{earned:.2f}"),
+            ("points", f"{possible:.2f}"),
         ]
 
     # Ending
@@ -218,7 +249,9 @@ class Grading:
         self._grade = self._run.grade()
         self._previous = write_reports(self._run, self._grade)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            by_verdict = {"passed": session.exitstatus, "failed": 1, "error": 3}
+            # A step that failed may be optional; anything else in the session may not fail.
+            others = session.testsfailed > self._failures_of_steps
+            by_verdict = {"passed": int(others), "failed": 1, "error": 3}
             session.exitstatus = by_verdict[self._grade.verdict]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -226,8 +259,8 @@ class Grading:
         if self._grade is None:
             return
         terminalreporter.section("grade")
-        report = _shown(self._run.reports / "report.html", self._config)
-        for line in summary(self._grade, report, self._previous):
+        said = summary(self._grade, _shown(self._run.reports / "report.html", self._config), self._previous)
+        for line in (*said, *self._run.rubric.remarks(self._run.started.date(), self._grade.steps)):
             terminalreporter.write_line(line)
 
 
@@ -250,14 +283,14 @@ def _faults_fail(run: StepRun) -> Wrapper:
     try:
         return (yield)
     except LabFault as fault:
-        run.add_fault(fault)
-        raise (run.failure() or fault) from None
+        recorded = run.add_fault(fault)
+        raise (run.failure() or FaultWaivedError(recorded.actual)) from None
 
 
 def _record_exception(run: StepRun, item: pytest.Item, when: str, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     error = excinfo.value
     blocked = isinstance(error, pytest.skip.Exception) and run.blocked_by is not None
-    if isinstance(error, ChecksFailedError) or blocked:
+    if isinstance(error, ChecksFailedError | FaultWaivedError) or blocked:
         return
     if isinstance(error, AssertionError) and when == "call" and Path(excinfo.traceback[-1].path) == item.path:
         # An assertion of the step itself; one that fails deeper down is a fault of ours, not of the lab.
@@ -272,6 +305,13 @@ def _record_exception(run: StepRun, item: pytest.Item, when: str, excinfo: pytes
             actual=f"{excinfo.typename}: {error}",
             hint="this says nothing about the lab: the grading itself went wrong",
         )
+
+
+def _is_waived(run: StepRun, error: BaseException) -> bool:
+    """Whether `error` ended the step for nothing but what is waived, so that nothing of it has failed."""
+    return isinstance(error, FaultWaivedError) or (
+        isinstance(error, AssertionError) and not isinstance(error, ChecksFailedError) and run.outcome is Outcome.WAIVED
+    )
 
 
 def _shown(path: Path, config: pytest.Config) -> Path:

@@ -16,8 +16,9 @@ import pytest
 from xenlab.errors import LabFault, UsageError, XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
+from xenlab.grading.rubric import Rubric, WaiverRule, shipped
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
-from xenlab.outcomes import CheckResult, Grade, LabInfo, MigrationRecord, Outcome
+from xenlab.outcomes import CheckResult, Grade, LabInfo, Late, MigrationRecord, Outcome
 
 CHECK_TEXT = 4096
 """Characters kept of one text of a check; the whole output is in the evidence."""
@@ -25,6 +26,10 @@ CHECK_TEXT = 4096
 
 class ChecksFailedError(AssertionError):
     """The checks of a step that did not hold, one a line; already recorded where it is raised."""
+
+
+class FaultWaivedError(AssertionError):
+    """A fault of the lab that ended the step early, but is waived."""
 
 
 class EmptyStepError(XenlabError):
@@ -35,12 +40,13 @@ class EmptyStepError(XenlabError):
 class StepRun:
     """One step on one guest (`guest` None: on the lab as a whole) while and after it runs.
 
-    `needed` are the runs that have to pass before it is run.
+    `needed` are the runs that have to pass before it is run, `waivers` those that are in force.
     """
 
     spec: StepSpec
     guest: str | None
     journal: Journal
+    waivers: tuple[WaiverRule, ...] = ()
     checks: list[CheckResult] = field(default_factory=list)
     seconds: float = 0.0
     needed: tuple["StepRun", ...] = ()
@@ -66,7 +72,7 @@ class StepRun:
         host: str | None = None,
         guest: str | None = None,
     ) -> CheckResult:
-        """Record a check; its evidence is every command since the previous one."""
+        """Record a check, a failed one that a waiver covers as waived; its evidence is every command since the last."""
         evidence = self.journal.ids_since(self._seen)
         self._seen += len(evidence)
         result = CheckResult(
@@ -79,6 +85,9 @@ class StepRun:
             guest=guest or self.guest,
             evidence=evidence,
         )
+        covering = (waiver.reason for waiver in self.waivers if waiver.covers(self.spec.id, result))
+        if outcome is Outcome.FAILED and (reason := next(covering, None)):
+            result = result.model_copy(update={"outcome": Outcome.WAIVED, "waiver": reason})
         self.checks.append(result)
         return result
 
@@ -160,8 +169,8 @@ def running() -> StepRun:
 class Run:
     """A run of the graded steps: its options, and what fixtures add to it.
 
-    `lab_name` is `--lab` as given, `guests` the guests chosen by `--guest` (none: all). Fixtures set `lab`
-    once the lab is known, and record commands in `journal`.
+    `lab_name` is `--lab` as given, `guests` the guests chosen by `--guest` (none: all), `late` how late the work
+    came, if it did. Fixtures set `lab` once the lab is known, and record commands in `journal`.
     """
 
     lab_name: str
@@ -169,6 +178,8 @@ class Run:
     guests: tuple[str, ...]
     reports: Path
     journal: Journal = field(default_factory=Journal)
+    rubric: Rubric = field(default_factory=shipped)
+    late: Late | None = None
     lab: LabInfo | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     migrations: list[MigrationRecord] = field(default_factory=list)
@@ -204,7 +215,7 @@ class Run:
             lab=self.lab or unknown,
             started=self.started,
             finished=datetime.now(UTC),
-            score=total(steps),
+            score=total(steps, self.late),
             verdict=verdict(steps),
             steps=steps,
             migrations=tuple(self.migrations),

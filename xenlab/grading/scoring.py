@@ -5,18 +5,21 @@ Sums are made in whole hundredths of a point, so that every total equals the sum
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
 from xenlab.errors import UsageError
-from xenlab.outcomes import CheckResult, Outcome, Score, StepResult
+from xenlab.outcomes import CheckResult, Late, Outcome, Score, StepResult
 from xenlab.report.reading import first_to_fix
 
 __all__ = [
+    "MOST_POINTS",
+    "Apportioner",
     "Instance",
     "StepSpec",
+    "are_points",
     "first_to_fix",
     "score_step",
     "score_steps",
@@ -25,7 +28,11 @@ __all__ = [
     "worst",
 ]
 
-_WORST_FIRST = (Outcome.FAILED, Outcome.ERROR, Outcome.BLOCKED, Outcome.PASSED, Outcome.WAIVED)
+MOST_POINTS = 10_000
+"""More than any sheet gives for a step, and few enough for hundredths to stay exact."""
+
+# A step that passed but for a waiver says so.
+_WORST_FIRST = (Outcome.FAILED, Outcome.ERROR, Outcome.BLOCKED, Outcome.WAIVED, Outcome.PASSED)
 _HELD = (Outcome.PASSED, Outcome.WAIVED)
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -34,29 +41,33 @@ _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 class StepSpec:
     """A step as the lab sheet has it; `title` is what the student reads.
 
-    :raises UsageError: an id that is no kebab-case, no title, or points that are not from 0 up or have more
-        than two decimals.
+    What is not `required` may fail without failing the whole; of what is `hidden` students see the outcome only.
+
+    :raises UsageError: an id that is no kebab-case, no title, or points that cannot be (`are_points`).
     """
 
     id: str
     title: str
     points: float
     needs: tuple[str, ...] = ()
+    required: bool = True
+    hidden: bool = False
 
     def __post_init__(self) -> None:
         if not _KEBAB.fullmatch(self.id):
             raise UsageError(f"{self.id!r} cannot be a step's id", hint="ids look like path-fixes")
         if not self.title:
             raise UsageError(f"step {self.id!r} has no title", hint="the first line of a step's docstring is its title")
-        if not math.isfinite(self.points) or self.points < 0 or _cents(self.points) != self._exact * 100:
+        if not are_points(self.points):
             raise UsageError(
                 f"step {self.id!r} cannot give {self.points} points",
-                hint="points are from 0 up, with two decimals at most",
+                hint=f"points are from 0 to {MOST_POINTS}, with two decimals at most",
             )
 
-    @property
-    def _exact(self) -> Fraction:
-        return Fraction(str(self.points))
+
+def are_points(value: float) -> bool:
+    """Whether a step can give as many points: from 0 to `MOST_POINTS`, with two decimals at most."""
+    return math.isfinite(value) and 0 <= value <= MOST_POINTS and _cents(value) == Fraction(str(value)) * 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,7 @@ class Instance:
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of a whole from its parts: failed, then error, blocked, passed, waived; of none: error."""
+    """The outcome of a whole from its parts: failed, then error, blocked, waived, passed; of none: error."""
     return min(outcomes, key=_WORST_FIRST.index, default=Outcome.ERROR)
 
 
@@ -115,6 +126,8 @@ def score_step(spec: StepSpec, instances: Sequence[Instance]) -> StepResult:
         seconds=round(sum(instance.seconds for instance in instances), 3),
         checks=tuple(check for instance in instances for check in instance.checks),
         needs=spec.needs,
+        required=spec.required,
+        hidden=spec.hidden,
     )
 
 
@@ -126,24 +139,72 @@ def score_steps(specs: Sequence[StepSpec], instances: Iterable[Instance]) -> tup
     return tuple(score_step(spec, runs[spec.id]) for spec in specs)
 
 
-def total(steps: Iterable[StepResult]) -> Score:
-    """The points of all steps together."""
+def total(steps: Iterable[StepResult], late: Late | None = None) -> Score:
+    """The points of all steps together; of `late` work what its factor leaves, rounded down to hundredths."""
     steps = tuple(steps)
     return Score(
-        earned=sum(_cents(step.earned) for step in steps) / 100,
+        earned=_left(sum(_cents(step.earned) for step in steps), late) / 100,
         possible=sum(_cents(step.points) for step in steps) / 100,
+        late=late,
     )
 
 
 def verdict(steps: Iterable[StepResult]) -> Literal["passed", "failed", "error"]:
-    """Failed when any step failed, else error when any step could not be seen or none ran, else passed."""
-    match worst(step.outcome for step in steps):
+    """Failed when any step failed, else error when any step could not be seen or none ran, else passed.
+
+    An optional step that failed or was blocked counts for its points only; a required one that was blocked by
+    a failed step has failed the whole, whether or not that step was required.
+    """
+    steps = tuple(steps)
+    failed = {step.id for step in steps if step.outcome is Outcome.FAILED}
+    match worst(_bearing(step, failed) for step in steps):
         case Outcome.FAILED:
             return "failed"
         case Outcome.PASSED | Outcome.WAIVED:
             return "passed"
         case _:
             return "error"
+
+
+def _bearing(step: StepResult, failed: Collection[str]) -> Outcome:
+    """What a step's outcome comes to for the whole, when `failed` are the steps that failed."""
+    if step.required:
+        return Outcome.FAILED if step.outcome is Outcome.BLOCKED and step.blocked_by in failed else step.outcome
+    unseen = step.outcome is Outcome.ERROR or any(check.outcome is Outcome.ERROR for check in step.checks)
+    return Outcome.ERROR if unseen else Outcome.PASSED
+
+
+@dataclass(slots=True)
+class Apportioner:
+    """Tells each run, as it ends, its part of the points that its step gives and of those that the whole earned.
+
+    `runs` is how many runs each step has. The parts are whole hundredths; those of all runs add up to the
+    `Score` of `total`, and no run has more than it could get. (A run's exact part may be a fraction of a hundredth;
+    what was rounded off is given to a later run, which has the room for it since points are spread likewise.)
+    """
+
+    runs: Mapping[str, int]
+    late: Late | None = None
+    _given: int = 0
+    _ended: dict[str, list[Instance]] = field(default_factory=dict)
+    _earned: dict[str, int] = field(default_factory=dict)
+
+    def add(self, spec: StepSpec, run: Instance) -> tuple[float, float]:
+        """The points earned and possible of `run`, which has ended."""
+        parts = self.runs[spec.id]
+        ended = self._ended.setdefault(spec.id, [])
+        before = len(ended)
+        ended.append(run)
+        cents = _cents(spec.points)
+        possible = cents * (before + 1) // parts - cents * before // parts
+        self._earned[spec.id] = math.floor(cents * sum((each.share for each in ended), Fraction(0)) / parts)
+        earned = min(possible, _left(sum(self._earned.values()), self.late) - self._given)
+        self._given += earned
+        return earned / 100, possible / 100
+
+
+def _left(cents: int, late: Late | None) -> int:
+    return math.floor(cents * Fraction(str(late.factor))) if late else cents
 
 
 def _cents(value: float) -> int:

@@ -1,11 +1,16 @@
 """What a run leaves: the files under reports/ and the lines at the end of the terminal."""
 
+import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from xenlab.evidence.text import brief, points
+from xenlab.grading.exporters.gradescope import gradescope
+from xenlab.grading.exporters.markdown import markdown
+from xenlab.grading.exporters.words import score_line
 from xenlab.grading.run import Run
 from xenlab.grading.scoring import first_to_fix
 from xenlab.outcomes import Grade
@@ -17,9 +22,10 @@ PAGES: dict[str, View] = {"report.html": "student", "report-instructor.html": "i
 
 
 def write_reports(run: Run, grade: Grade) -> Grade | None:
-    """Write the evidence, the timelines, grade.json and the pages (`PAGES`) into the reports folder.
+    """Write the evidence, the timelines, grade.json, the pages (`PAGES`) and the exports into the reports folder.
 
-    What the lab gave comes first, so that it is there even if making a page of it goes wrong.
+    What the lab gave comes first, so that it is there even if making a page of it goes wrong. On GitHub Actions
+    the Markdown page becomes the job's summary as well.
 
     :returns: the previous attempt's grade as it lay there until now, if there was one.
     """
@@ -39,7 +45,20 @@ def write_reports(run: Run, grade: Grade) -> Grade | None:
         else:
             page = render(grade, run.journal.entries, run.timelines, view=view, previous=previous)
             (run.reports / name).write_text(page, encoding="utf-8")
+    results = gradescope(grade).model_dump_json(indent=2) + "\n"
+    (run.reports / "gradescope-results.json").write_text(results, encoding="utf-8")
+    (run.reports / "summary.md").write_text(markdown(grade), encoding="utf-8")
+    if into := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _append(markdown(grade), Path(into))
     return previous
+
+
+def _append(text: str, path: Path) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        warnings.warn(f"no step summary: {problem}", stacklevel=1)
 
 
 def previous_grade(reports: Path) -> Grade | None:
@@ -60,7 +79,7 @@ def summary(grade: Grade, report: Path, previous: Grade | None = None) -> Iterat
             f"{step.id:{width}}  {step.title}{blocked}"
         )
     yield ""
-    yield f"score: {points(grade.score.earned)} of {points(grade.score.possible)}, {grade.verdict}"
+    yield f"score: {score_line(grade)}, {grade.verdict}"
     if change := compare(previous, grade):
         yield f"since the previous attempt: {change}"
     if found := first_to_fix(grade):

@@ -1,0 +1,1 @@
+"""A grade in the forms that others take it in: pure, each from the grade alone."""

@@ -1,0 +1,73 @@
+"""The grade as a page of Markdown, for GitHub's step summaries and for who reads in a terminal. Pure.
+
+Every text from the lab or a file is escaped and cut, so that none of it becomes markup, a link or an image.
+Source: the GitHub Flavored Markdown specification, "Backslash escapes" and "Tables (extension)".
+"""
+
+import string
+from collections.abc import Iterator
+
+from xenlab.evidence.text import brief, plain, points
+from xenlab.grading.exporters.words import details, score_line, state, visible_fix, where
+from xenlab.outcomes import Grade, Outcome, StepResult
+
+CELL = 500
+"""Characters of one cell as it is written: what GitHub Classroom shows of a text."""
+
+MARKS = {
+    Outcome.PASSED: "✅",
+    Outcome.FAILED: "❌",
+    Outcome.ERROR: "⚠️",
+    Outcome.BLOCKED: "⏸️",
+    Outcome.WAIVED: "☑️",
+}
+
+
+def markdown(grade: Grade) -> str:
+    """The page: score, what to fix first, and a table of the steps."""
+    return "\n".join([*_head(grade), "", *_table(grade), ""])
+
+
+def escaped(text: str, limit: int = CELL) -> str:
+    """`text` on one line, every mark of Markdown and HTML escaped, `limit` characters at most."""
+    line = brief(plain(text), limit)
+    pieces = [f"\\{char}" if char in string.punctuation else char for char in line]
+    if sum(map(len, pieces)) > limit:
+        room = limit - 1
+        while sum(map(len, pieces)) > room:
+            pieces.pop()
+        pieces.append("…")
+    return "".join(pieces)
+
+
+def _head(grade: Grade) -> Iterator[str]:
+    yield f"## {escaped(grade.lab.name, 80)}: {escaped(score_line(grade))}"
+    yield ""
+    yield f"**{grade.verdict}**"
+    if grade.verdict == "error":
+        yield ""
+        yield "A part of the lab could not be observed: nothing is known about it."
+    if found := visible_fix(grade):
+        step, check = found
+        at = where(check)
+        named = f"{step.id}: {check.id}{f' ({at})' if at else ''}"
+        yield ""
+        yield f"**Fix this first:** {escaped(named)}"
+        for name, text in (("expected", check.expected), ("found", check.actual), ("hint", check.hint)):
+            if text:
+                yield f"- {name}: {escaped(text)}"
+
+
+def _table(grade: Grade) -> Iterator[str]:
+    yield "| step | outcome | points | what |"
+    yield "|---|---|---:|---|"
+    for step in grade.steps:
+        cells = (step.id, f"{step.outcome.value}", f"{points(step.earned)} of {points(step.points)}", _what(step))
+        name, outcome, earned, what = map(escaped, cells)
+        yield f"| {name} | {MARKS[step.outcome]} {outcome} | {earned} | {what} |"
+
+
+def _what(step: StepResult) -> str:
+    if step.hidden or step.outcome is Outcome.PASSED:
+        return f"{step.title} {'' if step.outcome is Outcome.PASSED else state(step)}"
+    return " ".join([step.title, state(step), *details(step)])

@@ -1,0 +1,79 @@
+"""TOML files as validated and unchanging models: everything wrong with a file is said at once.
+
+A line for each problem: file, key, and what is allowed.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from xenlab.errors import UsageError
+from xenlab.outcomes import Model
+
+M = TypeVar("M", bound=Model)
+
+Problem = Mapping[str, Any]
+"""One of pydantic's ErrorDetails."""
+
+
+def read(
+    path: Path,
+    model: type[M],
+    tables: Mapping[str, type[Model]],
+    *,
+    hint: str,
+    context: Mapping[str, object],
+    says: Callable[[tuple[int | str, ...], Problem], str] = lambda _loc, _problem: "",
+) -> M:
+    """Read `path` as a `model` whose `tables` have the keys of other models; `context` goes to its validators.
+
+    `says` may word a problem better than is done here; `hint` is what to do when there is no such file.
+
+    :raises UsageError: it cannot be read or has problems: one line each.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UsageError(f"{path}: {problem.strerror or problem}", hint=hint) from problem
+    except UnicodeDecodeError as problem:
+        raise UsageError(f"{path.name}: not UTF-8 text: {problem}") from problem
+    except tomllib.TOMLDecodeError as problem:
+        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
+    try:
+        # Through JSON, because only there does pydantic's strict mode take an array for a tuple: strict, so
+        # that port = "22" or swap = 1 is refused instead of guessed at.
+        return model.model_validate_json(json.dumps(data, default=str), strict=True, context=dict(context))
+    except ValidationError as problems:
+        lines = [
+            line
+            for error in problems.errors()
+            for line in (says(error["loc"], error) or _says(error["loc"], error, model, tables)).splitlines()
+        ]
+        raise UsageError("\n".join(f"{path.name}: {line}" for line in lines)) from problems
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as a list within a line."""
+    return ", ".join(words)
+
+
+def _says(loc: tuple[int | str, ...], error: Problem, model: type[Model], tables: Mapping[str, type[Model]]) -> str:
+    kind = error["type"]
+    if not loc:
+        return str(error["ctx"]["error"])
+    key = ".".join(str(part) for part in loc if part != "[key]")
+    if kind == "missing":
+        return f"{key}: is missing and must be given"
+    if kind == "extra_forbidden":
+        known = tables.get(str(loc[0]), model) if len(loc) > 1 else model
+        return f"{key}: unknown key: allowed are {listed(known.model_fields)}"
+    message: str = error["msg"]
+    if kind == "value_error":
+        return "\n".join(f"{key}: {line}" for line in message.removeprefix("Value error, ").splitlines())
+    # pydantic says "Input should be a valid integer".
+    wanted = message.partition(" should ")[2] or f"be otherwise ({message})"
+    return f"{key}: {json.dumps(error['input'], ensure_ascii=False)} is not allowed: it must {wanted}"
