@@ -52,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
     _profile(verify, default=None)
     verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
+    shown = verify.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
+    shown.add_argument(
+        "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
+    )
 
     test = _verb(
         verbs, "test", _test, "run the project's own tests (lint, types, unit, embedded)", "-- -m 'not embedded'"
@@ -128,6 +133,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--profile={arguments.profile}"] if arguments.profile else []
     options += [f"--guest={guest}" for guest in arguments.guest]
     options += [f"--step={step}" for step in arguments.step]
+    options += [f"--grade-output={arguments.output}"] if arguments.output else []
     return _pytest(["tests", *options])
 
 

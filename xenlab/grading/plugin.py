@@ -13,8 +13,9 @@ from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
 from xenlab.grading.order import Plan
 from xenlab.grading.run import RUN_KEY, ChecksFailedError, EmptyStepError, Run, StepRun, entered
 from xenlab.grading.scoring import StepSpec, score_step
-from xenlab.grading.writing import summary, write_reports
-from xenlab.outcomes import Grade, Outcome
+from xenlab.grading.terminal import Terminal, add_option
+from xenlab.grading.writing import write_reports
+from xenlab.outcomes import Outcome
 
 STEP_KEY = pytest.StashKey[StepRun]()
 
@@ -29,8 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--reports", metavar="DIR", help="where reports go (default: reports/ of the project)")
     for option, name, what in (("--guest", "NAME", "guest"), ("--step", "ID", "step and what it needs")):
         group.addoption(option, action="append", default=[], metavar=name, help=f"only this {what} (repeatable)")
+    add_option(group)
 
 
+@pytest.hookimpl(trylast=True)  # once pytest's terminal reporter is there
 def pytest_configure(config: pytest.Config) -> None:
     """Register the step marker and begin a run."""
     config.addinivalue_line("markers", "step(spec): a graded step; made by xenlab.grading.steps.step")
@@ -41,7 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
         guests=tuple(config.getoption("--guest")),
         reports=config.rootpath / "reports" if given is None else config.invocation_params.dir / given,
     )
-    config.pluginmanager.register(Grading(config, run), "xenlab-grading")
+    terminal = Terminal(config, run)
+    config.pluginmanager.register(Grading(config, run, terminal), "xenlab-grading")
+    config.pluginmanager.register(terminal, "xenlab-terminal")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,11 +64,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 class Grading:
     """The hooks of one session."""
 
-    def __init__(self, config: pytest.Config, run: Run) -> None:
+    def __init__(self, config: pytest.Config, run: Run, terminal: Terminal) -> None:
         self._config = config
         self._run = run
+        self._terminal = terminal
         self._stopped = ""
-        self._grade: Grade | None = None
 
     # Choosing and ordering
 
@@ -214,19 +219,12 @@ class Grading:
             if not run.finished:
                 actual = f"{'stopped while it ran' if run.started else 'not run'}: {reason}"
                 run.add("not-run", Outcome.ERROR, actual=actual)
-        self._grade = self._run.grade()
-        write_reports(self._run, self._grade)
+        grade = self._run.grade()
+        write_reports(self._run, grade)
+        self._terminal.end(grade)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             by_verdict = {"passed": session.exitstatus, "failed": 1, "error": 3}
-            session.exitstatus = by_verdict[self._grade.verdict]
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say the score, what to fix first and where the report is."""
-        if self._grade is None:
-            return
-        terminalreporter.section("grade")
-        for line in summary(self._grade, _shown(self._run.reports / "report.html", self._config)):
-            terminalreporter.write_line(line)
+            session.exitstatus = by_verdict[grade.verdict]
 
 
 def _step_run(item: pytest.Item, run: Run) -> StepRun | None:
@@ -270,8 +268,3 @@ def _record_exception(run: StepRun, item: pytest.Item, when: str, excinfo: pytes
             actual=f"{excinfo.typename}: {error}",
             hint="this says nothing about the lab: the grading itself went wrong",
         )
-
-
-def _shown(path: Path, config: pytest.Config) -> Path:
-    here = config.invocation_params.dir
-    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xenlab.evidence.text import brief, points
-from xenlab.grading.run import Run
+from xenlab.grading.run import Run, StepRun
 from xenlab.grading.scoring import first_to_fix
-from xenlab.outcomes import Grade
+from xenlab.outcomes import CheckResult, Grade, Outcome
 from xenlab.report.html import render
 
 
@@ -41,8 +41,27 @@ def summary(grade: Grade, report: Path) -> Iterator[str]:
         step, check = found
         where = " on ".join(part for part in (check.guest, check.host) if part)
         named = f"{step.id}: {check.id}" + (f" ({where})" if where else "")
-        expected = f"expected {brief(check.expected)}, found " if check.expected else ""
-        yield f"fix this first: {named}: {expected}{brief(check.actual)}"
+        yield f"fix this first: {named}: {_found(check)}"
         if check.hint:
             yield f"hint: {brief(check.hint)}"
     yield f"report: {report}"
+
+
+def name_of(run: StepRun) -> str:
+    """A run of a step by its id and its guest, if it has one."""
+    return f"{run.spec.id} {run.guest}" if run.guest else run.spec.id
+
+
+def note_on(run: StepRun) -> str:
+    """The first thing that is wrong with a finished run, on one line; nothing where nothing is."""
+    if run.blocked_by:
+        return f"blocked by {run.blocked_by}"
+    for check in run.checks:
+        if check.outcome is run.outcome and check.outcome in (Outcome.FAILED, Outcome.ERROR):
+            return f"{check.id}: {_found(check)}"
+    return ""
+
+
+def _found(check: CheckResult) -> str:
+    expected = f"expected {brief(check.expected)}, found " if check.expected else ""
+    return f"{expected}{brief(check.actual)}"
