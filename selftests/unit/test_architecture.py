@@ -26,6 +26,7 @@ PURE = (
     *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py"),
     *("xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
     *("xenlab/report/timeline.py", "xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
+    *("xenlab/report/allure.py", "xenlab/report/reading.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
 )
 WRITES_ITSELF = "xenlab/testbed/overlay.py"

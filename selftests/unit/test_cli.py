@@ -10,7 +10,7 @@ import pytest
 from xenlab import cli
 from xenlab.testbed.faults import faults
 
-VERBS = ("verify", "test", "up", "status", "ssh", "console", "break", "faults", "down")
+VERBS = ("verify", "report", "test", "up", "status", "ssh", "console", "break", "faults", "down")
 
 
 @pytest.fixture(autouse=True)

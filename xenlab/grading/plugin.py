@@ -6,18 +6,16 @@ It does nothing in a session without a step, so that the project's own tests run
 from collections.abc import Generator
 from pathlib import Path
 
-import allure
 import pytest
 
 from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
+from xenlab.grading.allure_results import AllureResults
 from xenlab.grading.order import Plan
-from xenlab.grading.run import RUN_KEY, ChecksFailedError, EmptyStepError, Run, StepRun, entered
+from xenlab.grading.run import RUN_KEY, STEP_KEY, ChecksFailedError, EmptyStepError, Run, StepRun, entered
 from xenlab.grading.scoring import StepSpec, score_step
 from xenlab.grading.terminal import Terminal, add_option
 from xenlab.grading.writing import write_reports
 from xenlab.outcomes import Outcome
-
-STEP_KEY = pytest.StashKey[StepRun]()
 
 Wrapper = Generator[None, object, object]
 
@@ -47,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = Terminal(config, run)
     config.pluginmanager.register(Grading(config, run, terminal), "xenlab-grading")
     config.pluginmanager.register(terminal, "xenlab-terminal")
+    if folder := config.getoption("allure_report_dir", None):
+        config.pluginmanager.register(AllureResults(run, Path(folder).absolute()), "xenlab-allure")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -134,14 +134,11 @@ class Grading:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Wrapper:
-        """Say to Allure what is run; a fault found while setting up fails the step."""
+        """Fail a step whose setting up found a fault."""
         __tracebackhide__ = True
         run = item.stash.get(STEP_KEY, None)
         if run is None:
             return (yield)
-        labels = (("epic", self._run.lab_name), ("feature", run.spec.title), ("story", run.guest or "lab"))
-        for kind, label in labels:
-            allure.dynamic.label(kind, label)  # type: ignore[no-untyped-call]
         return (yield from _faults_fail(run))
 
     @pytest.hookimpl(wrapper=True)

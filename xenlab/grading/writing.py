@@ -1,8 +1,12 @@
 """What a run leaves: the files under reports/ and the lines at the end of the terminal."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from xenlab.errors import UsageError
 from xenlab.evidence.text import brief, points
 from xenlab.grading.run import Run, StepRun
 from xenlab.grading.scoring import first_to_fix
@@ -23,7 +27,45 @@ def write_reports(run: Run, grade: Grade) -> None:
     for name, text in {**run.timelines, **run.traces}.items():
         (timelines / name).write_text(text, encoding="utf-8")
     (run.reports / "grade.json").write_text(grade.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
-    (run.reports / "report.html").write_text(render(grade, run.journal.entries, run.timelines), encoding="utf-8")
+    _write_page(run.reports, grade, run.journal.entries, run.timelines)
+
+
+def read_grade(reports: Path) -> Grade:
+    """The grade of the run that `reports` is of.
+
+    :raises UsageError: there is none, or another version of xenlab wrote it.
+    """
+    path = reports / "grade.json"
+    try:
+        return Grade.model_validate_json(path.read_bytes())
+    except OSError as problem:
+        raise UsageError(f"{path}: {problem.strerror}", hint="./lab verify writes it") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UsageError(f"{path}: {where}: {first['msg']}", hint="./lab verify writes it anew") from None
+
+
+def write_page_again(reports: Path, grade: Grade) -> Path:
+    """Write report.html from what lies beside it, without the lab; returns its path.
+
+    :raises UsageError: the evidence is not what a run writes.
+    """
+    log = reports / "evidence" / "commands.jsonl"
+    try:
+        entries = [json.loads(line) for line in log.read_text(encoding="ascii").splitlines()]
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"{log} cannot be read: {problem}", hint="./lab verify writes it anew") from None
+    timelines = {path.name: path.read_text(encoding="utf-8") for path in (reports / "timelines").glob("*.svg")}
+    return _write_page(reports, grade, entries, timelines)
+
+
+def _write_page(
+    reports: Path, grade: Grade, entries: Sequence[Mapping[str, object]], timelines: Mapping[str, str]
+) -> Path:
+    path = reports / "report.html"
+    path.write_text(render(grade, entries, timelines), encoding="utf-8")
+    return path
 
 
 def summary(grade: Grade, report: Path) -> Iterator[str]:
