@@ -113,9 +113,30 @@ def test_a_fault_of_a_plugin_is_told_beside_the_summary(graded: Graded) -> None:
 
 
 def test_a_session_without_a_step_is_as_pytest_shows_it(graded: Graded) -> None:
-    ran = graded("def test_plain():\n    assert True\n", "--grade-output=plain")
+    body = "def test_plain(capfd):\n    with capfd.disabled():\n        print('meanwhile')\n"
+    ran = graded(body, "--grade-output=plain")
     ran.result.assert_outcomes(passed=1)
-    ran.result.stdout.fnmatch_lines(["*test session starts*", "collected 1 item"])
+    ran.result.stdout.fnmatch_lines(["*test session starts*", "collected 1 item", "*meanwhile"])
+
+
+def test_pytests_words_are_kept_without_secrets(graded: Graded, pytester: pytest.Pytester) -> None:
+    ran = graded(
+        """
+@step("a", points=1)
+def test_a(request):
+    '''A.'''
+    from xenlab.grading.run import run_of
+    run_of(request.config).journal.add_secret("hunter" + "2")
+    check(True)
+    {}["hunter" + "2"]
+""",
+        "--grade-output=plain",
+    )
+    ran.result.stdout.fnmatch_lines(["error   a*unexpected-error: KeyError: '[*][*]*'"])
+    words = (pytester.path / "reports" / "pytest.txt").read_text()
+    assert "KeyError: '********'" in words
+    assert "test_lab.py:" in words
+    assert "hunter2" not in words
 
 
 @pytest.mark.parametrize("args", [["-v"], ["-q"], ["-s"], ["-ra"], ["--tb=long"]])
@@ -198,8 +219,7 @@ def on_a_terminal(pytester: pytest.Pytester) -> Callable[..., tuple[str, int]]:
 def frames(sent: str) -> list[list[str]]:
     """The table's pictures one after the other, and what is left on the screen after the last was erased."""
     return [
-        [line.rstrip() for line in ANSI.sub("", frame).replace("\r", "").splitlines()]
-        for frame in re.split(r"(?:\x1b\[2K(?:\x1b\[1A)?)+", sent)
+        ANSI.sub("", frame).replace("\r", "").splitlines() for frame in re.split(r"(?:\x1b\[2K(?:\x1b\[1A)?)+", sent)
     ]
 
 
@@ -210,6 +230,7 @@ def test_on_a_terminal_the_table_follows_the_run_and_gives_way_to_the_summary(
     assert code == 1
     *shown, last = frames(sent)
     rows = ["\n".join(frame) for frame in shown]
+    assert {len(line) for row in rows for line in row.splitlines() if "waiting for baye" in line} == {100}
     assert any(re.search(r"running  hosts +\d s  waiting for baye to boot \(\d s\)", row) for row in rows)
     assert any(re.search(r"running  paths guest1 +\d s  baye: sh … \*{8}", row) for row in rows)
     assert any(
