@@ -99,6 +99,13 @@ def test_a_refused_run_says_one_line(graded: Graded, option: str) -> None:
     assert ran.result.errlines == ["xenlab: no lab"]
 
 
+def test_a_wrong_lab_file_is_one_line(graded: Graded) -> None:
+    conftest = 'pytest_plugins = ["fixtures.lab"]'
+    ran = graded("def test_plain():\n    pass\n", "--grade-output=plain", "--lab=missing.toml", conftest=conftest)
+    assert (ran.ret, ran.written, ran.result.outlines) == (2, False, [])
+    assert ran.result.errlines == ["xenlab: missing.toml: No such file or directory (README.md shows a lab.toml)"]
+
+
 def test_what_cannot_be_collected_is_told_in_pytests_words(graded: Graded) -> None:
     ran = graded(CHAIN + "import nowhere\n", "--grade-output=json")
     assert (ran.ret, ran.written, ran.result.outlines) == (2, False, [])

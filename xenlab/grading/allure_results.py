@@ -67,7 +67,7 @@ class AllureResults:
 
     def pytest_sessionfinish(self) -> None:
         """Say which lab it was."""
-        if self._run.steps:
+        if any(run.started for run in self._run.steps):
             (self._folder / "environment.properties").write_text(environment(self._run), encoding="utf-8")
 
 

@@ -207,8 +207,10 @@ def _chosen(config: pytest.Config) -> Output:
         return Output.PYTEST
     if given is not None:
         return Output(given)
-    at_work = any(getattr(config.option, name) != usual for name, usual in _PYTEST_AT_WORK.items())
-    return Output.PYTEST if at_work or config.option.capture not in ("fd", "sys") else Output.LIVE
+    # Each option belongs to a plugin of pytest's that may have been left out.
+    at_work = any(getattr(config.option, name, usual) != usual for name, usual in _PYTEST_AT_WORK.items())
+    captured = getattr(config.option, "capture", "no") in ("fd", "sys")
+    return Output.PYTEST if at_work or not captured else Output.LIVE
 
 
 def _console(out: TextIO) -> Console | None:
