@@ -14,8 +14,10 @@ from rich.console import Console
 
 from xenlab import __version__
 from xenlab.errors import UsageError, XenlabError
+from xenlab.grading.writing import read_grade, write_page_again
 from xenlab.lab.lab import Lab
 from xenlab.opening import EMBEDDED, guest_names
+from xenlab.report.allure_cli import write_allure_page
 from xenlab.testbed import provision, shell
 from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
 from xenlab.testbed.faults import fault_named, faults
@@ -29,6 +31,7 @@ examples:
   ./lab verify                       boot the embedded lab, grade every step, write reports/
   ./lab verify --lab my-lab.toml     grade your own two hosts
   ./lab verify --step live-migration grade that step and what it needs
+  ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab
   ./lab down                         and leave nothing of it
 
@@ -53,6 +56,15 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
     verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
+    shown = verify.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
+    shown.add_argument(
+        "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
+    )
+
+    report = _verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
+    report.add_argument("--allure", action="store_true", help="make allure.html, too (needs Node.js and npm)")
+    report.add_argument("--reports", type=Path, metavar="DIR", help="the run's reports (default: reports/)")
 
     test = _verb(
         verbs, "test", _test, "run the project's own tests (lint, types, unit, embedded)", "-- -m 'not embedded'"
@@ -130,7 +142,17 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--guest={guest}" for guest in arguments.guest]
     options += [f"--step={step}" for step in arguments.step]
     options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
+    options += [f"--grade-output={arguments.output}"] if arguments.output else []
     return _pytest(["tests", *options])
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    reports: Path = arguments.reports or WORKING_COPY / "reports"
+    grade = read_grade(reports)
+    print(write_page_again(reports, grade))
+    if arguments.allure:
+        print(write_allure_page(reports, grade, WORKING_COPY / "allurerc.yaml"))
+    return 0
 
 
 def _test(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,10 @@ from gradedrun import HEAD, Graded, Ran
 
 @pytest.fixture
 def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded:
-    """Run these steps as a graded session of their own; `conftest` is that session's conftest.py."""
+    """Run these steps as a graded session of their own; `conftest` is that session's conftest.py.
+
+    It shows pytest's own words unless `args` choose otherwise (test_grading_terminal.py does).
+    """
     # Only what the test names is loaded, which also keeps these sessions short.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     # What is made up here is nothing for the summary of a real job.
@@ -16,11 +19,8 @@ def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded
         pytester.makepyfile(test_lab=HEAD + body)
         if conftest:
             pytester.makeconftest(conftest)
-        return Ran(
-            pytester,
-            pytester.runpytest_inprocess(
-                "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", *args, no_reraise_ctrlc=True
-            ),
-        )
+        shown = [] if any(arg.startswith("--grade-output") for arg in args) else ["--grade-output=pytest"]
+        options = ["-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", *shown, *args]
+        return Ran(pytester, pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True))
 
     return run

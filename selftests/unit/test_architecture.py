@@ -26,7 +26,7 @@ PURE = (
     *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py"),
     *("xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
-    *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py"),
+    *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/grading/exporters/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),

@@ -10,7 +10,7 @@ import pytest
 from xenlab import cli
 from xenlab.testbed.faults import faults
 
-VERBS = ("verify", "test", "up", "status", "ssh", "console", "break", "faults", "down")
+VERBS = ("verify", "report", "test", "up", "status", "ssh", "console", "break", "faults", "down")
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +115,19 @@ def test_down_clears_a_lab_that_never_came_up(working_copy: Path, capsys: pytest
     (working_copy / ".lab/baye.qcow2").write_text("")
     assert cli.main(["down"]) == 0
     assert not (working_copy / ".lab").exists()
+
+
+@pytest.mark.parametrize("chosen", ["quiet", "json"])
+def test_what_verify_shows_can_be_chosen(
+    chosen: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(cli, "_pytest", lambda arguments: given.append(arguments) or 0)
+    assert cli.main(["verify", f"--{chosen}"]) == 0
+    assert given == [["tests", "--lab=embedded", f"--grade-output={chosen}"]]
+    with pytest.raises(SystemExit):
+        cli.main(["verify", "--quiet", "--json"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from xenlab.errors import LabFault
 from xenlab.remote import connection, errors
+from xenlab.remote.doing import listening
 from xenlab.remote.echo import Echoed
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
@@ -167,6 +168,19 @@ def test_a_command_is_recorded(host: RemoteHost, records: Records) -> None:
     assert before <= record.monotonic <= time.monotonic()
     assert 0 < record.seconds < 5
     assert not record.timed_out
+
+
+def test_whoever_listens_is_told_what_runs_without_whole_scripts(host: RemoteHost) -> None:
+    told: list[str] = []
+
+    def listener(what: str) -> contextlib.AbstractContextManager[None]:
+        told.append(what)
+        return contextlib.nullcontext()
+
+    with listening(listener):
+        host.run("echo", "a b")
+        script(host, "exit 0", "/srv/private", "x y")
+    assert told == ["baye: echo 'a b'", "baye: sh … /srv/private 'x y'"]
 
 
 def test_much_on_both_streams_does_not_hang(host: RemoteHost) -> None:

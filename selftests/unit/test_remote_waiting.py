@@ -2,10 +2,13 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from xenlab.errors import CannotObserve
+from xenlab.remote.doing import doing, listening
 from xenlab.remote.waiting import NotInTime, wait_for
 
 
@@ -37,3 +40,28 @@ def test_can_be_stopped() -> None:
 def test_what_the_condition_raises_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         wait_for(lambda: 1 / 0, "nothing", 1)
+
+
+def test_whoever_listens_is_told_what_goes_on_and_when_it_is_over() -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def listener(what: str) -> Iterator[None]:
+        told.append(f"+ {what}")
+        yield
+        told.append(f"- {what}")
+
+    def look() -> bool:
+        with doing("a look"):
+            return True
+
+    def elsewhere() -> None:
+        wait_for(look, "another thread", 1)
+
+    with listening(listener):
+        wait_for(look, "the moon", 1)
+        other = threading.Thread(target=elsewhere)
+        other.start()
+        other.join()
+    wait_for(look, "nobody", 1)
+    assert told == ["+ waiting for the moon", "+ a look", "- a look", "- waiting for the moon"]

@@ -7,19 +7,27 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
-import allure
 import pytest
 
 from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
+from xenlab.grading.allure_results import AllureResults
 from xenlab.grading.lateness import late
 from xenlab.grading.order import Plan
 from xenlab.grading.rubric import load, shipped
-from xenlab.grading.run import RUN_KEY, ChecksFailedError, EmptyStepError, FaultWaivedError, Run, StepRun, entered
+from xenlab.grading.run import (
+    RUN_KEY,
+    STEP_KEY,
+    ChecksFailedError,
+    EmptyStepError,
+    FaultWaivedError,
+    Run,
+    StepRun,
+    entered,
+)
 from xenlab.grading.scoring import Apportioner, StepSpec
-from xenlab.grading.writing import summary, write_reports
-from xenlab.outcomes import Grade, Outcome
-
-STEP_KEY = pytest.StashKey[StepRun]()
+from xenlab.grading.terminal import Terminal, add_option
+from xenlab.grading.writing import write_reports
+from xenlab.outcomes import Outcome
 
 Wrapper = Generator[None, object, object]
 
@@ -36,8 +44,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for option, name, what in (("--guest", "NAME", "guest"), ("--step", "ID", "step and what it needs")):
         group.addoption(option, action="append", default=[], metavar=name, help=f"only this {what} (repeatable)")
+    add_option(group)
 
 
+@pytest.hookimpl(trylast=True)  # once pytest's terminal reporter is there
 def pytest_configure(config: pytest.Config) -> None:
     """Register the step marker and begin a run."""
     config.addinivalue_line("markers", "step(spec): a graded step; made by xenlab.grading.steps.step")
@@ -48,7 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
         guests=tuple(config.getoption("--guest")),
         reports=config.rootpath / "reports" if given is None else config.invocation_params.dir / given,
     )
-    config.pluginmanager.register(Grading(config, run), "xenlab-grading")
+    terminal = Terminal(config, run)
+    config.pluginmanager.register(Grading(config, run, terminal), "xenlab-grading")
+    config.pluginmanager.register(terminal, "xenlab-terminal")
+    if folder := config.getoption("allure_report_dir", None):
+        config.pluginmanager.register(AllureResults(run, Path(folder).absolute()), "xenlab-allure")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,14 +80,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 class Grading:
     """The hooks of one session."""
 
-    def __init__(self, config: pytest.Config, run: Run) -> None:
+    def __init__(self, config: pytest.Config, run: Run, terminal: Terminal) -> None:
         self._config = config
         self._run = run
+        self._terminal = terminal
         self._stopped = ""
         self._failures_of_steps = 0
         self._parts = Apportioner({})
-        self._grade: Grade | None = None
-        self._previous: Grade | None = None
 
     # Choosing and ordering
 
@@ -155,14 +168,11 @@ class Grading:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Wrapper:
-        """Say to Allure what is run; a fault found while setting up fails the step."""
+        """Fail a step whose setting up found a fault."""
         __tracebackhide__ = True
         run = item.stash.get(STEP_KEY, None)
         if run is None:
             return (yield)
-        labels = (("epic", self._run.lab_name), ("feature", run.spec.title), ("story", run.guest or "lab"))
-        for kind, label in labels:
-            allure.dynamic.label(kind, label)  # type: ignore[no-untyped-call]
         return (yield from _faults_fail(run))
 
     @pytest.hookimpl(wrapper=True)
@@ -246,22 +256,13 @@ class Grading:
             if not run.finished:
                 actual = f"{'stopped while it ran' if run.started else 'not run'}: {reason}"
                 run.add("not-run", Outcome.ERROR, actual=actual)
-        self._grade = self._run.grade()
-        self._previous = write_reports(self._run, self._grade)
+        grade = self._run.grade()
+        self._terminal.end(grade, write_reports(self._run, grade))
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             # A step that failed may be optional; anything else in the session may not fail.
             others = session.testsfailed > self._failures_of_steps
             by_verdict = {"passed": int(others), "failed": 1, "error": 3}
-            session.exitstatus = by_verdict[self._grade.verdict]
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say the score, what to fix first and where the report is."""
-        if self._grade is None:
-            return
-        terminalreporter.section("grade")
-        said = summary(self._grade, _shown(self._run.reports / "report.html", self._config), self._previous)
-        for line in (*said, *self._run.rubric.remarks(self._run.started.date(), self._grade.steps)):
-            terminalreporter.write_line(line)
+            session.exitstatus = by_verdict[grade.verdict]
 
 
 def _step_run(item: pytest.Item, run: Run) -> StepRun | None:
@@ -312,8 +313,3 @@ def _is_waived(run: StepRun, error: BaseException) -> bool:
     return isinstance(error, FaultWaivedError) or (
         isinstance(error, AssertionError) and not isinstance(error, ChecksFailedError) and run.outcome is Outcome.WAIVED
     )
-
-
-def _shown(path: Path, config: pytest.Config) -> Path:
-    here = config.invocation_params.dir
-    return path.relative_to(here) if path.is_relative_to(here) else path

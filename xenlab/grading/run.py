@@ -223,6 +223,8 @@ class Run:
 
 
 RUN_KEY = pytest.StashKey[Run]()
+STEP_KEY = pytest.StashKey[StepRun]()
+"""Where an item keeps the run of its step."""
 
 
 def run_of(config: pytest.Config) -> Run:

@@ -18,6 +18,7 @@ import paramiko
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.dialling import open_client
+from xenlab.remote.doing import doing
 from xenlab.remote.echo import Echo, Echoed
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost
 from xenlab.remote.login import Limits, Login
@@ -96,7 +97,7 @@ class SshConnection:
         """
         line = shlex.join(argv)
         bound = self._bound and f"{self._bound} {math.ceil(timeout) + GRACE_SECONDS}"
-        with self._slots:
+        with doing(f"{self.name}: {shown or _in_short(argv)}"), self._slots:
             return self._converse(f"{SURROUNDINGS} {bound} {line}", shown or line, timeout, stdin, self._sink)
 
     def echo(self, interval: float) -> Echo:
@@ -192,6 +193,11 @@ class SshConnection:
             ) from refusal
         except (paramiko.SSHException, EOFError, OSError) as death:
             raise ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False) from death
+
+
+def _in_short(argv: Sequence[str]) -> str:
+    # A script is pages long; what it is given says enough.
+    return f"sh … {shlex.join(argv[4:])}" if tuple(argv[:2]) == ("sh", "-c") else shlex.join(argv)
 
 
 def _feed(channel: paramiko.Channel, stdin: bytes) -> None:

@@ -6,6 +6,7 @@ from threading import Event
 from typing import Literal, TypeVar
 
 from xenlab.errors import CannotObserve
+from xenlab.remote.doing import doing
 
 T = TypeVar("T")
 
@@ -25,17 +26,19 @@ def wait_for(
     """Ask `condition` every `interval` seconds until its answer is true, and return that answer.
 
     The condition is asked at once, and a last time when `timeout` seconds are over. `awaited` completes the
-    sentence "waited 30 s for ...". Setting `stop` from another thread ends the wait early.
+    sentence "waited 30 s for ..."; whoever listens (see `xenlab.remote.doing`) is told of it. Setting `stop`
+    from another thread ends the wait early.
 
     :raises NotInTime: (a CannotObserve) the condition did not come true in time, or the wait was stopped.
     """
     pause = stop or Event()
     deadline = time.monotonic() + timeout
-    while True:
-        last_look = time.monotonic() >= deadline
-        if answer := condition():
-            return answer
-        if last_look:
-            raise NotInTime(f"waited {timeout:.0f} s for {awaited}")
-        if pause.wait(min(interval, max(0.0, deadline - time.monotonic()))):
-            raise NotInTime(f"stopped waiting for {awaited}")
+    with doing(f"waiting for {awaited}"):
+        while True:
+            last_look = time.monotonic() >= deadline
+            if answer := condition():
+                return answer
+            if last_look:
+                raise NotInTime(f"waited {timeout:.0f} s for {awaited}")
+            if pause.wait(min(interval, max(0.0, deadline - time.monotonic()))):
+                raise NotInTime(f"stopped waiting for {awaited}")

@@ -1,0 +1,105 @@
+"""What Allure is given of each step beside what allure-pytest writes: labels, its commands, its timelines.
+
+The labels build its tree (lab, step, guest), and `xenlab` sorts what did not pass into the categories of
+allurerc.yaml.
+"""
+
+from collections.abc import Generator, Iterable, Mapping
+from pathlib import Path
+
+import allure
+import pytest
+
+from xenlab import __version__
+from xenlab.evidence.text import bounded, plain
+from xenlab.grading.run import STEP_KEY, Run, StepRun
+from xenlab.grading.writing import name_of
+from xenlab.outcomes import Outcome
+
+_OUTPUT_TEXT = 4_000
+_LOG_TEXT = 256_000
+_CATEGORIES = {Outcome.FAILED: "failed lab", Outcome.BLOCKED: "blocked"}
+
+Wrapper = Generator[None, object, object]
+
+
+class AllureResults:
+    """The hooks of one session that writes Allure's results into `folder`."""
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        self._run = run
+        self._folder = folder
+        self._step: StepRun | None = None
+        self._commands = 0
+        self._migrations = 0
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Wrapper:
+        """Remember what was there before the step."""
+        self._step = item.stash.get(STEP_KEY, None)
+        self._commands = len(self._run.journal)
+        self._migrations = len(self._run.migrations)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Wrapper:
+        """Say what is run; before the setup, which may skip it."""
+        if self._step is not None:
+            spec = self._step.spec
+            labels = (("epic", self._run.lab_name), ("feature", spec.title), ("story", self._step.guest or "lab"))
+            for kind, label in labels:
+                allure.dynamic.label(kind, label)  # type: ignore[no-untyped-call]
+        return (yield)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Attach what the step leaves, while Allure still takes it."""
+        if self._step is None:
+            return
+        allure.dynamic.title(name_of(self._step))  # type: ignore[no-untyped-call]
+        if category := category_of(self._step):
+            allure.dynamic.label("xenlab", category)  # type: ignore[no-untyped-call]
+        for record in self._run.migrations[self._migrations :]:
+            if record.timeline:
+                name = f"{record.kind} migration {record.source} → {record.target}"
+                allure.attach(self._run.timelines[record.timeline], name, allure.attachment_type.SVG)
+        if log := command_log(self._run.journal.entries[self._commands :]):
+            allure.attach(log, "commands", allure.attachment_type.TEXT)
+
+    def pytest_sessionfinish(self) -> None:
+        """Say which lab it was."""
+        if any(run.started for run in self._run.steps):
+            (self._folder / "environment.properties").write_text(environment(self._run), encoding="utf-8")
+
+
+def category_of(run: StepRun) -> str:
+    """The category of allurerc.yaml that a finished step falls into; none when it passed."""
+    if run.outcome is not Outcome.ERROR:
+        return _CATEGORIES.get(run.outcome, "")
+    errors = {check.id for check in run.checks if check.outcome is Outcome.ERROR}
+    return "could not observe" if errors == {"cannot-observe"} else "grader error"
+
+
+def command_log(entries: Iterable[Mapping[str, object]]) -> str:
+    """The journal's `entries` as text, each output cut to some thousand characters, the whole to 256,000."""
+    parts = []
+    for entry in entries:
+        code = "none: the connection broke" if entry["exit_code"] is None else entry["exit_code"]
+        ended = "timed out" if entry["timed_out"] else f"exit {code}"
+        parts.append(f"{entry['id']}  {entry['host']}  {entry['started']}  {entry['seconds']:.2f} s  {ended}")
+        parts.append(f"$ {entry['command']}")
+        outputs = (str(entry[stream]).rstrip("\n") for stream in ("stdout", "stderr"))
+        parts += [*(bounded(output, _OUTPUT_TEXT)[0] for output in outputs if output), ""]
+    return plain(bounded("\n".join(parts), _LOG_TEXT)[0])
+
+
+def environment(run: Run) -> str:
+    """environment.properties: the lab, its hosts and their Xen, and xenlab's own version."""
+    facts = {"xenlab": __version__, "lab": run.lab_name}
+    if run.lab is not None:
+        facts |= {"lab": f"{run.lab.name} ({run.lab.kind})", "hosts": ", ".join(run.lab.hosts)}
+        facts |= {f"Xen on {host}": version for host, version in run.lab.xen.items()}
+    return "".join(f"{_escaped(key)}={_escaped(value)}\n" for key, value in facts.items())
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "\\:= #!" else letter for letter in " ".join(plain(text).split()))

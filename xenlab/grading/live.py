@@ -1,0 +1,114 @@
+"""The table of a graded run on a terminal: a row a step and guest, and what the running one is at."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from xenlab.evidence.text import brief, plain
+from xenlab.grading.run import Run, StepRun
+from xenlab.grading.writing import name_of, note_on
+
+STYLES = {"passed": "green", "failed": "bold red", "error": "magenta", "blocked": "yellow", "waived": "cyan"}
+"""Colours of the outcomes; the words stand beside them, so that nothing is lost without."""
+
+# Each redraw holds Python's interpreter for some milliseconds, in which no reply of a ping is timed.
+_REDRAWS_PER_SECOND = 1.0
+_HEADING_LINES = 2
+_NOTE_TEXT = 160
+
+
+class LiveTable:
+    """Shows `run` on `console` from now until `stop`, and is erased then."""
+
+    def __init__(self, console: Console, run: Run) -> None:
+        self._console = console
+        self._run = run
+        self._since = time.monotonic()
+        self._begun: list[tuple[str, float]] = []
+        self._last = ""
+        self._live = Live(
+            console=console,
+            get_renderable=self._frame,
+            refresh_per_second=_REDRAWS_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def begin(self) -> None:
+        """Show that the next step runs."""
+        self._since = time.monotonic()
+        self._last = ""
+        self._live.refresh()
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Show that `what` goes on; within a wait, the wait is what is shown."""
+        self._last = brief(plain(self._run.journal.mask(what)), _NOTE_TEXT)
+        self._begun.append((self._last, time.monotonic()))
+        try:
+            yield
+        finally:
+            self._begun.pop()
+
+    def refresh(self) -> None:
+        """Show the run as it is now."""
+        self._live.refresh()
+
+    def stop(self) -> None:
+        """Erase the table and give the cursor back."""
+        self._live.stop()
+
+    def _frame(self) -> Group:
+        # rich would ask file descriptors 0 to 2, which pytest's capturing has turned away from the terminal.
+        width, height = os.get_terminal_size(self._console.file.fileno())
+        self._console.size = (width or 80, height or 25)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
+        for column in ("outcome", "step"):
+            table.add_column(column, no_wrap=True)
+        table.add_column("seconds", justify="right", no_wrap=True)
+        table.add_column("note", no_wrap=True, overflow="ellipsis", ratio=1)
+        for run in self._shown(self._console.height - _HEADING_LINES):
+            table.add_row(*self._row(run))
+        return Group(self._heading(), table)
+
+    def _heading(self) -> Text:
+        count = Counter(run.outcome.value for run in self._run.steps if run.finished)
+        parts = [f"{number} {word}" for word, number in count.items()]
+        left = len(self._run.steps) - count.total()
+        return Text(f"grading {self._run.lab_name}: " + ", ".join([*parts, f"{left} to come"]), style="bold")
+
+    def _shown(self, room: int) -> list[StepRun]:
+        """As many rows as there is room for, the running one among them."""
+        steps = self._run.steps
+        at = next((place for place, run in enumerate(steps) if not run.finished), len(steps))
+        first = max(0, min(at - room * 2 // 3, len(steps) - room))
+        return steps[first : first + max(1, room)]
+
+    def _row(self, run: StepRun) -> tuple[Text, Text, Text, Text]:
+        name = Text(name_of(run))
+        if run.finished:
+            word = run.outcome.value
+            return Text(word, STYLES[word]), name, Text(f"{run.seconds:.1f} s"), Text(note_on(run))
+        if not run.started:
+            name.stylize("dim")
+            return Text(), name, Text(), Text()
+        seconds = time.monotonic() - self._since
+        return Text("running", "bold"), name, Text(f"{seconds:.0f} s"), Text(self._at() or run.spec.title)
+
+    def _at(self) -> str:
+        """What goes on, or did last."""
+        try:
+            what, since = self._begun[0]
+        except IndexError:  # the steps' thread goes on while this one draws
+            return self._last
+        seconds = time.monotonic() - since
+        return f"{what} ({seconds:.0f} s)" if seconds >= 1 else what

@@ -1,0 +1,227 @@
+"""What a graded run shows: a live table, plain lines, or nothing but the end.
+
+pytest's own words are held back meanwhile. They are shown after all where the session turns out to be no
+graded run or ends without a grade, and else kept in `reports/pytest.txt`, tracebacks and all.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Generator
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+from rich.console import Console
+
+from xenlab.evidence.text import plain
+from xenlab.grading.live import STYLES, LiveTable
+from xenlab.grading.run import Run, StepRun
+from xenlab.grading.writing import name_of, note_on, summary
+from xenlab.outcomes import Grade
+from xenlab.remote.doing import listening
+
+OWN_WORDS = "pytest.txt"
+
+_BOLD = {"score:": "bold", "fix": "bold"}
+# With any of these set otherwise, somebody wants to see pytest at work.
+_PYTEST_AT_WORK = {
+    "verbose": 0,
+    "reportchars": "fE",
+    "tbstyle": "auto",
+    "collectonly": False,
+    "setupshow": False,
+    "usepdb": False,
+    "trace": False,
+    "durations": None,
+}
+
+Wrapper = Generator[None, object, object]
+
+
+class Output(StrEnum):
+    """What to show of a graded run."""
+
+    LIVE = "live"
+    PLAIN = "plain"
+    QUIET = "quiet"
+    JSON = "json"
+    PYTEST = "pytest"
+
+
+def add_option(group: pytest.OptionGroup) -> None:
+    """Add the option that chooses."""
+    group.addoption(
+        "--grade-output",
+        choices=[output.value for output in Output],
+        help="what a graded run shows: live (default) is a table, plain is a line a step (also where stdout is no "
+        "terminal), quiet the end only, json grade.json on stdout and the rest on stderr, pytest its own words (the "
+        "default with -v, -q, -s, -r, --tb and the like)",
+    )
+
+
+class Terminal:
+    """What is shown of one session, as a plugin of it."""
+
+    def __init__(self, config: pytest.Config, run: Run) -> None:
+        self._config = config
+        self._run = run
+        self._output = _chosen(config)
+        self._out = sys.stderr if self._output is Output.JSON else sys.stdout
+        self._console = _console(self._out) if self._output in (Output.LIVE, Output.JSON) else None
+        self._table: LiveTable | None = None
+        self._told: set[StepRun] = set()
+        self._grade: Grade | None = None
+        self._closing: tuple[str, ...] = ()
+        self._held: _Held | None = None
+        manager = config.pluginmanager
+        if self._output is not Output.PYTEST and (reporter := manager.get_plugin("terminalreporter")):
+            self._held = _Held(self._out)
+            manager.unregister(reporter)
+            manager.register(pytest.TerminalReporter(config, self._held), "terminalreporter")
+
+    def end(self, grade: Grade, previous: Grade | None) -> None:
+        """Show what the run came to, beside the `previous` attempt; its reports are written."""
+        self._grade = grade
+        remarks = self._run.rubric.remarks(self._run.started.date(), grade.steps)
+        self._closing = (*summary(grade, self._report, previous), *remarks)
+        self._stop_table()
+        if self._held is None:
+            return  # pytest's reporter has a place for it
+        for line in self._closing:
+            self._say(line)
+        if self._output is Output.JSON:
+            sys.stdout.write((self._run.reports / "grade.json").read_text(encoding="utf-8"))
+            sys.stdout.flush()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_finish(self) -> Wrapper:
+        """Leave a session without a step to pytest."""
+        if not self._run.steps:
+            self._release()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Wrapper:
+        """Follow a step; the table appears with the first one, below what the lab's start has shown."""
+        if self._console is None or not self._run.steps:
+            return (yield)
+        self._table = self._table or LiveTable(self._console, self._run)
+        self._table.begin()
+        with listening(self._table.doing):
+            return (yield)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Show what has finished."""
+        if self._table is not None:
+            self._table.refresh()
+        elif self._held is not None and self._output is not Output.QUIET:
+            width = max((len(name_of(run)) for run in self._run.steps), default=0)
+            for run in self._run.steps:
+                if run.finished and run not in self._told:
+                    self._told.add(run)
+                    line = f"{run.outcome.value:8}{name_of(run):{width}}{run.seconds:8.1f} s  {note_on(run)}"
+                    self._say(line.rstrip())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Say in one line why a run was refused before its first step: what pytest says around it is dropped."""
+        refused = isinstance(excinfo.value, pytest.exit.Exception) and not any(run.started for run in self._run.steps)
+        if refused and self._held is not None:
+            self._held = None
+            print(excinfo.value, file=sys.stderr)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Wrapper:
+        """Show pytest's own words where there is no grade, or where something broke that is not the lab's."""
+        result = yield
+        self._stop_table()
+        if self._grade is None or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+            self._release()
+        return result
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what the run came to, where pytest's own words are shown."""
+        if self._grade is not None and self._output is Output.PYTEST:
+            terminalreporter.section("grade")
+            for line in self._closing:
+                terminalreporter.write_line(line)
+
+    def pytest_unconfigure(self) -> None:
+        """Keep pytest's own words with the reports, and leave the terminal as it was, however the run ended."""
+        self._stop_table()
+        if self._console is not None:
+            self._console.file.close()
+        if self._held is not None and self._grade is not None:
+            words = plain(self._run.journal.mask(self._held.getvalue()))
+            (self._run.reports / OWN_WORDS).write_text(words, encoding="utf-8")
+
+    def _say(self, line: str) -> None:
+        if self._console is None:
+            print(line, file=self._out, flush=True)
+        else:
+            word = line.partition(" ")[0]
+            style = STYLES.get(word) or _BOLD.get(word)
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def _stop_table(self) -> None:
+        if self._table is not None:
+            self._table.stop()
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.release()
+
+    @property
+    def _report(self) -> Path:
+        path, here = self._run.reports / "report.html", self._config.invocation_params.dir
+        return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+class _Held(io.StringIO):
+    """Keeps what is written, until it is released to `out` and passes on what follows."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__()
+        self._out = out
+        self._released = False
+
+    def write(self, text: str) -> int:
+        return self._out.write(text) if self._released else super().write(text)
+
+    def flush(self) -> None:
+        if self._released:
+            self._out.flush()
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+    def release(self) -> None:
+        if not self._released:
+            self._released = True
+            self.write(self.getvalue())
+            self.flush()
+
+
+def _chosen(config: pytest.Config) -> Output:
+    given: str | None = config.getoption("--grade-output")
+    if config.option.collectonly or config.pluginmanager.get_plugin("terminalreporter") is None:
+        return Output.PYTEST
+    if given is not None:
+        return Output(given)
+    # Each option belongs to a plugin of pytest's that may have been left out.
+    at_work = any(getattr(config.option, name, usual) != usual for name, usual in _PYTEST_AT_WORK.items())
+    captured = getattr(config.option, "capture", "no") in ("fd", "sys")
+    return Output.PYTEST if at_work or not captured else Output.LIVE
+
+
+def _console(out: TextIO) -> Console | None:
+    """A way to `out` where a table can be redrawn; its own, since pytest's capturing takes `out` away."""
+    if not out.isatty():
+        return None
+    console = Console(file=os.fdopen(os.dup(out.fileno()), "w", encoding=out.encoding, errors="replace"))
+    if console.is_interactive:
+        return console
+    console.file.close()
+    return None
