@@ -24,7 +24,7 @@ DOWNWARD = (
 PURE = (
     *("xenlab/outcomes.py", "xenlab/errors.py", "xenlab/probes/continuity.py", "xenlab/probes/inside.py"),
     *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py"),
-    *("xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
+    *("xenlab/remote/frames.py", "xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
     *("xenlab/report/timeline.py", "xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
 )
