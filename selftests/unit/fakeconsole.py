@@ -19,7 +19,7 @@ from xenlab.remote.login import Login
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 PASSWORD = "correct horse"
-PATIENCE = Patience(prompt=3, nudge=0.5, login=5, agent=2, lull=0.5, interrupt=2)
+PATIENCE = Patience(prompt=3, nudge=0.5, login=5, agent=2, lull=0.5, interrupt=2, settle=0.05)
 HASTY = replace(PATIENCE, prompt=0.4, nudge=0.1, agent=0.3, interrupt=0.3)
 LOGIN = Login("10.1.1.85", USER, Path("/dev/null"), password=PASSWORD)
 DETACH = b"\x1d"

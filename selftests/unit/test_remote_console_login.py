@@ -38,6 +38,33 @@ def test_a_wrong_password_is_refused_and_no_password_is_told(guest: FakeGuest) -
     host.close()
 
 
+def test_a_password_that_is_echoed_is_not_told_either(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, GETTY.replace("stty -echo", "true").replace("Login incorrect", "$word is no password"))
+    wrong = replace(LOGIN, password="battery staple")
+    host = ConsoleHost("guest1", wrong, guest.dial, lambda _: None, patience=PATIENCE)
+    try:
+        with pytest.raises(errors.LoginRefused) as refusal:
+            host.run("true")
+    finally:
+        guest.stop()
+    assert "battery" not in str(refusal.value)
+
+
+def test_what_only_looks_like_a_prompt_is_waited_out(tmp_path: Path) -> None:
+    boot = "for n in 1 2 3 4; do printf 'Loading <%s>' $n; sleep 0.02; printf 'Last login: '; sleep 0.02; done"
+    guest = FakeGuest(tmp_path, f"{boot}; {GETTY}")
+    typed: list[bytes] = []
+    guest.typed = lambda data: typed.append(data) or data  # type: ignore[func-returns-value]
+    try:
+        with ConsoleUser(guest, LOGIN) as host:
+            assert host.run("echo", "in").stdout == "in\n"
+    finally:
+        guest.stop()
+    sent = b"".join(typed)
+    assert sent.index(USER.encode()) < sent.index(b"eval")
+    assert sent.count(b"eval") == 1
+
+
 def test_closing_logs_out_and_lets_go(guest: FakeGuest) -> None:
     for _ in range(2):
         with ConsoleUser(guest, LOGIN) as host:

@@ -39,7 +39,7 @@ _PASSWORD = re.compile(r"[Pp]assword[^\n]*: *$")
 _SHELL = re.compile(r"[#$%>] ?$")
 _REFUSED = re.compile(r"Login incorrect|Permission denied|Authentication failure")
 # xl's own client locks a guest's console (/var/lock/xenconsole.5).
-_LOCKED = re.compile(r"lock.*xenconsole|xenconsole.*lock")
+_LOCKED = re.compile(r"Could not lock ")
 _CTRL_C, _QUIT = b"\x03", b"\x1c"
 _TRIES = 5
 
@@ -58,7 +58,7 @@ class Patience:
 
     `prompt`: until it shows anything to log in at; `agent`: until the agent says that it is there; both are asked
     for every `nudge`. `login`: between a user name or password and what comes of it; `lull`: within an answer;
-    `interrupt`: from Ctrl-C to the command's end.
+    `interrupt`: from Ctrl-C to the command's end; `settle`: for how long nothing follows a prompt.
     """
 
     prompt: float = 20.0
@@ -67,6 +67,7 @@ class Patience:
     agent: float = 10.0
     lull: float = 5.0
     interrupt: float = 5.0
+    settle: float = 0.4
 
 
 class ConsoleHost:
@@ -162,7 +163,7 @@ class ConsoleHost:
         try:
             # Enter makes getty repeat its prompt, a shell its own, and the agent say that it is there.
             prompts = (frames.READY, _LOGIN, _SHELL)
-            prompt = self._repeat(dialogue, frames.ENTER, prompts, self._patience.prompt).re
+            prompt = self._repeat(dialogue, frames.ENTER, prompts, self._patience.prompt, self._patience.settle).re
             if prompt is _LOGIN:
                 self._log_in(dialogue, host)
             if prompt is not frames.READY:
@@ -171,7 +172,8 @@ class ConsoleHost:
             user = self._ask_user(dialogue)
         except TimeoutError:
             raise NoLoginPrompt(
-                f"the console of {self.name} on {host} shows neither a login prompt nor a shell: {_last(dialogue)}",
+                f"the console of {self.name} on {host} shows neither a login prompt nor a shell: "
+                f"{self._shown(dialogue)}",
                 hint="a getty on hvc0 in the guest, console=hvc0 on its kernel's command line, and no program left "
                 "running on the console",
             ) from None
@@ -184,15 +186,19 @@ class ConsoleHost:
 
     def _log_in(self, dialogue: Dialogue, host: str) -> None:
         dialogue.say(self._login.user.encode() + frames.ENTER)
-        if dialogue.expect((_PASSWORD, _SHELL), self._patience.login).re is _SHELL:
+        if self._prompt(dialogue, _PASSWORD, _SHELL) is _SHELL:
             return
         dialogue.say((self._login.password or "").encode() + frames.ENTER)
-        if dialogue.expect((_REFUSED, _SHELL, _LOGIN), self._patience.login).re is not _SHELL:
+        if self._prompt(dialogue, _REFUSED, _SHELL, _LOGIN) is not _SHELL:
             raise LoginRefused(
-                f"{self.name} refuses the login of {self._login.user} on its console on {host}: {_last(dialogue)}",
+                f"{self.name} refuses the login of {self._login.user} on its console on {host}: "
+                f"{self._shown(dialogue)}",
                 hint="check the password, whether the account is locked (passwd -S), and that hvc0 is in the "
                 "guest's /etc/securetty where it has one",
             )
+
+    def _prompt(self, dialogue: Dialogue, *prompts: re.Pattern[str]) -> re.Pattern[str]:
+        return dialogue.expect(prompts, self._patience.login, self._patience.settle).re
 
     def _ask_user(self, dialogue: Dialogue) -> str:
         nonce = secrets.token_hex(8)
@@ -200,19 +206,25 @@ class ConsoleHost:
         return self._repeat(dialogue, frames.question(nonce), answers, self._patience.agent)[1]
 
     def _repeat(
-        self, dialogue: Dialogue, words: bytes, answers: Sequence[re.Pattern[str]], timeout: float
+        self,
+        dialogue: Dialogue,
+        words: bytes,
+        answers: Sequence[re.Pattern[str]],
+        timeout: float,
+        settle: float = 0.0,
     ) -> re.Match[str]:
         deadline = time.monotonic() + timeout
         while True:
             dialogue.say(words)
             try:
-                return dialogue.expect(answers, min(self._patience.nudge, max(0.1, deadline - time.monotonic())))
+                left = max(0.1, deadline - time.monotonic())
+                return dialogue.expect(answers, min(self._patience.nudge, left), settle)
             except TimeoutError:
                 if time.monotonic() >= deadline:
                     raise
 
     def _ended(self, dialogue: Dialogue, host: str) -> CannotObserve:
-        said = _last(dialogue)
+        said = self._shown(dialogue)
         if _LOCKED.search(said):
             return ConsoleBusy(
                 f"someone else has the console of {self.name} on {host}: {said}", hint="leave it with Ctrl-]"
@@ -223,6 +235,12 @@ class ConsoleHost:
         with suppress(EOFError, TimeoutError):
             dialogue.say(frames.LEAVE)
             dialogue.expect((_LOGIN, _SHELL), self._patience.login)
+
+    def _shown(self, dialogue: Dialogue) -> str:
+        """What the screen shows last, short; never the password, should it have been echoed."""
+        tail = dialogue.tail.replace(self._login.password, "********") if self._login.password else dialogue.tail
+        lines = [line.strip() for line in tail.splitlines() if line.strip()]
+        return repr(lines[-1][-160:]) if lines else "nothing"
 
     def _drop(self) -> None:
         if self._dialogue is not None:
@@ -289,9 +307,3 @@ class ConsoleHost:
                 return frames.read(dialogue.heard, nonce)
         self._drop()
         return None
-
-
-def _last(dialogue: Dialogue) -> str:
-    """What the screen shows last, short."""
-    lines = [line.strip() for line in dialogue.tail.splitlines() if line.strip()]
-    return repr(lines[-1][-160:]) if lines else "nothing"

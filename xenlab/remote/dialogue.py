@@ -79,14 +79,22 @@ class Dialogue:
             raise EOFError("it was closed from the other side")
         self._heard += data
 
-    def expect(self, patterns: Sequence[re.Pattern[str]], timeout: float) -> re.Match[str]:
-        """Wait until the tail fits one of the patterns, and return the match with the first that it fits."""
+    def expect(self, patterns: Sequence[re.Pattern[str]], timeout: float, settle: float = 0.0) -> re.Match[str]:
+        """Wait until the tail fits one of the patterns, and return the match with the first that it fits.
+
+        What is followed by more within `settle` seconds was not the end of the screen, and does not count.
+        """
         deadline = time.monotonic() + timeout
         while True:
-            for pattern in patterns:
-                if match := pattern.search(self.tail):
-                    return match
-            self._before(deadline)
+            match = next(filter(None, (pattern.search(self.tail) for pattern in patterns)), None)
+            if match is None:
+                self._before(deadline)
+                continue
+            quiet = min(deadline, time.monotonic() + settle)
+            try:
+                self._before(quiet)
+            except TimeoutError:
+                return match
 
     def hear_between(self, begin: bytes, end: re.Pattern[bytes], until: float, lull: float) -> None:
         """Wait for a mark and for what stands after it; where that stays away for `lull` seconds, return too."""

@@ -28,7 +28,7 @@ was=$(stty -g) && f=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
 trap 'rm -r "$f"; stty "$was"' EXIT
 trap 'exit 1' HUP TERM
 trap 'key=1' INT QUIT
-stty -echo icanon icrnl isig
+stty -echo -opost icanon icrnl isig
 run() {
     sum=$(printf %s "$sent" | base64 -d | tee "$f/command" | sha256sum)
     rm -f "$f/out" "$f/err"
