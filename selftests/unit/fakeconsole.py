@@ -86,6 +86,10 @@ class FakeGuest:
                 self._reader.shutdown(socket.SHUT_RDWR)
             self._reader = None
 
+    def press(self, key: bytes) -> None:
+        """A key on the console itself, whoever has it."""
+        os.write(self._master, key)
+
     def shown(self, words: str) -> bool:
         """Whether nobody has the console, and it shows this."""
         return self._reader is None and words in self._unread.decode(errors="replace")

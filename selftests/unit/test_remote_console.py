@@ -234,6 +234,15 @@ def test_what_runs_in_the_background_outlives_the_console(host: ConsoleHost, gue
     assert guest.logins == 2
 
 
+def test_a_background_program_that_holds_its_output_spoils_no_later_answer(host: ConsoleHost, guest: FakeGuest) -> None:
+    talk = "while [ ! -e go ]; do sleep 0.01; done; while [ ! -e stop ]; do echo late; : >talks; sleep 0.01; done"
+    assert script(host, f"{{ {talk}; }} & echo started").stdout == "started\n"
+    (guest.folder / "go").touch()
+    wait_for((guest.folder / "talks").exists, "the background program to talk", 5, 0.02)
+    assert script(host, "sleep 0.2; echo mine").stdout == "mine\n"
+    (guest.folder / "stop").touch()
+
+
 def test_a_console_that_fell_silent_is_left_for_a_new_one(host: ConsoleHost, guest: FakeGuest) -> None:
     host.run("true")
     guest.silent = True

@@ -1,5 +1,7 @@
 """Getting in on a console and out again: logins, shells that are found there, and consoles that cannot be had."""
 
+import functools
+import itertools
 import re
 import shutil
 import socket
@@ -85,6 +87,11 @@ def test_an_agent_left_by_a_run_that_died_is_used_and_then_ended(guest: FakeGues
     assert guest.logins == 2
 
 
+def pressed(guest: FakeGuest, times: Iterator[int]) -> bool:
+    guest.press(b"\x03\x1c")
+    return next(times) == 20
+
+
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
 def test_any_shell_will_do(tmp_path: Path, shell: str) -> None:
     if not (found := shutil.which(shell)):
@@ -97,6 +104,9 @@ def test_any_shell_will_do(tmp_path: Path, shell: str) -> None:
             with pytest.raises(errors.CommandTimedOut):
                 host.run("sh", "-c", "sleep 60; echo never", timeout=0.3)
             assert host.run("echo", "next").stdout == "next\n"
+            # As when the command had just ended by itself: at some time in between, the agent waits for a line.
+            wait_for(functools.partial(pressed, guest, itertools.count()), "the keys to be pressed", 5, 0.01)
+            assert host.run("echo", "still here").stdout == "still here\n"
         with ConsoleUser(guest, LOGIN) as host:
             assert host.run("sh", "-c", "exit 4").exit_code == 4
     finally:
