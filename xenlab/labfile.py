@@ -106,8 +106,9 @@ class GuestSpec(Reachable):
     """A guest of the lab.
 
     `config` is its xl.cfg on the share, `original_config` the one it had before, kept on its home host;
-    `home` is the host where it belongs, `ping_target` what it pings from inside. `root_device` and `swap`
-    are what the guest should have, when the lab prescribes it.
+    `home` is the host where it belongs, `ping_target` what it pings from inside. `root_device` and `swap` are
+    what the guest should have, when the lab prescribes it. With `login = "console"` it is logged in on by
+    `xl console`, as `user` with the password that `password_env` names.
     """
 
     config: RemotePath
@@ -116,6 +117,7 @@ class GuestSpec(Reachable):
     original_config: RemotePath | None = None
     root_device: Device | None = None
     swap: bool = False
+    login: Literal["ssh", "console"] = "ssh"
 
 
 class ShareSpec(Model):
@@ -179,6 +181,10 @@ class LabFile(Model):
             if one.address == other.address:
                 yield f"{key}.address: {other.address} is already that of {earlier}: each needs its own"
         for i, guest in enumerate(self.guests):
+            if guest.login == "console" and guest.password_env is None:
+                yield f'guests.{i}.password_env: must be given with login = "console": name what holds the password'
+            if guest.login == "console" and guest.key_file is not None:
+                yield f'guests.{i}.key_file: a console takes no key: leave it out with login = "console"'
             if guest.home not in (host.name for host in self.hosts):
                 yield f"guests.{i}.home: {guest.home!r} is not a host: allowed are {hosts}"
             if not PurePosixPath(guest.config).is_relative_to(self.share.mount_point):

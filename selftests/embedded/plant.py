@@ -84,7 +84,7 @@ def main() -> None:
             "causes": [diagnosis.cause for diagnosis in seen.causes],
             "silence": seen.continuity.longest_silence,
             "same_boot": bool(move.kept_its_boot()),
-            "same_connection": bool(watch.connection_lived()),
+            "same_connection": all(watch.connection_lived()),
             "pulse": pulse and asdict(pulse),
         }
     json.dump(result, sys.stdout)

@@ -37,6 +37,7 @@ class FakeRemote:
         self.name = name
         self.address = ADDRESSES[name]
         self.fingerprint = "SHA256:abc"
+        self.way_in = "over SSH, host key SHA256:abc"
         self.files: MutableMapping[str, str] = {} if files is None else files
         self.links: dict[str, str] = {}
         self.says: dict[tuple[str, ...], Answer | list[Answer]] = {}

@@ -24,7 +24,7 @@ DOWNWARD = (
 PURE = (
     *("xenlab/outcomes.py", "xenlab/errors.py", "xenlab/probes/continuity.py", "xenlab/probes/inside.py"),
     *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py"),
-    *("xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
+    *("xenlab/remote/frames.py", "xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
     *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),

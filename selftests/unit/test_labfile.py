@@ -200,6 +200,23 @@ def test_a_lab_made_by_hand_is_checked_too(file: Path) -> None:
     assert LabFile(name="x", share=lab.share, hosts=lab.hosts, guests=lab.guests).probes == ProbeSpec()
 
 
+def test_a_guest_by_its_console_needs_a_password_and_takes_no_key(file: Path) -> None:
+    target = 'ping_target = "google.com"'
+    by_console = f'{target}\nlogin = "console"'
+    assert problems(file, (target, by_console)) == [
+        'lab.toml: guests.1.password_env: must be given with login = "console": name what holds the password'
+    ]
+    with_both = f'{by_console}\npassword_env = "GUEST2_PASSWORD"\nkey_file = "keys/id"'
+    assert problems(file, (target, with_both)) == [
+        'lab.toml: guests.1.key_file: a console takes no key: leave it out with login = "console"'
+    ]
+    assert problems(file, (target, f'{target}\nlogin = "telnet"')) == [
+        "lab.toml: guests.1.login: \"telnet\" is not allowed: it must be 'ssh' or 'console'"
+    ]
+    file.write_text(GOOD.replace(target, f'{by_console}\npassword_env = "GUEST2_PASSWORD"'))
+    assert [guest.login for guest in load(file).guests] == ["ssh", "console"]
+
+
 def test_the_password_comes_from_the_environment(file: Path) -> None:
     from xenlab.remote.login import Login
 

@@ -41,6 +41,10 @@ class Door(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return paramiko.OPEN_SUCCEEDED
 
+    def check_channel_pty_request(self, channel: paramiko.Channel, *size: object) -> bool:
+        self.server.terminals += 1
+        return True
+
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self.server.commands.append(command.decode())
         if self.server.dies_on and self.server.dies_on in command.decode():
@@ -87,6 +91,7 @@ class Sshd:
         self.host_key = paramiko.ECDSAKey.generate()
         self.user_key = paramiko.ECDSAKey.generate()
         self.commands: list[str] = []
+        self.terminals = 0
         self.dies_on: str | None = None
         self.transports: list[paramiko.Transport] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -309,6 +314,19 @@ def test_the_pinned_connection_never_reconnects(host: RemoteHost, sshd: Sshd, re
     assert not pinned.alive
     assert len(sshd.transports) == 2
     pinned.close()
+
+
+def test_a_program_on_a_terminal(host: RemoteHost, sshd: Sshd, records: Records) -> None:
+    assert host.run("true").ok
+    sshd.drop()
+    with contextlib.closing(host.terminal("sh", "-c", 'read -r line; echo "heard $line"')) as terminal:
+        terminal.settimeout(5)
+        terminal.sendall(b"a word\n")
+        assert terminal.recv(100) == b"heard a word\n"
+        assert terminal.recv(100) == b""
+    assert (sshd.terminals, len(sshd.transports), len(records)) == (1, 2, 1)
+    assert sshd.commands[-1].startswith("PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 sh -c")
+    assert host.way_in == f"over SSH, host key {sshd.host_key.fingerprint}"
 
 
 def test_files(host: RemoteHost, tmp_path: Path, records: Records) -> None:

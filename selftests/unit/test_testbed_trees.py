@@ -1,6 +1,8 @@
 """What is put on the embedded machines' disks, the guests' move onto the share, and the faults to plant."""
 
 import ast
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from xenlab.errors import UsageError
 from xenlab.testbed.faults import fault_named, faults
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
-from xenlab.testbed.plan import GUESTS, HOME, HOSTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
+from xenlab.testbed.plan import GUEST_PASSWORD, GUESTS, HOME, HOSTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
 from xenlab.testbed.provision import shared_paths
 from xenlab.testbed.trees import dom0_overlay, guest_overlay, original_config
@@ -162,6 +164,21 @@ def test_a_guest_tree(guest: GuestPlan, tmp_path: Path) -> None:
         assert script in files["/etc/inittab"]
     assert f"ip address add {guest.address}/24 dev eth0" in files["/etc/init.d/start"]
     assert "/root/.ssh/id_ed25519" not in files, "no guest can log in on the others"
+
+
+def test_root_of_a_guest_has_a_password_for_the_console_alone(tmp_path: Path) -> None:
+    infos, files = members(guest_overlay(GUESTS[0], KEYS, None, None), tmp_path)
+    assert infos["/etc/shadow"].mode == 0o600
+    user, hashed, *ageing = files["/etc/shadow"].strip().split(":")
+    _, method, salt, _ = hashed.split("$")
+    assert (user, method, len(ageing)) == ("root", "6", 7)
+    assert "PasswordAuthentication no\n" in files["/etc/ssh/sshd_config.d/xenlab.conf"]
+    for host in HOSTS:
+        assert "/etc/shadow" not in dom0_overlay(host, profile_named("modern"), KEYS)._entries
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("openssl, which can hash the password again, is not installed")
+    argv = [openssl, "passwd", "-6", "-salt", salt, GUEST_PASSWORD]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip() == hashed
 
 
 # Faults

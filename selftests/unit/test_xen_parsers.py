@@ -224,6 +224,7 @@ def test_command_lines() -> None:
     assert xl.create("/mnt/g.cfg") == ("xl", "create", "/mnt/g.cfg")
     assert xl.create("/mnt/g.cfg", dryrun=True) == ("xl", "create", "--dryrun", "/mnt/g.cfg")
     assert xl.shutdown("guest1") == ("xl", "shutdown", "-w", "guest1")
+    assert xl.console("guest1") == ("xl", "console", "guest1")
     assert xl.pause("guest1") == ("xl", "pause", "guest1")
     assert xl.unpause("guest1") == ("xl", "unpause", "guest1")
 

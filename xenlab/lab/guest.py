@@ -14,7 +14,7 @@ from xenlab.outcomes import Finding
 from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands, facts
 from xenlab.remote.errors import HostUnreachable
-from xenlab.remote.host import RemoteHost
+from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import xl
 from xenlab.xen.faults import GuestDidNotSuspend
@@ -29,7 +29,7 @@ class Guest:
     """One domU of the lab; `home` is the host where it belongs."""
 
     def __init__(
-        self, spec: GuestSpec, remote: RemoteHost, hosts: HostPair, share: NfsShare, timeouts: TimeoutSpec
+        self, spec: GuestSpec, remote: Machine, hosts: HostPair, share: NfsShare, timeouts: TimeoutSpec
     ) -> None:
         self.spec = spec
         self.name = spec.name
@@ -138,16 +138,16 @@ class Guest:
         )
 
     def answers(self) -> Finding:
-        """A login over SSH works, the host key verified."""
+        """A login works: over SSH, with the host key verified, or on the console."""
         try:
             self._await_login()
         except HostUnreachable as late:
-            return Finding("login", False, f"a login on {self.address}", late.message, late.hint, guest=self.name)
+            return Finding("login", False, f"a login on {self.name}", late.message, late.hint, guest=self.name)
         return Finding(
             "login",
             True,
-            expected=f"a login on {self.address}",
-            actual=f"logged in, host key {self.remote.fingerprint}",
+            expected=f"a login on {self.name}",
+            actual=f"logged in {self.remote.way_in}",
             guest=self.name,
         )
 
@@ -171,6 +171,8 @@ class Guest:
 
     def shows_login_prompt(self) -> Finding:
         """Its console, asked through xl, shows a login prompt."""
+        if self.spec.login == "console":
+            self.remote.close()  # logged in, it shows a shell
         host = self.host
         text = host.remote.run(*xl.console_glance(self.name, CONSOLE_SECONDS)).stdout
         return Finding(

@@ -8,7 +8,7 @@ from xenlab.errors import CannotObserve, LabFault
 from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
 from xenlab.remote import commands, facts
-from xenlab.remote.host import RemoteHost
+from xenlab.remote.machine import Machine
 
 NONCE_FILE = "/root/.xenlab-nonce"
 
@@ -16,7 +16,7 @@ NONCE_FILE = "/root/.xenlab-nonce"
 class Inside:
     """The view from inside one guest."""
 
-    def __init__(self, spec: GuestSpec, remote: RemoteHost) -> None:
+    def __init__(self, spec: GuestSpec, remote: Machine) -> None:
         self.spec = spec
         self.remote = remote
 

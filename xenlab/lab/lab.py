@@ -15,8 +15,12 @@ from xenlab.lab.share import NfsShare
 from xenlab.labfile import GuestSpec, HostSpec, LabFile
 from xenlab.outcomes import LabInfo
 from xenlab.remote.connection import Sink
+from xenlab.remote.console import Console, ConsoleHost
+from xenlab.remote.errors import NoConsole
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
+from xenlab.remote.machine import Machine
+from xenlab.xen import xl
 
 
 class Lab:
@@ -75,5 +79,18 @@ class Lab:
 
     def _guest(self, spec: GuestSpec) -> Guest:
         # A booting guest is silent: ask often rather than long.
-        limits = Limits(connect=5.0)
-        return Guest(spec, self._remote(spec, limits), self.hosts, self.share, self.spec.timeouts)
+        remote = self._by_console(spec) if spec.login == "console" else self._remote(spec, Limits(connect=5.0))
+        return Guest(spec, remote, self.hosts, self.share, self.spec.timeouts)
+
+    def _by_console(self, spec: GuestSpec) -> Machine:
+        def dial() -> Console:
+            for host in self.hosts:
+                row = host.domain(spec.name)
+                if row is not None and row.alive:
+                    return Console(host.name, host.remote.terminal(*xl.console(spec.name)))
+            raise NoConsole(f"{spec.name} runs on no host: there is no console of it", hint="xl list on both hosts")
+
+        bound = self.spec.timeouts.command_seconds
+        remote = ConsoleHost(spec.name, Login.of(spec, self._environ), dial, self._sink, timeout=bound)
+        self._open.callback(remote.close)
+        return remote

@@ -1,4 +1,7 @@
-"""Watching a guest while it moves: pings from outside and inside, one SSH connection, a running write."""
+"""Watching a guest while it moves: pings from outside and inside, one SSH connection, a running write.
+
+A guest that is reached by its console has no such connection; then nothing is said of it.
+"""
 
 import time
 from collections.abc import Iterator
@@ -111,10 +114,8 @@ class Watch:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Have every probe prove that it works, then run them around the body, and settle on both sides."""
-        remote = self.guest.remote
         self._uptime_before = self.guest.inside.uptime
-        with closing(remote.pinned_connection()) as connection, self._outside:
-            echo = connection.echo(ECHO_SECONDS)
+        with self._echoing() as echo, self._outside:
             within = self._within = self._start_within()
             try:
                 self._await_first_replies(echo)
@@ -125,7 +126,8 @@ class Watch:
                 with suppress(CannotObserve, LabFault):
                     self._window = (before, self._inside_sequence())
                 self._settle()
-                self._echoed = echo.finish(_ECHO_PATIENCE_SECONDS)
+                if echo:
+                    self._echoed = echo.finish(_ECHO_PATIENCE_SECONDS)
             finally:
                 self._stop_within(within)
 
@@ -160,10 +162,15 @@ class Watch:
             return feel(parse_heartbeat(self._ran_within().heartbeat_text), HEARTBEAT_MS / 1000)
         return None
 
-    def connection_lived(self) -> Finding:
-        """The TCP connection opened before the move carried every byte there and back, never reconnected."""
+    def connection_lived(self) -> tuple[Finding, ...]:
+        """The TCP connection opened before the move carried every byte there and back, never reconnected.
+
+        Nothing where the guest is reached by its console.
+        """
+        if self.guest.spec.login == "console":
+            return ()
         echoed = self._echoed
-        return Finding(
+        lived = Finding(
             "same-connection",
             echoed is not None and echoed.whole,
             expected="every byte sent over the TCP connection from before the move comes back on it",
@@ -171,6 +178,7 @@ class Watch:
             hint="the guest lost its network state: its address or MAC changed, or it rebooted",
             guest=self.guest.name,
         )
+        return (lived,)
 
     def uptime_went_on(self, move: Migration) -> Finding:
         """The guest's uptime is no less than before plus the time it was seen running."""
@@ -211,6 +219,15 @@ class Watch:
             }
         )
 
+    @contextmanager
+    def _echoing(self) -> Iterator[Echo | None]:
+        connection = self.guest.remote.pinned_connection()
+        if connection is None:
+            yield None
+            return
+        with closing(connection):
+            yield connection.echo(ECHO_SECONDS)
+
     def _start_within(self) -> _Inside:
         remote, interval = self.guest.remote, self._probes.inside_interval_ms
         argvs = (
@@ -233,7 +250,7 @@ class Watch:
             raise CannotObserve(f"{self.guest.name} was not watched")
         return self._within
 
-    def _await_first_replies(self, echo: Echo) -> None:
+    def _await_first_replies(self, echo: Echo | None) -> None:
         self._outside.wait_for_replies(5, _FIRST_REPLIES_SECONDS)
 
         def inside_replies() -> bool:
@@ -242,7 +259,7 @@ class Watch:
 
         target = self.guest.spec.ping_target
         wait_for(inside_replies, f"a reply to {self.guest.name}'s own ping of {target}", _FIRST_REPLIES_SECONDS)
-        if not echo.wait_for_more(_FIRST_REPLIES_SECONDS):
+        if echo and not echo.wait_for_more(_FIRST_REPLIES_SECONDS):
             raise CannotObserve(f"{self.guest.name} sends nothing back over an SSH connection")
 
     def _inside_sequence(self) -> int:

@@ -1,1 +1,1 @@
-"""Hosts and guests over SSH: verified host keys, bounded commands, everything recorded."""
+"""Hosts and guests over SSH, or a console: verified host keys, bounded commands, everything recorded."""

@@ -4,10 +4,10 @@ The original trusts any host key, hangs on much stderr, has no time limit and se
 the connection broke. This one keeps only its place in testinfra: all traffic goes through `SshConnection`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import paramiko
 import testinfra.backend.base
@@ -16,6 +16,8 @@ import testinfra.backend.paramiko
 from xenlab.remote.connection import Ended, Sink, SshConnection, text
 from xenlab.remote.errors import ConnectionLost
 from xenlab.remote.login import Limits, Login
+
+T = TypeVar("T")
 
 
 class HardenedParamikoBackend(testinfra.backend.paramiko.ParamikoBackend):  # type: ignore[misc]  # testinfra is untyped
@@ -71,14 +73,20 @@ class HardenedParamikoBackend(testinfra.backend.paramiko.ParamikoBackend):  # ty
         :raises CommandTimedOut: it did not end in `timeout` seconds.
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
         """
+        return self._once(lambda connection: connection.execute(argv, timeout=timeout, stdin=stdin, shown=shown))
+
+    def terminal(self, argv: Sequence[str]) -> paramiko.Channel:
+        """Start a program on a terminal; a dead connection is opened anew, as in `execute`."""
+        return self._once(lambda connection: connection.terminal(argv))
+
+    def _once(self, use: Callable[[SshConnection], T]) -> T:
         connection = self.connection()
         try:
-            return connection.execute(argv, timeout=timeout, stdin=stdin, shown=shown)
+            return use(connection)
         except ConnectionLost as lost:
             if lost.sent:
                 raise
-        connection = self.connection(instead_of=connection)
-        return connection.execute(argv, timeout=timeout, stdin=stdin, shown=shown)
+        return use(self.connection(instead_of=connection))
 
     def close(self) -> None:
         """Close every connection; the next command would open one again."""

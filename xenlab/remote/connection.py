@@ -118,6 +118,19 @@ class SshConnection:
             raise ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False) from death
         return Echo(channel, interval, record)
 
+    def terminal(self, argv: Sequence[str]) -> paramiko.Channel:
+        """Start a program on a terminal of its own; it ends when the channel, which is the caller's, is closed.
+
+        :raises ConnectionLost: the connection is dead.
+        """
+        channel = self._open_channel()
+        try:
+            channel.get_pty()
+            channel.exec_command(f"{SURROUNDINGS} {shlex.join(argv)}".encode())
+        except (paramiko.SSHException, EOFError, OSError) as death:
+            raise ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False) from death
+        return channel
+
     def _how_to_bound(self) -> str:
         probe = self._converse(HOW_TO_BOUND, "timeout", self._limits.channel, None, lambda _: None)
         words = probe.stdout.decode().strip()

@@ -7,7 +7,7 @@ from xenlab.errors import CannotObserve, LabFault
 
 
 class HostUnreachable(CannotObserve):
-    """No SSH connection could be made: no route, closed port, silence, or not an SSH server."""
+    """No way in: no route, closed port, silence, or not an SSH server."""
 
 
 class ConnectionLost(HostUnreachable):
@@ -16,6 +16,18 @@ class ConnectionLost(HostUnreachable):
     def __init__(self, message: str, *, hint: str = "", sent: bool) -> None:
         super().__init__(message, hint=hint)
         self.sent = sent
+
+
+class NoConsole(HostUnreachable):
+    """`xl console` cannot be opened, or has ended: the guest is not on that host."""
+
+
+class NoLoginPrompt(HostUnreachable):
+    """A console shows nothing that one could log in at: the guest boots or hangs, or a program runs there."""
+
+
+class ConsoleBusy(CannotObserve):
+    """Someone else has the console, or is logged in on it."""
 
 
 class HostKeyUnknown(CannotObserve):

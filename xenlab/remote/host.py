@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+import paramiko
 import testinfra.host
 
-from xenlab.errors import CannotObserve
 from xenlab.remote.backend import HardenedParamikoBackend
 from xenlab.remote.connection import Sink, SshConnection, told
-from xenlab.remote.errors import HostUnreachable, LoginRefused, RemoteCommandFailed
+from xenlab.remote.errors import RemoteCommandFailed
 from xenlab.remote.login import Limits, Login
+from xenlab.remote.machine import await_login
 from xenlab.remote.result import CommandResult
-from xenlab.remote.waiting import NotInTime, wait_for
 
 WRITE_FILE = 'umask 077; cat >"$1" && chmod "$2" "$1"'
 
@@ -47,6 +47,18 @@ class RemoteHost:
         :raises HostUnreachable: and its siblings: a connection is opened when there is none.
         """
         return self._backend.connection().fingerprint
+
+    @property
+    def way_in(self) -> str:
+        """How one is logged in; see `fingerprint`."""
+        return f"over SSH, host key {self.fingerprint}"
+
+    def terminal(self, *argv: str) -> paramiko.Channel:
+        """Start a program on a terminal of its own, unbounded and unrecorded, until the channel is closed.
+
+        :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
+        """
+        return self._backend.terminal(argv)
 
     def run(self, *argv: str, timeout: float | None = None, stdin: str | None = None) -> CommandResult:
         """Run a program with these arguments, each quoted for the remote shell; `timeout` in seconds.
@@ -94,35 +106,12 @@ class RemoteHost:
     def wait_until_reachable(self, timeout: float, word: str = "") -> None:
         """Wait until a login succeeds; `word` says what it is waited for ("guest1 to boot").
 
-        An unknown or wrong host key and a refused root login will not mend themselves, so they end the wait.
-        Other users are refused for a while during a boot (pam_nologin).
+        An unknown or wrong host key will not mend itself either.
 
         :raises HostUnreachable: no login within about `timeout` seconds; tells the last reason.
-        :raises HostKeyUnknown, HostKeyMismatch, LoginRefused, IncompatiblePeer: at once.
+        :raises HostKeyUnknown, HostKeyMismatch, LoginRefused, IncompatiblePeer: at once, as `await_login` says.
         """
-        last: CannotObserve | None = None
-
-        def logs_in() -> bool:
-            nonlocal last
-            try:
-                self._backend.connection()
-            except HostUnreachable as silent:
-                last = silent
-                return False
-            except LoginRefused as refused:
-                if self._login.user == "root":
-                    raise
-                last = refused
-                return False
-            return True
-
-        awaited = word or f"an SSH login on {self.name}"
-        try:
-            wait_for(logs_in, awaited, timeout, 1.0)
-        except NotInTime as late:
-            if last is None:
-                raise
-            raise HostUnreachable(f"{late.message}: {last.message}", hint=last.hint) from last
+        await_login(self._backend.connection, self._login.user, word or f"an SSH login on {self.name}", timeout)
 
     def close(self) -> None:
         """Close the connection; a later command opens a new one. Pinned connections are not touched."""

@@ -10,6 +10,8 @@ OUTSIDE = "10.1.1.1"
 BRIDGE = "xenbr0"
 EXPORT = "/srv/private"
 MOUNT_POINT = "/mnt/private"
+# Root's, on the guests' consoles alone: the lab's network has no way out, and sshd takes keys only.
+GUEST_PASSWORD = "xenlab"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)

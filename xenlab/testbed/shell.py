@@ -6,6 +6,7 @@ from xenlab.errors import UsageError
 from xenlab.lab.lab import Lab
 from xenlab.labfile import GuestSpec, HostSpec, LabFile
 from xenlab.testbed.provision import no_record
+from xenlab.xen import xl
 
 
 def ssh(spec: LabFile, machine: str, command: Sequence[str]) -> list[str]:
@@ -29,5 +30,5 @@ def console(spec: LabFile, guest: str) -> list[str]:
 
     with Lab(spec, no_record) as lab:
         host = lab.guest(guest).host.name
-    line = ssh(spec, host, ["xl", "console", guest])
+    line = ssh(spec, host, xl.console(guest))
     return [line[0], "-t", *line[1:]]

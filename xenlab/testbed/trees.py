@@ -61,6 +61,7 @@ DefaultDeviceTimeoutSec=600
 
 _SSHD = """\
 PermitRootLogin yes
+PasswordAuthentication no
 UseDNS no
 UsePAM no
 """
@@ -101,6 +102,7 @@ def guest_overlay(guest: GuestPlan, keys: LabKeys, kernel: bytes | None, initrd:
     """Everything that makes a Debian tree the guest; a pygrub guest carries its own kernel."""
     tree = Overlay()
     _common(tree, guest.name, keys)
+    tree.file("/etc/shadow", _GUEST_SHADOW, 0o600)
     tree.file("/etc/inittab", _INITTAB)
     tree.file("/etc/init.d/start", _GUEST_START.format(address=f"{guest.address}/{NETWORK_PREFIX}"), 0o755)
     tree.file("/etc/init.d/stop", _GUEST_STOP, 0o755)
@@ -111,6 +113,12 @@ def guest_overlay(guest: GuestPlan, keys: LabKeys, kernel: bytes | None, initrd:
         tree.file("/boot/grub/grub.cfg", GRUB)
     return tree
 
+
+# GUEST_PASSWORD for its console, hashed by: openssl passwd -6 -salt xenlab xenlab (crypt(5), shadow(5)).
+_GUEST_SHADOW = (
+    "root:$6$xenlab$iECUxAtA4dI7YGMjspjqHSZovXa0ZBcqOFOHd4yOPNw4ixXKuVKPv3hqTxjgUtT0.eadZARGeKlzRfeDwHh9V."
+    "::0:99999:7:::\n"
+)
 
 # sysvinit with two scripts of its own, since every fork costs 40 ms in an emulated host (inittab(5)).
 _INITTAB = """\

@@ -75,6 +75,11 @@ def migrate(name: str, target: str, ssh: tuple[str, ...] | None = None) -> Argv:
     return ("xl", "migrate", *(("-s", shlex.join(ssh)) if ssh else ()), _domain(name), target)
 
 
+def console(name: str) -> Argv:
+    """`xl console NAME`: needs a terminal, and ends when the domain leaves this host."""
+    return ("xl", "console", _domain(name))
+
+
 # Enter makes getty repeat its prompt; the pipe stays open so long that the answer can come. Without a
 # terminal, which script(1) lends it, xl console passes nothing on.
 _CONSOLE_GLANCE = """

@@ -1,0 +1,284 @@
+"""Guests reached by their console: a real shell on a real terminal behind a small login, and all that disturbs it."""
+
+import hashlib
+import itertools
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakeconsole import HASTY, LOGIN, PATIENCE, FakeGuest
+
+from xenlab.errors import CannotObserve
+from xenlab.remote import commands, errors, facts, frames
+from xenlab.remote.console import ConsoleHost
+from xenlab.remote.machine import Machine
+from xenlab.remote.record import CommandRecord
+from xenlab.remote.result import CommandResult
+from xenlab.remote.waiting import wait_for
+
+KERNEL = b"[   12.345678] EXT4-fs error (device xvda1): ext4_lookup\r\n"
+WALL = b"\r\nBroadcast message from root:\r\nthe system goes down\r\n"
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Iterator[FakeGuest]:
+    fake = FakeGuest(tmp_path)
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def records() -> list[CommandRecord]:
+    return []
+
+
+@pytest.fixture
+def host(guest: FakeGuest, records: list[CommandRecord]) -> Iterator[ConsoleHost]:
+    remote = ConsoleHost("guest1", LOGIN, guest.dial, records.append, timeout=10, patience=PATIENCE)
+    yield remote
+    remote.close()
+
+
+def script(host: ConsoleHost, text: str, *args: str, timeout: float | None = None) -> CommandResult:
+    return host.run("sh", "-c", text, "sh", *args, timeout=timeout)
+
+
+def counted(guest: FakeGuest) -> int:
+    return len((guest.folder / "count").read_text().splitlines())
+
+
+# What a command gives
+
+
+def test_a_command_is_run_and_recorded_as_over_ssh(host: ConsoleHost, records: list[CommandRecord]) -> None:
+    remote: Machine = host
+    result = remote.run("sh", "-c", "echo out; echo err >&2; exit 3")
+    assert (result.exit_code, result.stdout, result.stderr, result.host) == (3, "out\n", "err\n", "guest1")
+    assert remote.pinned_connection() is None
+    (record,) = records
+    assert record.command == result.command == "sh -c 'echo out; echo err >&2; exit 3'"
+    assert (record.exit_code, record.stdout, record.stderr, record.timed_out) == (3, "out\n", "err\n", False)
+    assert remote.way_in == "on its console on baye"
+
+
+def test_arguments_arrive_as_they_were_given(host: ConsoleHost) -> None:
+    awkward = [
+        "a b",
+        "$HOME",
+        "`id`",
+        "'",
+        '"',
+        "*",
+        ";true",
+        "",
+        "a\nb",
+        "Füße",
+        "-n",
+        "\\",
+        "\t\x03\x04\x1d\x11",
+        "!!",
+    ]
+    assert host.run("printf", "%s|", *awkward).stdout == "".join(f"{word}|" for word in awkward)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 57, 58, 1000])
+def test_output_is_told_to_the_byte(host: ConsoleHost, count: int) -> None:
+    result = script(host, f"printf %{count}s '' ; printf %{count}s '' | tr ' ' x >&2")
+    assert (result.stdout, result.stderr) == (" " * count, "x" * count)
+
+
+def test_line_ends_stay_as_they_are(host: ConsoleHost) -> None:
+    assert script(host, r"printf 'a\r\nb\nc\r'").stdout == "a\r\nb\nc\r"
+    assert script(host, r"printf 'caf\351\000'").stdout == "caf\N{REPLACEMENT CHARACTER}\0"
+
+
+def test_a_megabyte_comes_whole(host: ConsoleHost) -> None:
+    result = script(host, "yes 0123456789 | head -c 1048576; yes no | head -c 300000 >&2", timeout=60)
+    assert result.stdout == ("0123456789\n" * 100_000)[: 1 << 20]
+    assert result.stderr == "no\n" * 100_000
+
+
+def test_a_command_longer_than_a_terminals_line_arrives(host: ConsoleHost) -> None:
+    word = "".join(f"{number:06d}" for number in range(10_000))
+    assert host.run("printf", "%s", word).stdout == word
+
+
+def test_surroundings_are_those_of_ssh(host: ConsoleHost) -> None:
+    assert script(host, 'echo "$LC_ALL ${PATH##*:}"; cat').stdout == "C.UTF-8 /sbin\n"
+    assert script(host, "kill -9 $$").exit_code == 137
+
+
+def test_output_that_looks_like_ours_is_output(host: ConsoleHost) -> None:
+    lines = [
+        "xenlab-agent 1",
+        "login: ",
+        "Password: ",
+        "root@guest1:~# ",
+        "<0123456789abcdef",
+        "0",
+        "==",
+        "=",
+        ".",
+        "?",
+    ]
+    words = "\n".join([*lines, f">0123456789abcdef {'0' * 64}", "xenlab-agent 1"])
+    assert script(host, 'printf %s "$1"; printf %s "$1" >&2; printf %s "$1" >/dev/tty', words).stdout == words
+    assert host.run("echo", "next").stdout == "next\n"
+
+
+# What disturbs it
+
+
+@pytest.mark.parametrize(("noise", "every"), [(KERNEL, 3), (WALL, 30)], ids=["kernel", "wall"])
+def test_messages_in_the_middle_of_an_answer_are_no_part_of_it(
+    host: ConsoleHost, guest: FakeGuest, noise: bytes, every: int
+) -> None:
+    host.run("true")
+    moments = itertools.count()
+
+    def noisy(data: bytes) -> bytes:
+        half = len(data) // 2 if next(moments) % every == 2 else 0
+        return data[:half] + (noise if half else b"") + data[half:]
+
+    guest.heard = noisy
+    result = script(host, 'echo run >>count; yes "$1" | head -c 20000; echo no >&2', "a line")
+    guest.heard = bytes
+    assert (result.stdout, result.stderr) == (("a line\n" * 3000)[:20000], "no\n")
+    assert counted(guest) == 1
+
+
+def test_a_garbled_answer_is_asked_for_again_and_the_command_is_not_run_again(
+    host: ConsoleHost, guest: FakeGuest
+) -> None:
+    host.run("true")
+    seen = []
+
+    def once(data: bytes) -> bytes:
+        seen.append(data)
+        return data.replace(b"MDEy", b"MDEz", 1) if len(seen) < 3 else data
+
+    guest.heard = once
+    assert script(host, "echo run >>count; echo 0123456789").stdout == "0123456789\n"
+    assert counted(guest) == 1
+
+
+@pytest.mark.parametrize("change", [(b"MDEy", b"MDEz"), (b"\n>", b"\n|"), (b"\n<", b"\n|")])
+def test_what_stays_garbled_is_never_an_answer(
+    host: ConsoleHost, guest: FakeGuest, records: list[CommandRecord], change: tuple[bytes, bytes]
+) -> None:
+    host.run("true")
+    guest.heard = lambda data: data.replace(*change)
+    with pytest.raises(CannotObserve, match=r"garbled, 5 times|did not end within"):
+        script(host, "echo run >>count; echo 0123456789", timeout=3)
+    guest.heard = bytes
+    assert records[-1].exit_code is None
+    assert counted(guest) == 1
+    assert host.run("echo", "next").stdout == "next\n"
+
+
+def test_a_command_that_arrives_mangled_is_not_run_but_sent_again(host: ConsoleHost, guest: FakeGuest) -> None:
+    host.run("true")
+    typed = []
+
+    def once(data: bytes) -> bytes:
+        typed.append(data)
+        return re.sub(rb"\+(.)", b"+x", data, count=1) if sum(b"+" in each for each in typed) == 1 else data
+
+    guest.typed = once
+    assert script(host, "echo run >>count; echo done").stdout == "done\n"
+    assert counted(guest) == 1
+    guest.typed = lambda data: re.sub(rb"\+(.)", b"+x", data)
+    with pytest.raises(CannotObserve, match="garbled"):
+        host.run("true")
+
+
+# Where it ends
+
+
+def test_a_console_that_ends_in_a_command_is_told_and_the_next_command_finds_it_again(
+    host: ConsoleHost, guest: FakeGuest, records: list[CommandRecord]
+) -> None:
+    started, go = guest.folder / "started", guest.folder / "go"
+
+    def move() -> None:
+        wait_for(started.exists, "the command to run", 5, 0.02)
+        guest.hang_up()
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    with pytest.raises(errors.ConnectionLost, match="the console ended during") as lost:
+        script(host, "echo run >>count; : >started; while [ ! -e go ]; do sleep 0.02; done")
+    mover.join()
+    assert lost.value.sent
+    assert (records[-1].exit_code, records[-1].timed_out) == (None, False)
+    go.touch()
+    assert host.run("echo", "again").stdout == "again\n"
+    assert (guest.dialled, guest.logins, counted(guest)) == (2, 1, 1)
+
+
+def test_what_runs_in_the_background_outlives_the_console(host: ConsoleHost, guest: FakeGuest) -> None:
+    log = guest.folder / "log"
+    pid = facts.process_id(host.run(*commands.start_writer(str(log), 20)).check().stdout)
+    guest.hang_up()
+    lines = len(log.read_text().splitlines())
+    wait_for(lambda: len(log.read_text().splitlines()) > lines + 3, "the writer to go on", 5, 0.02)
+    host.run("true")
+    host.close()
+    host.wait_until_reachable(5)
+    written = facts.written(host.run(*commands.stop_writer(pid, str(log))).check().stdout)
+    assert written.is_unbroken
+    assert len(written.numbers) > lines + 3
+    assert guest.logins == 2
+
+
+def test_a_background_program_that_holds_its_output_spoils_no_later_answer(host: ConsoleHost, guest: FakeGuest) -> None:
+    talk = "while [ ! -e go ]; do sleep 0.01; done; while [ ! -e stop ]; do echo late; : >talks; sleep 0.01; done"
+    assert script(host, f"{{ {talk}; }} & echo started").stdout == "started\n"
+    (guest.folder / "go").touch()
+    wait_for((guest.folder / "talks").exists, "the background program to talk", 5, 0.02)
+    assert script(host, "sleep 0.2; echo mine").stdout == "mine\n"
+    (guest.folder / "stop").touch()
+
+
+def test_a_console_that_fell_silent_is_left_for_a_new_one(host: ConsoleHost, guest: FakeGuest) -> None:
+    host.run("true")
+    guest.silent = True
+    assert host.run("echo", "there").stdout == "there\n"
+    assert guest.dialled == 2
+
+
+def test_a_timeout_is_bounded_and_recorded_and_leaves_the_console_usable(
+    host: ConsoleHost, guest: FakeGuest, records: list[CommandRecord]
+) -> None:
+    host.run("true")
+    begun = time.monotonic()
+    with pytest.raises(errors.CommandTimedOut, match=r"guest1: `sh -c .* did not end within 0.3 s"):
+        script(host, "echo first; sleep 60; echo never", timeout=0.3)
+    assert time.monotonic() - begun < 5
+    assert (records[-1].exit_code, records[-1].timed_out, records[-1].stdout) == (None, True, "first\n")
+    assert host.run("echo", "next").stdout == "next\n"
+    assert guest.dialled == 1
+
+
+def test_a_command_that_does_not_heed_ctrl_c_costs_the_console(guest: FakeGuest, records: list[CommandRecord]) -> None:
+    host = ConsoleHost("guest1", LOGIN, guest.dial, records.append, patience=HASTY)
+    with pytest.raises(errors.CommandTimedOut):
+        script(host, "trap '' INT QUIT; while [ ! -e go ]; do sleep 0.02; done", timeout=0.3)
+    with pytest.raises(errors.NoLoginPrompt, match="neither a login prompt nor a shell"):
+        host.run("true")
+    (guest.folder / "go").touch()
+    host.wait_until_reachable(5)
+    assert host.run("echo", "next").stdout == "next\n"
+    assert guest.logins == 1
+
+
+def test_an_answer_that_could_not_be_written_down_whole_is_none() -> None:
+    def told(text: str) -> bytes:
+        return f"<n\r\n{text}\r\n>n {hashlib.sha256(text.encode()).hexdigest()}\r\n".encode()
+
+    assert frames.read(told("0\nb2s=\n==\n=\n"), "n") == frames.Answer(0, b"ok", b"")
+    assert frames.read(told("0\nb2s=\n"), "n") is None
+    assert frames.read(told("0\nb2s=\n==\n=\n")[:-10], "n") is None

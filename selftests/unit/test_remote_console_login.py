@@ -1,0 +1,192 @@
+"""Getting in on a console and out again: logins, shells that are found there, and consoles that cannot be had."""
+
+import functools
+import itertools
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakeconsole import GETTY, HASTY, LOGIN, PASSWORD, PATIENCE, USER, ConsoleUser, FakeGuest
+
+from xenlab.remote import errors
+from xenlab.remote.console import Console, ConsoleHost
+from xenlab.remote.machine import await_login
+from xenlab.remote.record import CommandRecord
+from xenlab.remote.waiting import wait_for
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Iterator[FakeGuest]:
+    fake = FakeGuest(tmp_path)
+    yield fake
+    fake.stop()
+
+
+def test_a_wrong_password_is_refused_and_no_password_is_told(guest: FakeGuest) -> None:
+    records: list[CommandRecord] = []
+    wrong = replace(LOGIN, password="battery staple")
+    host = ConsoleHost("guest1", wrong, guest.dial, records.append, patience=PATIENCE)
+    with pytest.raises(errors.LoginRefused, match=r"refuses the login of .* on its console on baye") as refusal:
+        host.run("true")
+    assert "battery" not in f"{refusal.value} {host!r} {records}"
+    host = ConsoleHost("guest1", LOGIN, guest.dial, records.append, patience=PATIENCE)
+    assert host.run("true").ok
+    assert PASSWORD not in f"{host!r} {records}"
+    host.close()
+
+
+def test_a_password_that_is_echoed_is_not_told_either(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, GETTY.replace("stty -echo", "true").replace("Login incorrect", "$word is no password"))
+    wrong = replace(LOGIN, password="battery staple")
+    host = ConsoleHost("guest1", wrong, guest.dial, lambda _: None, patience=PATIENCE)
+    try:
+        with pytest.raises(errors.LoginRefused) as refusal:
+            host.run("true")
+    finally:
+        guest.stop()
+    assert "battery" not in str(refusal.value)
+
+
+def test_what_only_looks_like_a_prompt_is_waited_out(tmp_path: Path) -> None:
+    boot = "for n in 1 2 3 4; do printf 'Loading <%s>' $n; sleep 0.02; printf 'Last login: '; sleep 0.02; done"
+    guest = FakeGuest(tmp_path, f"{boot}; {GETTY}")
+    typed: list[bytes] = []
+    guest.typed = lambda data: typed.append(data) or data  # type: ignore[func-returns-value]
+    try:
+        with ConsoleUser(guest, LOGIN) as host:
+            assert host.run("echo", "in").stdout == "in\n"
+    finally:
+        guest.stop()
+    sent = b"".join(typed)
+    assert sent.index(USER.encode()) < sent.index(b"eval")
+    assert sent.count(b"eval") == 1
+
+
+def test_closing_logs_out_and_lets_go(guest: FakeGuest) -> None:
+    for _ in range(2):
+        with ConsoleUser(guest, LOGIN) as host:
+            assert host.run("echo", "in").stdout == "in\n"
+        wait_for(lambda: guest.shown(""), "the console to be free", 2, 0.02)
+    assert (guest.dialled, guest.logins) == (2, 2)
+
+
+def test_an_agent_left_by_a_run_that_died_is_used_and_then_ended(guest: FakeGuest) -> None:
+    dead = ConsoleHost("guest1", LOGIN, guest.dial, lambda _: None, patience=PATIENCE)
+    dead.run("true")
+    guest.hang_up()
+    with ConsoleUser(guest, LOGIN) as host:
+        assert host.run("echo", "in").stdout == "in\n"
+    assert guest.logins == 1
+    with ConsoleUser(guest, LOGIN) as host:
+        host.run("true")
+    assert guest.logins == 2
+
+
+def pressed(guest: FakeGuest, times: Iterator[int]) -> bool:
+    guest.press(b"\x03\x1c")
+    return next(times) == 20
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_any_shell_will_do(tmp_path: Path, shell: str) -> None:
+    if not (found := shutil.which(shell)):
+        pytest.skip(f"no {shell} here")
+    (tmp_path / "sh").symlink_to(found)
+    guest = FakeGuest(tmp_path, f"PATH=$PWD:$PATH; {GETTY}")
+    try:
+        with ConsoleUser(guest, LOGIN) as host:
+            assert host.run("echo", "a b").stdout == "a b\n"
+            with pytest.raises(errors.CommandTimedOut):
+                host.run("sh", "-c", "sleep 60; echo never", timeout=0.3)
+            assert host.run("echo", "next").stdout == "next\n"
+            # As when the command had just ended by itself: at some time in between, the agent waits for a line.
+            wait_for(functools.partial(pressed, guest, itertools.count()), "the keys to be pressed", 5, 0.01)
+            assert host.run("echo", "still here").stdout == "still here\n"
+        with ConsoleUser(guest, LOGIN) as host:
+            assert host.run("sh", "-c", "exit 4").exit_code == 4
+    finally:
+        guest.stop()
+    assert (guest.dialled, guest.logins) == (2, 2)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash --norc"])
+def test_a_shell_that_was_logged_in_is_used_and_left_as_it_was(tmp_path: Path, shell: str) -> None:
+    if not shutil.which(shell.split()[0]):
+        pytest.skip(f"no {shell} here")
+    guest = FakeGuest(tmp_path, f"PS1='root@guest1:~# ' {shell} -i")
+    try:
+        with ConsoleUser(guest, LOGIN) as host:
+            assert host.run("echo", "in").stdout == "in\n"
+        with (
+            ConsoleUser(guest, replace(LOGIN, user="artem")) as host,
+            pytest.raises(errors.ConsoleBusy, match=f"{USER} is logged in on the console .*, not artem"),
+        ):
+            host.run("true")
+        console = guest.dial().terminal
+        console.sendall(b"echo a; stty -a\r")
+        heard = b""
+        console.settimeout(5)
+        while b"echoe" not in heard:
+            heard += console.recv(4096)
+        assert b"echo a; stty" in heard
+        assert re.search(rb"\sa\r\n", heard)
+    finally:
+        guest.stop()
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "words"),
+    [
+        (b"guest1 is an invalid domain identifier (rc=-6)\r\n", errors.NoConsole, "ended on baye: .*invalid domain"),
+        (b"xenconsole: Could not read tty from store: Success\r\n", errors.NoConsole, "Could not read tty"),
+        (b"xenconsole: Could not lock /var/lock/xenconsole.5: busy\r\n", errors.ConsoleBusy, "someone else has"),
+        (b"", errors.NoConsole, "nothing"),
+    ],
+)
+def test_an_xl_console_that_fails_is_told_by_its_words(said: bytes, error: type[Exception], words: str) -> None:
+    def dial() -> Console:
+        ours, theirs = socket.socketpair()
+        ours.sendall(said)
+        ours.close()
+        return Console("baye", theirs)
+
+    host = ConsoleHost("guest1", LOGIN, dial, lambda _: None, patience=HASTY)
+    with pytest.raises(error, match=words):
+        host.run("true")
+
+
+@pytest.mark.parametrize("program", ["while :; do echo 'Loading, please wait'; sleep 0.01; done", "sleep 60"])
+def test_a_console_with_nothing_to_log_in_at(tmp_path: Path, program: str) -> None:
+    guest = FakeGuest(tmp_path, program)
+    host = ConsoleHost("guest1", LOGIN, guest.dial, lambda _: None, patience=HASTY)
+    begun = time.monotonic()
+    try:
+        with pytest.raises(errors.NoLoginPrompt, match="Loading" if "Load" in program else "nothing"):
+            host.run("true")
+    finally:
+        guest.stop()
+    assert time.monotonic() - begun < 10
+
+
+def test_waiting_for_a_login_goes_on_through_silence_and_stops_at_a_refusal() -> None:
+    tries: list[Exception] = [errors.NoConsole("no"), errors.NoLoginPrompt("not yet")]
+
+    def log_in() -> None:
+        if tries:
+            raise tries.pop(0)
+
+    await_login(log_in, "root", "guest1", 5)
+    refused = errors.LoginRefused("wrong password")
+
+    def refuse() -> None:
+        raise refused
+
+    with pytest.raises(errors.LoginRefused):
+        await_login(refuse, "root", "guest1", 5)
+    with pytest.raises(errors.HostUnreachable, match="waited 0 s for guest1: wrong password"):
+        await_login(refuse, "artem", "guest1", 0.1)

@@ -1,0 +1,143 @@
+"""How commands and answers travel over a console that anything else may write to. Pure.
+
+A small shell program of ours, the agent, is started on the console. It is sent a command in short lines of
+base64, runs it with its output in files, and tells them in base64 between two marks that hold a nonce, with a
+SHA-256 over all. Prompts, CRLF and kernel messages then cannot be taken for output, and an answer that something
+was mixed into is asked for again, without running the command again.
+"""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+
+# A terminal takes 4095 bytes a line (termios(3), canonical mode).
+_CHUNK = 1024
+ENTER = b"\r"
+
+READY = re.compile(r"xenlab-agent 1\s*$")
+"""What the agent says when it starts and whenever it is sent an empty line."""
+
+# Ctrl-C must end the command alone: a trap, unlike ignoring, does not pass on to it; but it makes dash's read fail
+# just as the end of input does, which is what `key` tells apart. The output's files are new ones each time: a
+# background program may still hold the old. They lie where no disk is waited for.
+_AGENT = r"""
+export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8
+unset TMOUT
+was=$(stty -g) && f=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
+trap 'rm -r "$f"; stty "$was"' EXIT
+trap 'exit 1' HUP TERM
+trap 'key=1' INT QUIT
+stty -echo -opost icanon icrnl isig
+run() {
+    sum=$(printf %s "$sent" | base64 -d | tee "$f/command" | sha256sum)
+    rm -f "$f/out" "$f/err"
+    if [ "${sum%% *}" = "$1" ]; then
+        sh "$f/command" </dev/null >"$f/out" 2>"$f/err"
+        code=$?
+    else
+        : >"$f/out" >"$f/err"
+        code=mangled
+    fi
+    { echo "$code" && base64 "$f/out" && echo == && base64 "$f/err" && echo =; } >"$f/answer"
+}
+tell() {
+    printf '\n<%s\n' "$1"
+    cat "$f/answer"
+    sum=$(sha256sum <"$f/answer")
+    printf '\n>%s %s\n' "$1" "${sum%% *}"
+}
+sent=
+line=
+while :; do
+    case $line in
+    '') printf '\nxenlab-agent 1\n' ;;
+    '?'*) sent= && printf '\n?%s %s\n' "${line#?}" "$(id -un)" ;;
+    +*) sent=$sent${line#?} ;;
+    !*) line=${line#?} && run "${line#* }" && tell "${line%% *}" && sent= ;;
+    =*) tell "${line#?}" ;;
+    .) exit ;;
+    esac
+    line= key=
+    IFS= read -r line || [ "$key" ] || exit
+done
+"""
+
+LEAVE = b".\r"
+"""Has the agent end: the console is then as it was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the agent told of a command; `mangled` when it was not run, since it did not arrive as it was sent."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    mangled: bool = False
+
+
+def start(*, instead_of_shell: bool) -> bytes:
+    """The line that starts the agent in any shell; `instead_of_shell` ends the login with it."""
+    text = base64.b64encode(_AGENT.encode()).decode()
+    # The space in front keeps it out of the histories that heed one.
+    return f""" {"exec " if instead_of_shell else ""}sh -c 'eval "$(echo {text} | base64 -d)"'\r""".encode()
+
+
+def question(nonce: str) -> bytes:
+    """Ask the agent whether it is there, and as whom."""
+    return f"?{nonce}\r".encode()
+
+
+def answered(nonce: str) -> re.Pattern[str]:
+    """The agent's answer to `question`; its group is the user that the agent runs as."""
+    return re.compile(rf"\?{nonce} (\S+)\n")
+
+
+def command(line: str, nonce: str) -> bytes:
+    """Have the agent run a program, given as words for sh, and tell the answer."""
+    # With no shell between them, the agent waits for the program itself, whatever a key does to others.
+    data = f"exec {line}".encode()
+    text = base64.b64encode(data).decode()
+    chunks = [f"+{text[at : at + _CHUNK]}\r" for at in range(0, len(text), _CHUNK)]
+    return f"{''.join(chunks)}!{nonce} {hashlib.sha256(data).hexdigest()}\r".encode()
+
+
+def again(nonce: str) -> bytes:
+    """Have the agent tell its last answer once more."""
+    return f"={nonce}\r".encode()
+
+
+def begin(nonce: str) -> bytes:
+    """What stands before an answer: the command has ended."""
+    return f"<{nonce}".encode()
+
+
+def end(nonce: str) -> re.Pattern[bytes]:
+    """What stands after an answer: its digest."""
+    return re.compile(rf">{nonce} [0-9a-f]{{64}}".encode())
+
+
+def read(heard: bytes, nonce: str) -> Answer | None:
+    """The answer in what was heard, or None when it is not there whole and unchanged."""
+    text = heard.decode("ascii", errors="replace").replace("\r", "")
+    # A kernel message (printk's time in brackets) may come within a line and goes on to the end of one.
+    for shown in (text, re.sub(r"\[ *\d+\.\d+\][^\n]*\n", "", text)):
+        match = re.search(rf"<{nonce}\n(.*)\n>{nonce} ([0-9a-f]{{64}})", shown, re.DOTALL)
+        if match is None:
+            continue
+        without_other_lines = re.sub(r"^[^\n]*[^A-Za-z0-9+/=\n][^\n]*\n", "", match[1], flags=re.MULTILINE)
+        for told in (match[1], without_other_lines):
+            if hashlib.sha256(told.encode()).hexdigest() == match[2]:
+                return _answer(told)
+    return None
+
+
+def _answer(text: str) -> Answer | None:
+    head, _, rest = text.partition("\n==\n")
+    code, _, out = head.partition("\n")
+    if not rest.endswith("=\n"):
+        return None  # the guest had no room to write it down
+    err = rest.removesuffix("=\n")
+    stdout, stderr = (base64.b64decode(stream.replace("\n", "")) for stream in (out, err))
+    return Answer(-1 if code == "mangled" else int(code), stdout, stderr, mangled=code == "mangled")
