@@ -1,0 +1,106 @@
+"""A real SSH server in this process, which runs its commands with sh."""
+
+import contextlib
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from io import BufferedReader
+
+import paramiko
+
+
+class Door(paramiko.ServerInterface):
+    def __init__(self, server: "Sshd") -> None:
+        self.server = server
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return paramiko.AUTH_SUCCESSFUL if key == self.server.user_key else paramiko.AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_pty_request(self, channel: paramiko.Channel, *size: object) -> bool:
+        self.server.terminals += 1
+        return True
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.server.commands.append(command.decode())
+        if self.server.dies_on and self.server.dies_on in command.decode():
+            self.server.drop()
+        else:
+            threading.Thread(target=serve, args=(channel, command), daemon=True).start()
+        return True
+
+
+def serve(channel: paramiko.Channel, command: bytes) -> None:
+    # Input only comes once the client has our word that the command runs; sshd gives it first, too.
+    first = channel.recv(65536)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["sh", "-c", command], stdin=pipe, stdout=pipe, stderr=pipe) as child:
+
+        def pump(source: BufferedReader, send: Callable[[bytes], None]) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.read1(65536):
+                    send(data)
+
+        def feed() -> None:
+            with contextlib.suppress(OSError, ValueError), child.stdin:
+                child.stdin.write(first)
+                child.stdin.flush()
+                while data := channel.recv(65536):
+                    child.stdin.write(data)
+                    child.stdin.flush()
+
+        threading.Thread(target=feed, daemon=True).start()
+        errors_pump = threading.Thread(target=pump, args=(child.stderr, channel.sendall_stderr))
+        errors_pump.start()
+        pump(child.stdout, channel.sendall)
+        errors_pump.join()
+        code = child.wait()
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        if code >= 0:
+            channel.send_exit_status(code)
+        channel.shutdown_write()
+        channel.close()
+
+
+class Sshd:
+    def __init__(self) -> None:
+        self.host_key = paramiko.ECDSAKey.generate()
+        self.user_key = paramiko.ECDSAKey.generate()
+        self.commands: list[str] = []
+        self.terminals = 0
+        self.dies_on: str | None = None
+        self.transports: list[paramiko.Transport] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                transport = paramiko.Transport(client)
+                transport.add_server_key(self.host_key)
+                self.transports.append(transport)
+                with contextlib.suppress(paramiko.SSHException, EOFError):
+                    transport.start_server(server=Door(self))
+
+    def drop(self) -> None:
+        for transport in self.transports:
+            transport.sock.shutdown(socket.SHUT_RDWR)
+
+    def ran(self, what: str) -> int:
+        return sum(what in command for command in self.commands)
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for transport in self.transports:
+            transport.close()
