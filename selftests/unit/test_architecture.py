@@ -23,10 +23,9 @@ DOWNWARD = (
 
 PURE = (
     *("xenlab/outcomes.py", "xenlab/errors.py", "xenlab/probes/continuity.py", "xenlab/probes/inside.py"),
-    *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py"),
+    *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py", "xenlab/report/allure.py"),
     *("xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
     *("xenlab/report/timeline.py", "xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
-    *("xenlab/report/allure.py", "xenlab/report/reading.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
 )
 WRITES_ITSELF = "xenlab/testbed/overlay.py"

@@ -14,7 +14,7 @@ from xenlab.grading.order import Plan
 from xenlab.grading.run import RUN_KEY, STEP_KEY, ChecksFailedError, EmptyStepError, Run, StepRun, entered
 from xenlab.grading.scoring import StepSpec, score_step
 from xenlab.grading.terminal import Terminal, add_option
-from xenlab.grading.writing import write_reports
+from xenlab.grading.writing import summary, write_reports
 from xenlab.outcomes import Outcome
 
 Wrapper = Generator[None, object, object]
@@ -218,7 +218,7 @@ class Grading:
                 run.add("not-run", Outcome.ERROR, actual=actual)
         grade = self._run.grade()
         write_reports(self._run, grade)
-        self._terminal.end(grade)
+        self._terminal.end(summary(grade, _shown(self._run.reports / "report.html", self._config)))
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             by_verdict = {"passed": session.exitstatus, "failed": 1, "error": 3}
             session.exitstatus = by_verdict[grade.verdict]
@@ -265,3 +265,8 @@ def _record_exception(run: StepRun, item: pytest.Item, when: str, excinfo: pytes
             actual=f"{excinfo.typename}: {error}",
             hint="this says nothing about the lab: the grading itself went wrong",
         )
+
+
+def _shown(path: Path, config: pytest.Config) -> Path:
+    here = config.invocation_params.dir
+    return path.relative_to(here) if path.is_relative_to(here) else path
