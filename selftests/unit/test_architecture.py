@@ -22,8 +22,9 @@ DOWNWARD = (
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
 PURE = (
+    "xenlab/report/allure.py",
     *("xenlab/outcomes.py", "xenlab/errors.py", "xenlab/probes/continuity.py", "xenlab/probes/inside.py"),
-    *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py", "xenlab/report/allure.py"),
+    *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py"),
     *("xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
     *("xenlab/report/timeline.py", "xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
