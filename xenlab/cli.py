@@ -53,14 +53,14 @@ def parser() -> argparse.ArgumentParser:
     verify = _verb(verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration")
     verify.add_argument("--lab", default=EMBEDDED, metavar="embedded|PATH", help="the lab (default: embedded)")
     _profile(verify, default=None)
-    verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
-    verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
     verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     shown = verify.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
     shown.add_argument(
         "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
     )
+    verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
+    verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
 
     report = _verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
     report.add_argument("--allure", action="store_true", help="make allure.html, too (needs Node.js and npm)")
@@ -138,11 +138,11 @@ def _verify(arguments: argparse.Namespace) -> int:
         if guest not in names:
             raise UsageError(f"--guest {guest}: this lab has {', '.join(names)}")
     options = [f"--lab={arguments.lab}"]
+    options += [f"--grade-output={arguments.output}"] if arguments.output else []
     options += [f"--profile={arguments.profile}"] if arguments.profile else []
     options += [f"--guest={guest}" for guest in arguments.guest]
     options += [f"--step={step}" for step in arguments.step]
     options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
-    options += [f"--grade-output={arguments.output}"] if arguments.output else []
     return _pytest(["tests", *options])
 
 

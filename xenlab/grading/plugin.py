@@ -26,7 +26,7 @@ from xenlab.grading.run import (
 )
 from xenlab.grading.scoring import Apportioner, StepSpec
 from xenlab.grading.terminal import Terminal, add_option
-from xenlab.grading.writing import write_reports
+from xenlab.grading.writing import summary, write_reports
 from xenlab.outcomes import Outcome
 
 Wrapper = Generator[None, object, object]
@@ -257,7 +257,9 @@ class Grading:
                 actual = f"{'stopped while it ran' if run.started else 'not run'}: {reason}"
                 run.add("not-run", Outcome.ERROR, actual=actual)
         grade = self._run.grade()
-        self._terminal.end(grade, write_reports(self._run, grade))
+        previous = write_reports(self._run, grade)
+        said = summary(grade, _shown(self._run.reports / "report.html", self._config), previous)
+        self._terminal.end((*said, *self._run.rubric.remarks(self._run.started.date(), grade.steps)))
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             # A step that failed may be optional; anything else in the session may not fail.
             others = session.testsfailed > self._failures_of_steps
@@ -313,3 +315,8 @@ def _is_waived(run: StepRun, error: BaseException) -> bool:
     return isinstance(error, FaultWaivedError) or (
         isinstance(error, AssertionError) and not isinstance(error, ChecksFailedError) and run.outcome is Outcome.WAIVED
     )
+
+
+def _shown(path: Path, config: pytest.Config) -> Path:
+    here = config.invocation_params.dir
+    return path.relative_to(here) if path.is_relative_to(here) else path

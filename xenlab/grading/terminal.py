@@ -7,9 +7,8 @@ graded run or ends without a grade, and else kept in `reports/pytest.txt`, trace
 import io
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from enum import StrEnum
-from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -18,8 +17,7 @@ from rich.console import Console
 from xenlab.evidence.text import plain
 from xenlab.grading.live import STYLES, LiveTable
 from xenlab.grading.run import Run, StepRun
-from xenlab.grading.writing import name_of, note_on, summary
-from xenlab.outcomes import Grade
+from xenlab.grading.writing import name_of, note_on
 from xenlab.remote.doing import listening
 
 OWN_WORDS = "pytest.txt"
@@ -65,15 +63,13 @@ class Terminal:
     """What is shown of one session, as a plugin of it."""
 
     def __init__(self, config: pytest.Config, run: Run) -> None:
-        self._config = config
         self._run = run
         self._output = _chosen(config)
         self._out = sys.stderr if self._output is Output.JSON else sys.stdout
         self._console = _console(self._out) if self._output in (Output.LIVE, Output.JSON) else None
         self._table: LiveTable | None = None
         self._told: set[StepRun] = set()
-        self._grade: Grade | None = None
-        self._closing: tuple[str, ...] = ()
+        self._ending: tuple[str, ...] = ()
         self._held: _Held | None = None
         manager = config.pluginmanager
         if self._output is not Output.PYTEST and (reporter := manager.get_plugin("terminalreporter")):
@@ -81,15 +77,13 @@ class Terminal:
             manager.unregister(reporter)
             manager.register(pytest.TerminalReporter(config, self._held), "terminalreporter")
 
-    def end(self, grade: Grade, previous: Grade | None) -> None:
-        """Show what the run came to, beside the `previous` attempt; its reports are written."""
-        self._grade = grade
-        remarks = self._run.rubric.remarks(self._run.started.date(), grade.steps)
-        self._closing = (*summary(grade, self._report, previous), *remarks)
+    def end(self, lines: Iterable[str]) -> None:
+        """Show these lines on what the run came to; its reports are written."""
+        self._ending = tuple(lines)
         self._stop_table()
         if self._held is None:
             return  # pytest's reporter has a place for it
-        for line in self._closing:
+        for line in self._ending:
             self._say(line)
         if self._output is Output.JSON:
             sys.stdout.write((self._run.reports / "grade.json").read_text(encoding="utf-8"))
@@ -137,15 +131,15 @@ class Terminal:
         """Show pytest's own words where there is no grade, or where something broke that is not the lab's."""
         result = yield
         self._stop_table()
-        if self._grade is None or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+        if not self._ending or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self._release()
         return result
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what the run came to, where pytest's own words are shown."""
-        if self._grade is not None and self._output is Output.PYTEST:
+        if self._ending and self._output is Output.PYTEST:
             terminalreporter.section("grade")
-            for line in self._closing:
+            for line in self._ending:
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
@@ -153,7 +147,7 @@ class Terminal:
         self._stop_table()
         if self._console is not None:
             self._console.file.close()
-        if self._held is not None and self._grade is not None:
+        if self._held is not None and self._ending:
             words = plain(self._run.journal.mask(self._held.getvalue()))
             (self._run.reports / OWN_WORDS).write_text(words, encoding="utf-8")
 
@@ -172,11 +166,6 @@ class Terminal:
     def _release(self) -> None:
         if self._held is not None:
             self._held.release()
-
-    @property
-    def _report(self) -> Path:
-        path, here = self._run.reports / "report.html", self._config.invocation_params.dir
-        return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 class _Held(io.StringIO):

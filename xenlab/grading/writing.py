@@ -143,9 +143,11 @@ def name_of(run: StepRun) -> str:
 
 
 def note_on(run: StepRun) -> str:
-    """The first thing that is wrong with a finished run, on one line; nothing where nothing is."""
+    """The first thing that is wrong with a finished run, on one line; nothing where nothing is, or it is hidden."""
     if run.blocked_by:
         return f"blocked by {run.blocked_by}"
+    if run.spec.hidden:
+        return ""
     for check in run.checks:
         if check.outcome is run.outcome and check.outcome in (Outcome.FAILED, Outcome.ERROR):
             return f"{check.id}: {_found(check)}"
