@@ -68,25 +68,26 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_what_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
-    with pytest.raises(CannotObserve, match="building: not done within 0 s"):
-        run(tmp_path, "sh", "-c", FAMILY, "sh", str(tmp_path / "pid"), timeout=0.3)
+    with pytest.raises(CannotObserve, match="building: not done within 1 s"):
+        run(tmp_path, "sh", "-c", FAMILY, "sh", str(tmp_path / "pid"), timeout=1.0)
     child = int((tmp_path / "pid").read_text())
-    wait_for(lambda: gone(child), "the child to end", 2, 0.02)
+    wait_for(lambda: gone(child), "the child to end", 10, 0.02)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_who_ignores_polite_signals_is_killed(tmp_path: Path) -> None:
     stubborn = 'trap "" INT TERM; echo $$ >"$1"; while :; do sleep 0.05; done'
     with pytest.raises(CannotObserve, match="not done within"):
-        run(tmp_path, "sh", "-c", stubborn, "sh", str(tmp_path / "pid"), timeout=0.3)
+        run(tmp_path, "sh", "-c", stubborn, "sh", str(tmp_path / "pid"), timeout=1.0)
     leader = int((tmp_path / "pid").read_text())
-    wait_for(lambda: gone(leader), "the script to end", 2, 0.02)
+    wait_for(lambda: gone(leader), "the script to end", 10, 0.02)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_an_interruption_ends_the_program_with_its_children(tmp_path: Path) -> None:
     def interrupt_once_started() -> None:
-        wait_for((tmp_path / "pid").exists, "the script to start", 10, 0.02)
+        pid = tmp_path / "pid"
+        wait_for(lambda: pid.exists() and pid.read_text().strip(), "the script to start", 10, 0.02)
         _thread.interrupt_main()
 
     thread = threading.Thread(target=interrupt_once_started)
@@ -95,7 +96,7 @@ def test_an_interruption_ends_the_program_with_its_children(tmp_path: Path) -> N
         run(tmp_path, "sh", "-c", FAMILY, "sh", str(tmp_path / "pid"))
     thread.join()
     child = int((tmp_path / "pid").read_text())
-    wait_for(lambda: gone(child), "the child to end", 2, 0.02)
+    wait_for(lambda: gone(child), "the child to end", 10, 0.02)
 
 
 def test_ending_what_has_ended_is_no_harm() -> None:
@@ -114,7 +115,7 @@ def test_of_programs_side_by_side_one_that_fails_ends_the_others(tmp_path: Path)
             tools.Program(("sh", "-c", FAMILY, "sh", str(pid)), tmp_path / "b.log", "the other", 20),
         )
     child = int(pid.read_text())
-    wait_for(lambda: gone(child), "the other's child to end", 2, 0.02)
+    wait_for(lambda: gone(child), "the other's child to end", 10, 0.02)
 
 
 def test_last_lines_leave_out_control_characters_and_empty_lines(tmp_path: Path) -> None:
