@@ -27,7 +27,7 @@ class Finding:
     """What one look at the lab showed, beside what it should have shown.
 
     `id` is kebab-case and stable ("runs-only-on"); `expected`, `actual` and `hint` are short English
-    texts for the report. Truthy when it holds.
+    texts for the report; `proof` may be a longer one, such as a diff. Truthy when it holds.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Finding:
     hint: str = ""
     host: str | None = None
     guest: str | None = None
+    proof: str = ""
 
     def __bool__(self) -> bool:
         return self.holds
@@ -59,7 +60,7 @@ class Waiver(Model):
 class CheckResult(Model):
     """One check of a step; `evidence` names the recorded commands it rests on ("cmd-17").
 
-    A waived check has its `waiver`.
+    `proof` is a longer text that shows it, where there is one; a waived check has its `waiver`.
     """
 
     id: str
@@ -70,6 +71,7 @@ class CheckResult(Model):
     host: str | None = None
     guest: str | None = None
     evidence: tuple[str, ...] = ()
+    proof: str = ""
     waiver: Waiver | None = None
 
 

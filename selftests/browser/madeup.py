@@ -110,6 +110,8 @@ PATH = CheckResult(
     actual="/home/artem/disk.img, which is not there",
     hint="disk= still names the local path: write /mnt/private/artem/disk.img into guest1.cfg, as on the lab sheet",
     evidence=("cmd-3",),
+    proof='--- /home/artem/guest1.cfg\n+++ /mnt/private/artem/guest1.cfg\n-kernel="/boot/vmlinuz"\n'
+    '+kernel="/mnt/private/artem/vmlinuz"\n',
 )
 SILENT = CheckResult(
     id="cannot-observe",

@@ -101,7 +101,14 @@ def test_commands_show_their_end_and_output() -> None:
 
 def test_nothing_from_the_hosts_acts_on_the_page() -> None:
     waiver = Waiver(who=HOSTILE, why=HOSTILE, until=STARTED.date())
-    texts = {"expected": HOSTILE, "actual": HOSTILE, "hint": HOSTILE, "guest": HOSTILE, "host": HOSTILE}
+    texts = {
+        "expected": HOSTILE,
+        "actual": HOSTILE,
+        "hint": HOSTILE,
+        "guest": HOSTILE,
+        "host": HOSTILE,
+        "proof": HOSTILE,
+    }
     checks = [check("x", "failed", **texts), check("y", "waived", waiver=waiver, **texts)]
     bad = MOVE.model_copy(
         update={"guest": HOSTILE, "source": HOSTILE, "target": HOSTILE, "timeline": "../" + HOSTILE, "started": STARTED}

@@ -71,6 +71,7 @@ class StepRun:
         hint: str = "",
         host: str | None = None,
         guest: str | None = None,
+        proof: str = "",
     ) -> CheckResult:
         """Record a check, a failed one that a waiver covers as waived; its evidence is every command since the last."""
         evidence = self.journal.ids_since(self._seen)
@@ -84,6 +85,7 @@ class StepRun:
             host=None if host is None else self._text(host),
             guest=guest or self.guest,
             evidence=evidence,
+            proof=self._text(proof),
         )
         covering = (waiver.reason for waiver in self.waivers if waiver.covers(self.spec.id, result))
         if outcome is Outcome.FAILED and (reason := next(covering, None)):

@@ -75,9 +75,12 @@ def check(
         hint="" if finding.holds else hint or finding.hint,
         host=finding.host,
         guest=finding.guest,
+        proof=finding.proof,
     )
     try:
         with allure.step(f"{result.id}: {result.expected}" if result.expected else result.id):
+            if result.proof:
+                allure.attach(result.proof, "proof", allure.attachment_type.TEXT)
             if result.outcome is Outcome.FAILED:
                 raise ChecksFailedError(f"found {result.actual}")
     except ChecksFailedError:

@@ -1,6 +1,7 @@
 """A guest's config on the share, beside the one it had before."""
 
 from contextlib import suppress
+from difflib import unified_diff
 
 from xenlab.errors import LabFault
 from xenlab.lab.dom0 import Dom0
@@ -61,7 +62,8 @@ class GuestConfig:
 
     def differs_only_in_paths(self, original: str) -> Finding:
         """Against the original config only paths changed, and keys that xl no longer takes."""
-        changes = compare(self._read(original), self.read())
+        before, after = self._text(original), self._text(self.path)
+        changes = compare(parse_config(before, source=original), parse_config(after, source=self.path))
         odd = [f"{c.key}: {c.before} → {c.after}" for c in changes if c.kind == "other"]
         moved = sum(change.kind == "path" for change in changes)
         return Finding(
@@ -71,11 +73,15 @@ class GuestConfig:
             actual="; ".join(odd) or (f"{moved} paths changed" if moved else "no path was changed"),
             hint="undo what is not a path, so that the guest is the one it was",
             guest=self.guest,
+            proof="\n".join(unified_diff(before.splitlines(), after.splitlines(), original, self.path, lineterm="")),
         )
 
     def _read(self, path: str) -> XlConfig:
+        return parse_config(self._text(path), source=path)
+
+    def _text(self, path: str) -> str:
         try:
-            text = self._home.remote.read_bytes(path).decode(errors="replace")
+            return self._home.remote.read_bytes(path).decode(errors="replace")
         except RemoteCommandFailed as problem:
             raise LabFault(
                 f"{path} cannot be read on {self._home.name}",
@@ -85,4 +91,3 @@ class GuestConfig:
                 host=self._home.name,
                 guest=self.guest,
             ) from problem
-        return parse_config(text, source=path)

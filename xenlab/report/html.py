@@ -148,6 +148,7 @@ def _steps(steps: Sequence[StepResult], known: set[str]) -> list[dict[str, objec
                     "actual": room.put(check.actual, _CHECK_TEXT),
                     "hint": room.put(check.hint, _CHECK_TEXT),
                     "waiver": check.waiver,
+                    "proof": room.put(check.proof, _OUTPUT_TEXT),
                     "why": room.put(check.waiver.why, _CHECK_TEXT) if check.waiver else "",
                     "evidence": [id_ for id_ in check.evidence if id_ in known],
                 }
