@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from far_end import BEHAVIOURS
 
 from xenlab.probes.diagnosis import Cause
 
@@ -25,19 +27,19 @@ def namespaces_allowed() -> bool:
 pytestmark = pytest.mark.skipif(not namespaces_allowed(), reason="no network namespaces, or no /dev/net/tun")
 
 
-def run(behaviour: str, seconds: float = 1.0, stopped_for: float = 0.0) -> dict[str, Any]:
+Started = "subprocess.Popen[str]"
+Found = dict[str, Any]
+
+
+def start(behaviour: str, seconds: float) -> Started:
     argv = [*ALONE, sys.executable, str(FAR_END), behaviour, str(seconds)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
-        assert program.stderr
-        assert "pinging" in program.stderr.readline()
-        if stopped_for:
-            time.sleep(seconds / 4)
-            program.send_signal(signal.SIGSTOP)
-            time.sleep(stopped_for)
-            program.send_signal(signal.SIGCONT)
-        out, err = program.communicate(timeout=30)
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(program: Started) -> Found:
+    out, err = program.communicate(timeout=60)
     assert program.returncode == 0, err
-    found: dict[str, Any] = json.loads(out)
+    found: Found = json.loads(out)
     seen = found["seen"]
     # Whatever the network does, nothing is counted twice and nothing is left out.
     assert seen["sent"] == seen["received"] + seen["lost"]
@@ -46,62 +48,79 @@ def run(behaviour: str, seconds: float = 1.0, stopped_for: float = 0.0) -> dict[
     return found
 
 
-def test_a_network_that_does_its_work() -> None:
-    found = run("well")
+@pytest.fixture(scope="module")
+def pinging() -> Iterator[dict[str, Started]]:
+    """Every network that needs no hand of ours, all at once: each has a namespace of its own, and mostly waits."""
+    programs = {name: start(name, 1.0) for name in BEHAVIOURS if name != "frozen"}
+    yield programs
+    for program in programs.values():
+        program.kill()
+        program.communicate()
+
+
+def test_a_network_that_does_its_work(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["well"])
     assert found["seen"]["lost"] == 0
     assert found["causes"] == []
 
 
-def test_scattered_loss() -> None:
-    found = run("loss")
+def test_scattered_loss(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["loss"])
     assert found["seen"]["lost"] == found["requests"] // 20 > 2
     assert found["seen"]["gap_resolution"] < 0.1
 
 
-def test_delay_is_no_loss() -> None:
-    found = run("delay")
+def test_delay_is_no_loss(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["delay"])
     assert (found["seen"]["lost"], found["seen"]["reordered"]) == (0, 0)
 
 
-def test_duplicates() -> None:
-    found = run("duplicates")
+def test_duplicates(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["duplicates"])
     assert found["seen"]["duplicated"] == found["requests"] // 10 * 2 > 10
     assert found["causes"] == [Cause.DOUBLED]
 
 
-def test_a_second_machine_under_the_same_address() -> None:
-    found = run("second-machine")
+def test_a_second_machine_under_the_same_address(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["second-machine"])
     assert found["seen"]["ttls"] == [63, 64]
     assert found["causes"] == [Cause.TWO_MACHINES]
 
 
-def test_reordering() -> None:
-    found = run("reordering")
+def test_reordering(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["reordering"])
     assert found["seen"]["reordered"] > 2
     assert found["seen"]["lost"] == 0
 
 
-def test_a_mangled_reply_is_no_reply() -> None:
-    found = run("mangled")
+def test_a_mangled_reply_is_no_reply(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["mangled"])
     assert found["seen"]["lost"] == found["requests"] // 10 > 2
 
 
-def test_filtered_replies() -> None:
-    found = run("filtered")
+def test_filtered_replies(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["filtered"])
     assert found["seen"]["received"] == 0
     assert "insufficient" in found["verdict"]
     assert found["causes"] == [Cause.SILENT]
 
 
-def test_a_missing_route_is_no_loss() -> None:
-    found = run("unreachable")
+def test_a_missing_route_is_no_loss(pinging: dict[str, Started]) -> None:
+    found = finish(pinging["unreachable"])
     assert found["seen"]["lost"] == 0
     assert found["seen"]["send_errors"] > 20
     assert found["causes"] == [Cause.NOT_SENT]
 
 
 def test_a_frozen_pinger_is_not_blamed_on_the_guest() -> None:
-    found = run("frozen", seconds=2.0, stopped_for=1.0)
+    program = start("frozen", 2.0)
+    assert program.stderr
+    assert "pinging" in program.stderr.readline()
+    time.sleep(0.5)
+    program.send_signal(signal.SIGSTOP)
+    time.sleep(1.0)
+    program.send_signal(signal.SIGCONT)
+    found = finish(program)
     seen = found["seen"]
     assert seen["lost"] == 0
     assert seen["worst_lateness"] > 0.8
