@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import platformdirs
 import pytest
 from gradedrun import CHAIN, Graded
 
@@ -20,6 +21,7 @@ from xenlab.report.allure import banner, fetched, finished, without_call_home
 from xenlab.report.allure_cli import forget_this_run
 
 ROOT = Path(__file__).resolve().parents[2]
+USERS_CACHE = platformdirs.user_cache_dir()  # before pytester gives each test a home of its own
 
 # As Allure 3.18.0 writes it, without the parts between.
 PAGE = """<!DOCTYPE html>
@@ -302,8 +304,9 @@ def test_without_node_one_line_says_what_to_do(
 @pytest.mark.node
 @pytest.mark.timeout(700)
 def test_allures_own_page_calls_nobody_and_says_the_grade(
-    graded: Graded, pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+    graded: Graded, pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", USERS_CACHE)  # npm installs once, not at each run of the tests
     for program in ("node", "npm"):
         if not shutil.which(program):
             pytest.skip(f"there is no {program} here")
