@@ -18,7 +18,7 @@ from xenlab.grading.writing import read_grade, write_page_again
 from xenlab.lab.lab import Lab
 from xenlab.opening import EMBEDDED, guest_names
 from xenlab.report.allure_cli import write_allure_page
-from xenlab.testbed import provision, shell
+from xenlab.testbed import provision, shell, tools
 from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
 from xenlab.testbed.faults import fault_named, faults
 from xenlab.testbed.plan import HOSTS
@@ -169,13 +169,18 @@ def _pytest(arguments: list[str]) -> int:
     In a session of its own a terminal's Ctrl-C reaches us alone: told once, it cleans up undisturbed.
     """
     command = [sys.executable, "-m", "pytest", *arguments]
-    child = subprocess.Popen(command, cwd=WORKING_COPY, start_new_session=True)
+    child: subprocess.Popen[bytes] | None = None
     interrupted = False
     while True:
         try:
+            if child is None:
+                with tools.uninterrupted():
+                    child = subprocess.Popen(command, cwd=WORKING_COPY, start_new_session=True)
             code = child.wait()
             break
         except KeyboardInterrupt:
+            if child is None:
+                raise
             interrupted = True
             child.send_signal(signal.SIGINT)
     return 130 if interrupted else {4: 2, 5: 2}.get(code, code)

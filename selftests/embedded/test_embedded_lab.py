@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,12 @@ def test_two_working_copies_have_a_lab_each(one_lab: None, tmp_path: Path) -> No
     assert lab("status").returncode == 0
 
 
-def test_an_interrupted_up_leaves_nothing(one_lab: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hosts", [0, 1, 2])
+def test_an_interrupted_up_leaves_nothing(hosts: int, one_lab: None, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "xenlab", copy / "xenlab")
     up = subprocess.Popen([sys.executable, "-m", "xenlab", "up"], cwd=copy, stderr=subprocess.PIPE, text=True)
-    state = wait_for(lambda: _half_up(copy), "a host of the lab to be started", timeout=120, interval=0.02)
+    state = wait_for(lambda: _half_up(copy, hosts), f"{hosts} hosts to be started", timeout=120, interval=0.001)
     up.send_signal(signal.SIGINT)
     _, said = up.communicate(timeout=60)
     assert up.returncode == 130, said
@@ -108,6 +110,8 @@ def test_an_interrupted_up_leaves_nothing(one_lab: None, tmp_path: Path) -> None
     assert not state.keeper.alive
     assert not Path(state.sockets).exists()
     assert [path.name for path in (copy / ".lab").iterdir()] == ["lock"]
+    # Whatever the state knew of: no program that was started for this lab is left.
+    assert _programs_with(str(copy)) == []
 
 
 def test_a_host_that_hangs_in_boot_is_told_by_its_console(one_lab: None, tmp_path: Path) -> None:
@@ -133,9 +137,17 @@ def test_a_host_that_hangs_in_boot_is_told_by_its_console(one_lab: None, tmp_pat
     assert not list(images.glob("warm-*"))
 
 
-def _half_up(copy: Path) -> LabState | None:
+def _half_up(copy: Path, hosts: int) -> LabState | None:
     state = LabState.load(copy / ".lab")
-    return state if state and state.hosts else None
+    return state if state and state.keeper and len(state.hosts) >= hosts else None
+
+
+def _programs_with(word: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in found if word in line]
 
 
 def test_every_step_passes_on_real_xen(one_lab: None, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import _thread
 import re
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -97,6 +98,22 @@ def test_an_interruption_ends_the_program_with_its_children(tmp_path: Path) -> N
     thread.join()
     child = int((tmp_path / "pid").read_text())
     wait_for(lambda: gone(child), "the child to end", 10, 0.02)
+
+
+def test_an_interruption_is_put_off_until_what_was_started_is_noted_down() -> None:
+    noted: list[str] = []
+
+    def start_and_note() -> None:
+        with tools.uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            noted.append("started")
+        noted.append("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        start_and_note()
+    assert noted == ["started"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_ending_what_has_ended_is_no_harm() -> None:

@@ -107,12 +107,15 @@ class EmbeddedLab:
     def _bring_up(self, profile: Profile, images: Images, *, cold: bool) -> LabState:
         state = LabState(self.folder, profile=profile.name, images=str(images.folder))
         # A short path: a UNIX socket's may have 107 characters, a working copy's may have more.
-        state.sockets = tempfile.mkdtemp(prefix="xenlab-")
-        state.save()
-        with cache.using(images.folder) as descriptor:
-            state.keeper = ProcessId.of(namespace.start_keeper(descriptor))
-        state.save()
-        namespace.join(state.keeper.pid)
+        with tools.uninterrupted():
+            state.sockets = tempfile.mkdtemp(prefix="xenlab-")
+            state.save()
+        with cache.using(images.folder) as descriptor, tools.uninterrupted():
+            keeper = namespace.start_keeper(descriptor)
+            state.keeper = ProcessId.of(keeper.pid)
+            state.save()
+        namespace.await_keeper(keeper)
+        namespace.join(keeper.pid)
         namespace.build_network([host.tap for host in HOSTS])
         accelerator, warm = self._ensure_warm(state, profile, images, cold=cold)
         state.accelerator, state.reason = accelerator.name, accelerator.reason
@@ -228,8 +231,11 @@ class EmbeddedLab:
         for qemu in qemus:
             qemu.qmp_socket.unlink(missing_ok=True)
             qemu.console_log.unlink(missing_ok=True)
-            state.hosts[qemu.host.name] = ProcessId.of(qemu.start(restore=restore))
-            state.save()
+            with tools.uninterrupted():
+                process = qemu.start(restore=restore)
+                state.hosts[qemu.host.name] = ProcessId.of(process.pid)
+                state.save()
+            qemu.await_control(process)
 
     def _stop(self, state: LabState, gently: list[Qemu] | None = None) -> None:
         for qemu in gently or []:

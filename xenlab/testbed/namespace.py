@@ -45,10 +45,9 @@ def _unshare() -> list[str]:
     return ["unshare", "--user", "--map-root-user", "--net", "--"]
 
 
-def start_keeper(descriptor: int) -> int:
-    """Make the namespace; returns the PID of the process that keeps it, and `descriptor`, until it is killed."""
-    ours = Path("/proc/self/ns/net").readlink()
-    keeper = subprocess.Popen(
+def start_keeper(descriptor: int) -> "subprocess.Popen[bytes]":
+    """Start the process that makes the namespace and keeps it, and `descriptor`, until it is killed."""
+    return subprocess.Popen(
         [*_unshare(), "sleep", "infinity"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -57,6 +56,11 @@ def start_keeper(descriptor: int) -> int:
         pass_fds=(descriptor,),
         start_new_session=True,
     )
+
+
+def await_keeper(keeper: "subprocess.Popen[bytes]") -> None:
+    """Wait until the namespace is there; raises CannotObserve when it does not come about."""
+    ours = Path("/proc/self/ns/net").readlink()
 
     def ready() -> bool:
         if keeper.poll() is not None:
@@ -67,7 +71,6 @@ def start_keeper(descriptor: int) -> int:
         return False
 
     wait_for(ready, "the lab's network namespace", timeout=10, interval=0.02)
-    return keeper.pid
 
 
 def join(keeper: int) -> None:

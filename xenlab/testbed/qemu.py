@@ -115,13 +115,10 @@ class Qemu:
             *(("-loadvm", SNAPSHOT) if restore else ()),
         ]  # fmt: skip
 
-    def start(self, *, restore: bool) -> int:
-        """Start QEMU in the background and wait until QMP answers; returns its PID.
-
-        :raises CannotObserve: QEMU refused; carries its own last words.
-        """
+    def start(self, *, restore: bool) -> "subprocess.Popen[bytes]":
+        """Start QEMU in the background."""
         with self.error_log.open("ab") as sink:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command(restore=restore),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -131,18 +128,18 @@ class Qemu:
                 start_new_session=True,
             )
 
+    def await_control(self, process: "subprocess.Popen[bytes]") -> None:
+        """Wait until QMP answers.
+
+        :raises CannotObserve: QEMU refused; carries its own last words.
+        """
+
         def answers() -> bool:
             if process.poll() is not None:
                 raise CannotObserve(f"QEMU for {self.host.name} ended: {last_lines(self.error_log, 2)}")
             return self.qmp_socket.exists()
 
-        try:
-            wait_for(answers, f"QEMU of {self.host.name} to start", timeout=60, interval=0.05)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        return process.pid
+        wait_for(answers, f"QEMU of {self.host.name} to start", timeout=60, interval=0.05)
 
     def monitor(self, command: str) -> None:
         """Run a human monitor command (`stop`, `savevm NAME`, `cont`).

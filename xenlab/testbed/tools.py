@@ -5,8 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +108,28 @@ class Program:
             raise CannotObserve(f"{self.purpose} failed: {_complaints(self.log, 3)}", hint=hint)
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C and its kin off until the body is done: to start a program and to note it down, both or neither.
+
+    An interruption within `Popen` itself would leave a program running that nobody knows of.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in its main thread only
+        return
+    came: list[int] = []
+    before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for sign in before:
+        signal.signal(sign, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, signal.SIG_DFL if handler is None else handler)
+    if came:
+        signal.raise_signal(came[0])
+
+
 def run(*programs: Program) -> None:
     """Run programs side by side to their ends.
 
@@ -118,7 +141,8 @@ def run(*programs: Program) -> None:
     running: list[subprocess.Popen[bytes]] = []
     try:
         for program in programs:
-            running.append(program.start())
+            with uninterrupted():
+                running.append(program.start())
         for program, process in zip(programs, running, strict=True):
             program.await_end(process)
     except BaseException:
