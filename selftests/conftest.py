@@ -6,3 +6,8 @@ import pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes seconds comes before what takes an hour."""
     items.sort(key=lambda item: item.get_closest_marker("embedded") is not None)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Most of the quick tests wait, so three run at once; those on the one embedded lab must not."""
+    return 3 if config.option.markexpr == "not embedded" else 0
