@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
+from xenlab.lab.watch import Seen
 from xenlab.probes.continuity import Packet, PingTrace, analyse
 from xenlab.probes.diagnosis import Cause, diagnose
 from xenlab.probes.heartbeat import Pulse
@@ -70,3 +71,11 @@ def test_a_filter_put_up_for_a_while() -> None:
     assert found.cause is Cause.NETWORK_CUT
     (found,) = diagnose(gap, Pulse(100, 0.05, 2.9, 0.0), well)
     assert found.cause is Cause.GUEST_STOOD_STILL
+
+
+@pytest.mark.parametrize(("twice", "ttls", "one"), [((), (64,), True), ((5,), (64,), True), ((5,), (64, 63), False)])
+def test_a_second_machine_turns_the_graded_check_red(twice: tuple[int, ...], ttls: tuple[int, ...], one: bool) -> None:
+    made = trace(twice=twice, ttls=ttls)
+    finding = Seen("outside", "guest1", made, analyse(made), 1.0, None).is_answered_by_one()
+    assert bool(finding) is one
+    assert one or "64" in finding.actual

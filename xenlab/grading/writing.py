@@ -109,8 +109,8 @@ def _append(text: str, path: Path) -> None:
 def previous_grade(reports: Path) -> Grade | None:
     """The grade that lies in `reports`; None where there is none, or none that this version can read."""
     try:
-        return Grade.model_validate_json((reports / "grade.json").read_bytes())
-    except (OSError, ValidationError):
+        return read_grade(reports)
+    except UsageError:
         return None
 
 

@@ -17,6 +17,9 @@ from xenlab.outcomes import PingSummary
 REPORT_GRID = 1.0
 """Seconds between two packets of a plain `ping`, as the lab report ran it ("23 then 24")."""
 
+MINIMUM_ON_TIME = 0.8
+"""Share of its slots that a sender must serve; one that served less was starved, and proves nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -279,7 +282,7 @@ def verdict(
     max_gap: float,
     max_lost: int | None = None,
     minimum_replies: int = 3,
-    minimum_on_time: float = 0.8,
+    minimum_on_time: float = MINIMUM_ON_TIME,
 ) -> Judgement:
     """Judge a ping by its longest gap and silence (seconds) and, if given, its losses after the first reply.
 

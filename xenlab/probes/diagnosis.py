@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from xenlab.probes.continuity import Continuity
+from xenlab.probes.continuity import MINIMUM_ON_TIME, Continuity
 from xenlab.probes.heartbeat import Pulse
 
 _JITTER = 0.5
@@ -55,7 +55,7 @@ def _causes(outside: Continuity, pulse: Pulse | None, inside: Continuity | None)
     if outside.send_errors:
         words = f"{outside.send_errors} packets could not be sent: look at this machine's own route to the guest"
         yield Diagnosis(Cause.NOT_SENT, words)
-    if outside.on_time is not None and outside.on_time < 0.8:
+    if outside.on_time is not None and outside.on_time < MINIMUM_ON_TIME:
         words = f"this machine sent only {outside.on_time:.0%} of its packets on time: give it less to do"
         yield Diagnosis(Cause.STARVED, words)
     if is_doubled_by_another(outside):
