@@ -1,9 +1,11 @@
 """QEMU's command line for one host. Nothing is started."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from xenlab.errors import CannotObserve
 from xenlab.testbed.images import Images
 from xenlab.testbed.plan import HOSTS, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
@@ -79,3 +81,9 @@ def test_accelerators() -> None:
     assert {"-smap", "-smep", "-pku", "-la57"} < set(split(option(emulated, "-cpu")))
     virtual = qemu(on=Accelerator("kvm", "")).command(restore=False)
     assert (option(virtual, "-accel"), option(virtual, "-cpu")) == ("kvm", "host")
+
+
+@pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
+def test_a_disk_that_cannot_be_made_is_told_in_qemus_words(tmp_path: Path) -> None:
+    with pytest.raises(CannotObserve, match=r"making the disk of labubuntu failed: .*labubuntu\.img"):
+        qemu(tmp_path).create_disk()

@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from xenlab.remote.waiting import wait_for
 from xenlab.testbed.state import LabState, ProcessId
 
 
@@ -34,6 +36,28 @@ def test_a_zombie_is_not_alive(child: "subprocess.Popen[bytes]") -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet collected
     assert Path(f"/proc/{child.pid}").exists()
     assert not known.alive
+
+
+# A process whose first thread ends while another goes on, as a killed QEMU is for a moment.
+HEADLESS = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)  # exit(2): of this thread alone
+"""
+
+
+def test_a_zombie_with_a_thread_that_runs_is_alive_until_killed() -> None:
+    process = subprocess.Popen([sys.executable, "-c", HEADLESS])
+    try:
+        known = ProcessId.of(process.pid)
+        stat = Path(f"/proc/{process.pid}/stat")
+        wait_for(lambda: ") Z " in stat.read_text(), "the first thread to end", timeout=20, interval=0.02)
+        assert known.alive
+        known.kill()
+        assert not known.alive
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_reused_pid_is_somebody_else(child: "subprocess.Popen[bytes]") -> None:

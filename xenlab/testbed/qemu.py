@@ -16,7 +16,7 @@ from xenlab.remote.waiting import wait_for
 from xenlab.testbed.images import Images
 from xenlab.testbed.plan import HostPlan
 from xenlab.testbed.profiles import Profile
-from xenlab.testbed.tools import environment, last_lines, log_lines
+from xenlab.testbed.tools import Program, environment, last_lines, log_lines, run
 
 # With plain `max`, Dom0 crashes in its first page fault: smap to la57 are what QEMU emulates and Xen trips over.
 # erms and fsrm make kernels copy with `rep movsb`, which is emulated byte by byte.
@@ -79,10 +79,14 @@ class Qemu:
         return self.sockets / f"{self.host.name}.qmp"
 
     def create_disk(self) -> None:
-        """A fresh writable layer."""
+        """A fresh writable layer.
+
+        :raises CannotObserve: qemu-img refused; carries its own words.
+        """
+        self.disk.unlink(missing_ok=True)
         argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw"]
         argv += ["-b", str(self.images.disk(self.host.name)), str(self.disk)]
-        subprocess.run(argv, env=environment(), check=True)
+        run(Program(argv, self.error_log, f"making the disk of {self.host.name}", timeout=60))
 
     def command(self, *, restore: bool) -> list[str]:
         """QEMU's command line, to be run in the images' folder; `restore` starts from the snapshot.

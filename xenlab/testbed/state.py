@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,9 +31,13 @@ class ProcessId:
 
     @property
     def alive(self) -> bool:
-        """Whether that very process still runs (a zombie does not)."""
+        """Whether that very process still runs; a zombie does while a thread of it still ends.
+
+        A killed QEMU's first thread may be a zombie already while a virtual processor's thread still holds
+        the disk open, and locked.
+        """
         with suppress(OSError, ValueError, IndexError):
-            return _start_ticks(self.pid) == self.started and _state(self.pid) != "Z"
+            return _start_ticks(self.pid) == self.started and any(state != "Z" for state in _thread_states(self.pid))
         return False
 
     def kill(self) -> None:
@@ -50,17 +55,20 @@ class ProcessId:
         wait_for(gone, f"process {self.pid} to end", timeout=20, interval=0.02)
 
 
-def _stat_fields(pid: int) -> list[str]:
+def _stat_fields(stat: Path) -> list[str]:
     # The command's name may hold spaces and brackets; what follows the last bracket does not.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return stat.read_text().rpartition(")")[2].split()
 
 
 def _start_ticks(pid: int) -> int:
-    return int(_stat_fields(pid)[19])
+    return int(_stat_fields(Path(f"/proc/{pid}/stat"))[19])
 
 
-def _state(pid: int) -> str:
-    return _stat_fields(pid)[0]
+def _thread_states(pid: int) -> Iterator[str]:
+    """proc(5)'s letter for each thread of a process; one that ends while we look is left out."""
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            yield _stat_fields(stat)[0]
 
 
 @dataclass(slots=True)
