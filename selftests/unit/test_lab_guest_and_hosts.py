@@ -274,6 +274,18 @@ def test_an_untouched_lab_is_as_found(lab: FakeLab) -> None:
         assert [(f.id, f.holds) for f in as_found.has_no_leftovers(host)] == [(id, True) for id in NOTHING_LEFT]
 
 
+@pytest.mark.parametrize("state", ["--ps--", "---s--", "-----d", "---scd"])
+def test_a_guest_that_is_going_down_is_found_shut_down(state: str, lab: FakeLab) -> None:
+    lab.home.says[xl.list_domains()] = [xl_list(guest1=state), xl_list()]
+    assert found(lab).places == {"guest1": None}
+
+
+def test_a_crashed_guest_that_is_kept_is_not_waited_for(lab: FakeLab) -> None:
+    kept = xl_list(guest1="---sc-")
+    lab.home.says[xl.list_domains()] = [kept, kept, xl_list()]  # waiting would see it gone
+    assert found(lab).places == {"guest1": "labubuntu"}
+
+
 def test_a_guest_elsewhere_or_started_is_not_as_found(lab: FakeLab) -> None:
     as_found = found(lab)
     lab.home.says[xl.list_domains()] = xl_list()

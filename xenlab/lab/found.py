@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,10 +12,14 @@ from xenlab.lab.guest import Guest
 from xenlab.lab.share import NONCE_PREFIX, NfsShare
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
+from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import xl
 
 # What a check or a move of ours may leave running on a Dom0.
 _OURS = re.compile(r"\bxl (migrate|migrate-receive|create|shutdown)\b|xenlab|libxl-save-helper")
+
+# Xen takes a guest's devices down after its domain: seconds, under emulation ten.
+_GONE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,16 @@ class AsFound:
 
     @classmethod
     def of(cls, hosts: HostPair, guests: Sequence[Guest], share: NfsShare) -> Self:
-        """The lab as it is now; raises CannotObserve when a host does not answer."""
+        """The lab as it is now, once guests that are going down have gone; one may be kept by its config.
+
+        :raises CannotObserve: a host does not answer.
+        """
+        with suppress(NotInTime):
+            wait_for(
+                lambda: not any(row.leaving for guest in guests for row in guest.places.values()),
+                "guests that are going down to be gone",
+                _GONE_SECONDS,
+            )
         places = {guest.name: next(iter(guest.places), None) for guest in guests}
         return cls({host.name: HostAsFound.of(host) for host in hosts}, places, share)
 

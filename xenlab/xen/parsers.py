@@ -52,6 +52,11 @@ class DomainRow:
         return self.state[5] == "d"
 
     @property
+    def leaving(self) -> bool:
+        """Shut down or being taken down, and soon gone with its devices; a crashed one may be kept to be looked at."""
+        return (self.shutdown and not self.crashed) or self.dying
+
+    @property
     def alive(self) -> bool:
         """Running, blocked or ready to run: neither paused nor on its way out."""
         return not (self.paused or self.shutdown or self.dying)
