@@ -2,6 +2,9 @@
 
 import pytest
 
+# Asserts of the helpers show their values too; pytest does that by itself for test modules alone.
+pytest.register_assert_rewrite("console", "fakelab", "pages")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes seconds comes before what takes an hour."""

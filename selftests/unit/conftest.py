@@ -1,7 +1,14 @@
 """Fixtures that several test modules share."""
 
 import pytest
+from fakelab import FakeLab
 from gradedrun import HEAD, Graded, Ran
+
+
+@pytest.fixture
+def lab() -> FakeLab:
+    """A lab in memory, in which all is well."""
+    return FakeLab()
 
 
 @pytest.fixture

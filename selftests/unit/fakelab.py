@@ -13,6 +13,7 @@ from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.guest import Guest
 from xenlab.lab.share import NfsShare
 from xenlab.labfile import GuestSpec, HostSpec, ShareSpec, TimeoutSpec
+from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.errors import HostUnreachable, RemoteCommandFailed
 from xenlab.remote.result import CommandResult
@@ -92,6 +93,14 @@ class FakeRemote:
         if argv not in seen:
             raise AssertionError(f"{self.name} was asked something unexpected: {argv}")
         return seen[argv] if text is not None else (1, "", f"{argv[-1]}: No such file or directory")
+
+
+def failed(finding: Finding, *words: str) -> None:
+    """It does not hold, says what was seen, and what to do."""
+    assert not finding.holds
+    assert finding.hint
+    for word in words:
+        assert word in finding.actual
 
 
 def xl_list(**domains: str) -> str:

@@ -3,29 +3,16 @@
 import json
 
 import pytest
-from fakelab import ADDRESSES, CONFIG, MOUNT_POINT, ORIGINAL, Answer, FakeLab, config, findmnt, xl_info, xl_list
+from fakelab import ADDRESSES, CONFIG, MOUNT_POINT, ORIGINAL, Answer, FakeLab, config, failed, findmnt, xl_info, xl_list
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.found import AsFound
 from xenlab.lab.inside import NONCE_FILE
-from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.errors import HostUnreachable
 from xenlab.xen import xl
 
 NOTHING_LEFT = ["no-stray-loop-devices", "no-stray-mounts", "no-stray-processes", "no-stray-files"]
-
-
-@pytest.fixture
-def lab() -> FakeLab:
-    return FakeLab()
-
-
-def failed(finding: Finding, *words: str) -> None:
-    assert not finding.holds
-    assert finding.hint
-    for word in words:
-        assert word in finding.actual
 
 
 # Where a guest is

@@ -20,11 +20,6 @@ REFUSED = (
 NO_LOGIN = (1, "", "root@10.1.1.143: Permission denied (publickey).\n")
 
 
-@pytest.fixture
-def lab() -> FakeLab:
-    return FakeLab()
-
-
 def asked_of_xl(lab: FakeLab) -> list[tuple[str, ...]]:
     """What the home host was asked to do, without the listings."""
     return [argv for argv in lab.home.asked if argv in (PAUSE, UNPAUSE, MIGRATE)]

@@ -1,26 +1,11 @@
 """What the share and a guest's config are judged by."""
 
 import pytest
-from fakelab import CONFIG, EXPORT, MOUNT_POINT, ORIGINAL, FakeLab, FakeRemote, SeenAtExport, config, findmnt
+from fakelab import CONFIG, EXPORT, MOUNT_POINT, ORIGINAL, FakeLab, FakeRemote, SeenAtExport, config, failed, findmnt
 
 from xenlab.errors import CannotObserve, LabFault
-from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.xen.cfg import ConfigPath
-
-
-@pytest.fixture
-def lab() -> FakeLab:
-    return FakeLab()
-
-
-def failed(finding: Finding, *words: str) -> None:
-    """It does not hold, says what was seen, and what to do."""
-    assert not finding.holds
-    assert finding.hint
-    for word in words:
-        assert word in finding.actual
-
 
 # The share
 
