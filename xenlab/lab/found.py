@@ -18,7 +18,7 @@ from xenlab.xen import xl
 # What a check or a move of ours may leave running on a Dom0.
 _OURS = re.compile(r"\bxl (migrate|migrate-receive|create|shutdown)\b|xenlab|libxl-save-helper")
 
-# Xen takes a guest's devices down after its domain: seconds, under emulation ten.
+# A guest that has shut down is listed until its devices are down: for seconds, under emulation ten.
 _GONE_SECONDS = 30.0
 
 
