@@ -6,14 +6,18 @@ the lab (exit 3), and a fault of the lab is what xenlab is there to find (exit 1
 
 
 class XenlabError(Exception):
-    """Anything xenlab reports in one line; `hint` says what to do about it."""
+    """Anything xenlab reports in one line; `hint` says what to do about it.
+
+    `evidence` are the ids of the recorded commands that it rests on ("cmd-17").
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", evidence: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.evidence = evidence
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -46,8 +50,9 @@ class LabFault(XenlabError):
         actual: str = "",
         host: str | None = None,
         guest: str | None = None,
+        evidence: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, evidence=evidence)
         self.expected = expected
         self.actual = actual or message
         self.host = host

@@ -24,23 +24,26 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look at the lab showed, beside what it should have shown.
+    """What looks at the lab showed, beside what they should have shown.
 
-    `id` is kebab-case and stable ("runs-only-on"); `expected`, `actual` and `hint` are short English
-    texts for the report; `proof` may be a longer one, such as a diff. Truthy when it holds.
+    `holds` is None where it could not be told: an error, never a pass and never a fault of the lab. `id` is
+    kebab-case and stable ("runs-only-on"); `expected`, `actual` and `hint` are short English texts for the
+    report; `proof` may be a longer one, such as a diff. `evidence` are the ids of the recorded commands it
+    rests on ("cmd-17"). Truthy when it holds.
     """
 
     id: str
-    holds: bool
+    holds: bool | None
     expected: str
     actual: str
     hint: str = ""
     host: str | None = None
     guest: str | None = None
     proof: str = ""
+    evidence: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return self.holds
+        return self.holds is True
 
 
 class Model(BaseModel):

@@ -148,7 +148,7 @@ def say(request):
     run.lab = LabInfo(name="embedded", kind="embedded", hosts=("baye",), xen={"baye": "4.20"})
     def say(command, stdout=""):
         now = datetime.datetime.now(datetime.timezone.utc)
-        run.journal.sink(CommandRecord("baye", command, 0, stdout, "", now, 0.0, 0.1, False))
+        run.journal.append(CommandRecord("baye", command, 0, stdout, "", now, 0.0, 0.1, False))
     return say
 
 @pytest.fixture

@@ -50,6 +50,7 @@ class Journal:
         entry: dict[str, object] = {
             "host": record.host,
             "command": bounded(self.mask(record.command), self._limit)[0],
+            "changes": record.changes,
             "exit_code": record.exit_code,
             "timed_out": record.timed_out,
             "started": record.started.isoformat(),
@@ -64,10 +65,6 @@ class Journal:
             id_ = f"cmd-{len(self._entries) + 1}"
             self._entries.append({"id": id_, **entry})
         return id_
-
-    def sink(self, record: CommandRecord) -> None:
-        """`append` for a caller that wants no id: what `xenlab.remote` is given."""
-        self.append(record)
 
     def __len__(self) -> int:
         with self._lock:

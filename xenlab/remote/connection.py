@@ -25,7 +25,8 @@ from xenlab.remote.login import Limits, Login
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.result import CommandResult
 
-Sink = Callable[[CommandRecord], None]
+Sink = Callable[[CommandRecord], str]
+"""Takes a record and returns its id."""
 
 # sshd allows ten sessions on a connection unless told otherwise (MaxSessions in sshd_config(5)).
 SESSIONS = 8
@@ -46,6 +47,7 @@ class Ended:
     stdout: bytes
     stderr: bytes
     seconds: float
+    id: str = ""
 
 
 class SshConnection:
@@ -132,7 +134,7 @@ class SshConnection:
         return channel
 
     def _how_to_bound(self) -> str:
-        probe = self._converse(HOW_TO_BOUND, "timeout", self._limits.channel, None, lambda _: None)
+        probe = self._converse(HOW_TO_BOUND, "timeout", self._limits.channel, None, lambda _: "")
         words = probe.stdout.decode().strip()
         return "" if words == "none" else f"timeout {words}".strip()
 
@@ -173,14 +175,14 @@ class SshConnection:
         complete = channel.eof_received and not broken
         timed_out = expired.is_set() and (exit_code == -1 or not complete)
         lost = not timed_out and (not complete or (exit_code == -1 and not self.alive))
-        ended = Ended(exit_code, b"".join(stdout), b"".join(stderr), seconds)
-        sink(
+        out, err = b"".join(stdout), b"".join(stderr)
+        id_ = sink(
             CommandRecord(
                 self.name,
                 shown,
                 None if timed_out or lost else exit_code,
-                text(ended.stdout),
-                text(ended.stderr),
+                text(out),
+                text(err),
                 started,
                 begun,
                 seconds,
@@ -194,7 +196,7 @@ class SshConnection:
             )
         if lost:
             raise ConnectionLost(f"{self.name}: the connection broke during `{shown}`", sent=True)
-        return ended
+        return Ended(exit_code, out, err, seconds, id_)
 
     def _open_channel(self) -> paramiko.Channel:
         try:
@@ -227,4 +229,5 @@ def text(data: bytes) -> str:
 
 def told(host: str, argv: Sequence[str], ended: Ended) -> CommandResult:
     """Return a raw outcome as the result that other rooms work with."""
-    return CommandResult(ended.exit_code, text(ended.stdout), text(ended.stderr), ended.seconds, host, shlex.join(argv))
+    out, err = text(ended.stdout), text(ended.stderr)
+    return CommandResult(ended.exit_code, out, err, ended.seconds, host, shlex.join(argv), ended.id)

@@ -257,8 +257,8 @@ class ConsoleHost:
             kept = answer or Answer(-1, b"", b"")
             seconds = time.monotonic() - begun
             code, out, err = kept.exit_code if ended else None, text(kept.stdout), text(kept.stderr)
-            self._sink(CommandRecord(self.name, line, code, out, err, started, begun, seconds, timed_out))
-            return Ended(kept.exit_code, kept.stdout, kept.stderr, seconds)
+            id_ = self._sink(CommandRecord(self.name, line, code, out, err, started, begun, seconds, timed_out))
+            return Ended(kept.exit_code, kept.stdout, kept.stderr, seconds, id_)
 
         try:
             answer = self._answer(dialogue, line, begun + timeout)

@@ -1,9 +1,10 @@
 """What can go wrong between this machine and a host, one type for each remedy.
 
-All but `RemoteCommandFailed` are `CannotObserve`: they say nothing about the lab itself.
+All are `CannotObserve`: they say nothing about the lab itself. Who knows what an exit code means for the lab
+looks at the result and says so.
 """
 
-from xenlab.errors import CannotObserve, LabFault
+from xenlab.errors import CannotObserve
 
 
 class HostUnreachable(CannotObserve):
@@ -50,5 +51,9 @@ class CommandTimedOut(CannotObserve):
     """A command did not end in its time; its process on the host is ended too."""
 
 
-class RemoteCommandFailed(LabFault):
+class RemoteCommandFailed(CannotObserve):
     """A command ended, and not with exit code 0; `actual` is the last line it wrote to stderr."""
+
+    def __init__(self, message: str, *, actual: str = "", hint: str = "", evidence: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{message}: {actual}" if actual else message, hint=hint, evidence=evidence)
+        self.actual = actual

@@ -85,12 +85,7 @@ class RemoteHost:
         ended = self._backend.execute(argv, timeout=self._timeout)
         told(self.name, argv, ended).check()
         if len(ended.stdout) > limit:
-            raise RemoteCommandFailed(
-                f"{path} on {self.name} is larger than expected",
-                expected=f"at most {limit} bytes",
-                actual=f"more than {limit} bytes",
-                host=self.name,
-            )
+            raise RemoteCommandFailed(f"{path} on {self.name} has more than {limit} bytes", evidence=(ended.id,))
         return ended.stdout
 
     def pinned_connection(self) -> SshConnection:

@@ -9,7 +9,8 @@ from xenlab.remote.errors import RemoteCommandFailed
 class CommandResult:
     """A command that ended; `seconds` is how long it took.
 
-    `exit_code` is -1 when a signal ended it, or 128 + its number where the login shell says so.
+    `exit_code` is -1 when a signal ended it, or 128 + its number where the login shell says so. `id` is that of
+    its record, for those who name it as evidence.
     """
 
     exit_code: int
@@ -18,6 +19,7 @@ class CommandResult:
     seconds: float
     host: str
     command: str
+    id: str = ""
 
     @property
     def ok(self) -> bool:
@@ -37,9 +39,8 @@ class CommandResult:
         raise RemoteCommandFailed(
             f"`{_shortened(self.command)}` on {self.host} {how}",
             hint=hint,
-            expected="exit code 0",
-            actual=words[-1] if words else how,
-            host=self.host,
+            actual=words[-1] if words else "",
+            evidence=(self.id,) if self.id else (),
         )
 
 

@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from xenlab.errors import CannotObserve
+from xenlab.remote.connection import Sink
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.waiting import NotInTime, wait_for
@@ -59,10 +60,10 @@ def set_clock(host: RemoteHost) -> None:
     host.run("date", "-s", f"@{time.time():.0f}").check()
 
 
-def command_log(path: Path) -> Callable[[CommandRecord], None]:
+def command_log(path: Path) -> Sink:
     """A sink that appends each command as one JSON line."""
 
-    def append(record: CommandRecord) -> None:
+    def append(record: CommandRecord) -> str:
         line: dict[str, object] = {
             "host": record.host,
             "command": record.command,
@@ -71,9 +72,11 @@ def command_log(path: Path) -> Callable[[CommandRecord], None]:
         line |= {"seconds": round(record.seconds, 2), "stderr": record.stderr[-2000:]}
         with path.open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
+        return ""
 
     return append
 
 
-def no_record(_record: CommandRecord) -> None:
+def no_record(_record: CommandRecord) -> str:
     """A sink for commands that are no evidence of anything, such as looking for a guest's console."""
+    return ""
