@@ -86,4 +86,4 @@ def check(
     except ChecksFailedError:
         if essential and (failure := run.failure()):
             raise failure from None
-    return finding.holds
+    return bool(finding)
