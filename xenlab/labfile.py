@@ -99,7 +99,24 @@ class Reachable(Model):
 
 
 class HostSpec(Reachable):
-    """A Dom0."""
+    """A Dom0.
+
+    `peer_address` and `peer_port` are how the other host reaches it, for `xl migrate`, where that is not by its
+    `address` and `port`: a name that is in the hosts' known_hosts, say, or a network of their own.
+    """
+
+    peer_address: Target | None = None
+    peer_port: Port | None = None
+
+    @property
+    def among_hosts(self) -> str:
+        """The name or address by which the other host reaches it."""
+        return self.peer_address or self.address
+
+    @property
+    def port_among_hosts(self) -> int:
+        """The port of its SSH server as the other host sees it."""
+        return self.peer_port or self.port
 
 
 class GuestSpec(Reachable):
@@ -107,7 +124,7 @@ class GuestSpec(Reachable):
 
     `config` is its xl.cfg on the share, `original_config` the one it had before, kept on its home host;
     `home` is the host where it belongs, `ping_target` what it pings from inside. `root_device` and `swap` are
-    what the guest should have, when the lab prescribes it. With `login = "console"` it is logged in on by
+    what the guest should have, where the lab prescribes it: without `swap` nothing is said of swap. With `login = "console"` it is logged in on by
     `xl console`, as `user` with the password that `password_env` names.
     """
 
@@ -116,7 +133,7 @@ class GuestSpec(Reachable):
     ping_target: Target
     original_config: RemotePath | None = None
     root_device: Device | None = None
-    swap: bool = False
+    swap: bool | None = None
     login: Literal["ssh", "console"] = "ssh"
 
 
@@ -143,11 +160,16 @@ class ProbeSpec(Model):
 
 
 class TimeoutSpec(Model):
-    """How long things may take, in seconds: a command, a guest's boot, a migration."""
+    """How long things may take, in seconds: a command, a guest's boot, a migration.
+
+    A migration is never ended by us: after `migrate_seconds` it is said to be under way still. Big guests on slow
+    networks need hours. `after_move_seconds` is how long a guest that xl says has moved may take to answer again.
+    """
 
     command_seconds: Annotated[float, Field(gt=0)] = 60.0
     boot_seconds: Annotated[float, Field(gt=0)] = 180.0
-    migrate_seconds: Annotated[float, Field(gt=0)] = 600.0
+    after_move_seconds: Annotated[float, Field(gt=0)] = 60.0
+    migrate_seconds: Annotated[float, Field(gt=0)] = 14_400.0
 
 
 class LabFile(Model):
@@ -180,6 +202,9 @@ class LabFile(Model):
                 yield f"{key}.name: {other.name!r} is already the name of {earlier}: each needs its own"
             if one.address == other.address:
                 yield f"{key}.address: {other.address} is already that of {earlier}: each needs its own"
+        for (_, one_guest), (i, guest) in combinations(enumerate(self.guests), 2):
+            if one_guest.config == guest.config:
+                yield f"guests.{i}.config: {guest.config} is already that of {one_guest.name}: each needs its own"
         for i, guest in enumerate(self.guests):
             if guest.login == "console" and guest.password_env is None:
                 yield f'guests.{i}.password_env: must be given with login = "console": name what holds the password'
@@ -187,6 +212,15 @@ class LabFile(Model):
                 yield f'guests.{i}.key_file: a console takes no key: leave it out with login = "console"'
             if guest.home not in (host.name for host in self.hosts):
                 yield f"guests.{i}.home: {guest.home!r} is not a host: allowed are {hosts}"
+            owners = {machine.address: machine.name for machine in self.guests}
+            if guest.ping_target in owners:
+                whose = "its own" if guest.ping_target == guest.address else f"that of {owners[guest.ping_target]}"
+                yield (
+                    f"guests.{i}.ping_target: {guest.ping_target} is {whose} address: "
+                    "name a machine that does not move, such as the gateway"
+                )
+            if guest.original_config == guest.config:
+                yield f"guests.{i}.original_config: is the config itself: name the one from before, or leave it out"
             if not PurePosixPath(guest.config).is_relative_to(self.share.mount_point):
                 yield (
                     f"guests.{i}.config: {guest.config!r} is not on the share: "

@@ -1,0 +1,349 @@
+"""What is done to the lab: each act looks first, has its undo on disk before it happens, and looks afterwards.
+
+An act refuses where the look before it does not show what it needs. What it raises tells whose fault it is:
+LabFault where the lab is wrong, CannotObserve where it could not be seen or done.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Literal
+
+from xenlab.causes import explain
+from xenlab.errors import CannotObserve, LabFault
+from xenlab.lab.custody import Custody
+from xenlab.lab.dom0 import Dom0, HostPair
+from xenlab.lab.judging.start import refusal
+from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
+from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
+from xenlab.lab.places import Places, places_of
+from xenlab.labfile import GuestSpec, TimeoutSpec
+from xenlab.remote import commands
+from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
+from xenlab.remote.machine import Machine
+from xenlab.remote.waiting import NotInTime, wait_for
+from xenlab.xen import peers, xl
+from xenlab.xen.cfg import parse_config
+from xenlab.xen.messages import parse_migration
+
+Kind = Literal["cold", "paused", "live"]
+
+# xl list costs an emulated host a second that a booting guest would need: it is asked rarely.
+_BOOT_LOOK_SECONDS = 20.0
+_GONE_SECONDS = 60.0
+_AWAIT_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A guest's move, as it went; `started` and `ended` in seconds on the monotonic clock.
+
+    For a live or paused move they bracket `xl migrate`, for a cold one shutdown to the first login. `before` and
+    `after` are what the guest showed of itself, `places` where it was afterwards, `words` what xl said.
+    """
+
+    guest: str
+    kind: Kind
+    source: str
+    target: str
+    started: float
+    ended: float
+    before: GuestLook
+    after: GuestLook
+    places: Places
+    words: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.started
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The looks that its judgements rest on."""
+        return (*self.before.ids, *self.places.ids, *self.after.ids)
+
+
+class Acts:
+    """All that is done to one guest."""
+
+    def __init__(
+        self, spec: GuestSpec, machine: Machine, hosts: HostPair, timeouts: TimeoutSpec, custody: Custody
+    ) -> None:
+        self._spec = spec
+        self._name = spec.name
+        self._machine = machine
+        self._hosts = hosts
+        self._timeouts = timeouts
+        self._custody = custody
+        self._disks: tuple[str, ...] = ()
+        self._moves = 0
+
+    def look(self) -> Places:
+        """Where it is now."""
+        return places_of(self._name, self._hosts.at_once(look_at_domains))
+
+    def look_inside(self, nonce: str | None = None) -> GuestLook:
+        """What it shows of itself; see `looking.look_into_guest`."""
+        return look_into_guest(self._machine, nonce)
+
+    # Start and stop
+
+    def create(self, on: Dom0) -> None:
+        """Start it from the shared config, and wait until it takes logins.
+
+        :raises LabFault: it may not be started, `xl create` failed, or it does not come up.
+        :raises CannotObserve: somebody may have its disks, or it cannot be seen whether it came up.
+        """
+        looks = self._look_before_start(on)
+        mine = next(look for look in looks if look.host == on.name)
+        path = self._spec.config
+        text = known(mine.config, f"{path} on {on.name}", mine.ids)
+        config = parse_config(text, source=path)
+        if (problem := refusal(self._name, config, path, looks)) is not None:
+            raise problem
+        self._custody.will("create", guest=self._name, host=on.name)
+        self._xl(on, xl.create(path), self._timeouts.boot_seconds)
+        self._await_boot(on)
+
+    def shut_down(self) -> None:
+        """Ask it to shut down, and wait until its host has no such domain.
+
+        :raises LabFault: it does not go down, or is on no host.
+        """
+        host = self._hosts.named(self.look().whole_on())
+        self._machine.close()
+        self._custody.will("shutdown", guest=self._name, host=host.name)
+        try:
+            self._xl(host, xl.shutdown(self._name), self._timeouts.boot_seconds)
+            wait_for(lambda: self._row_on(host) is None, f"{self._name} to leave {host.name}", _GONE_SECONDS, 2.0)
+        except (CommandTimedOut, NotInTime) as late:
+            places = self.look()
+            if places.unseen:
+                raise
+            raise LabFault(
+                f"{self._name} does not shut down",
+                expected=f"{self._name} shuts down when asked",
+                actual=f"after {self._timeouts.boot_seconds:.0f} s it is {places.words}",
+                hint=f"does it listen to its power button (acpid), and what does xl console {self._name} show?",
+                host=host.name,
+                guest=self._name,
+                evidence=(*late.evidence, *places.ids),
+            ) from late
+
+    def pause(self, on: Dom0) -> None:
+        """Stop it where it is."""
+        self._custody.will("pause", guest=self._name, host=on.name)
+        self._xl(on, xl.pause(self._name))
+
+    def unpause(self, on: Dom0) -> None:
+        """Let it go on where it is, and wait until it takes logins."""
+        self._custody.will("unpause", guest=self._name, host=on.name)
+        self._xl(on, xl.unpause(self._name))
+        self._await_boot(on)
+
+    def start(self, on: Dom0) -> Places:
+        """See that it runs on this host: started, unpaused, or shut down on the other host first.
+
+        :raises LabFault: it cannot be had there. :raises CannotObserve: where it is cannot be seen.
+        """
+        places = self.look()
+        if places.is_off:
+            self.create(on)
+        elif self._hosts.named(places.whole_on()) is not on:
+            if places.row is not None and places.row.paused:
+                self.unpause(self._hosts.named(places.whole_on()))
+            self.shut_down()
+            self.create(on)
+        elif places.row is not None and places.row.paused:
+            self.unpause(on)
+        else:
+            return places
+        return self.look()
+
+    # Moves
+
+    def cold_migrate(self, to: Dom0, nonce: str | None = None) -> Migration:
+        """Shut down here, start there: the guest boots anew on the target."""
+        source, before, started = self.look().whole_on(), self.look_inside(), time.monotonic()
+        self._not_there_yet(source, to)
+        self.shut_down()
+        self.create(to)
+        ended = time.monotonic()
+        return Migration(
+            self._name, "cold", source, to.name, started, ended, before, self.look_inside(nonce), self.look()
+        )
+
+    def migrate(
+        self, to: Dom0, kind: Kind = "live", before: GuestLook | None = None, nonce: str | None = None
+    ) -> Migration:
+        """`xl migrate`, as it ends by itself: however long it takes, it is not cut off.
+
+        Where xl says that it moved, the move is returned even if the guest does not answer any more: then `after`
+        holds what is unknown, and why.
+
+        :raises LabFault: it did not move; the cause is told on the side that spoke.
+        :raises CannotObserve: it is not over, or a host cannot be seen any more.
+        """
+        places = self.look()
+        source = self._hosts.named(places.whole_on())
+        self._not_there_yet(source.name, to)
+        before = before or self.look_inside()
+        self._custody.will("migrate", guest=self._name, host=source.name, to=to.name)
+        argv = xl.migrate(self._name, to.spec.among_hosts, peers.ssh(to.spec.port_among_hosts))
+        started = time.monotonic()
+        code, words, ids = self._run_to_its_end(source, argv)
+        ended = time.monotonic()
+        if code == 0 and parse_migration(words).succeeded:
+            after = self._look_after_move(nonce)
+            return Migration(self._name, kind, source.name, to.name, started, ended, before, after, self.look(), words)
+        places = self.look()
+        evidence = (*ids, *places.ids)
+        fault = explain("migrate", code, words, host=source.name, peer=to.name, guest=self._name, evidence=evidence)
+        if places.unseen:
+            raise CannotObserve(
+                f"{self._name} did not move to {to.name}, and {places.words}", hint=str(fault), evidence=evidence
+            )
+        if places.is_off:
+            raise LabFault(
+                f"{self._name} was lost on its way from {source.name} to {to.name}",
+                expected=f"{self._name} on {to.name}, or still on {source.name}",
+                actual=f"on neither host; {getattr(fault, 'actual', fault.message)}",
+                hint="it crashed while it was sent: see `xl dmesg` on both hosts and its console log",
+                host=source.name,
+                guest=self._name,
+                evidence=evidence,
+            ) from fault
+        raise fault
+
+    # What is written
+
+    @contextmanager
+    def nonce(self) -> Iterator[tuple[str, str]]:
+        """A fresh nonce on its disk, synced, and the file it is in; removed again, however the body ends.
+
+        Where the body fails, a guest that cannot be asked to remove it must not hide why.
+        """
+        file, nonce = f"{commands.HOME_OF_ROOT}/.xenlab-{self._custody.run}-nonce", token_hex(16)
+        self._custody.will("write", guest=self._name, file=file)
+        try:
+            self._machine.run(*commands.write_nonce(file, nonce), changes=True).check()
+            yield nonce, file
+        except BaseException:
+            with suppress(CannotObserve, LabFault):
+                self._machine.run(*commands.remove(file), changes=True).check()
+            raise
+        self._machine.run(*commands.remove(file), changes=True).check()
+
+    # How it is done
+
+    def _xl(self, host: Dom0, argv: xl.Argv, timeout: float | None = None) -> None:
+        result = host.remote.run(*argv, timeout=timeout, changes=True)
+        if not result.ok:
+            words = f"{result.stdout}\n{result.stderr}"
+            raise explain(argv[1], result.exit_code, words, host=host.name, guest=self._name, evidence=(result.id,))
+
+    def _look_before_start(self, on: Dom0) -> tuple[DomainsLook, DomainsLook]:
+        """Both hosts, asked for the disks that the config names now."""
+
+        def look(host: Dom0) -> DomainsLook:
+            return look_before_start(host, self._spec.config, self._disks)
+
+        looks = self._hosts.at_once(look)
+        text = next(one.config for one in looks if one.host == on.name)
+        if isinstance(text, Unknown):
+            return looks
+        disks = tuple(disk.target for disk in parse_config(text, self._spec.config).disks if disk.target)
+        if disks != self._disks:
+            self._disks = disks
+            return self._hosts.at_once(look)
+        return looks
+
+    def _run_to_its_end(self, source: Dom0, argv: xl.Argv) -> tuple[int | None, str, tuple[str, ...]]:
+        """Its exit code (None: it was gone without one), its words, and the ids of what was run."""
+        self._moves += 1
+        folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._moves}"
+        begun = source.remote.run(*peers.start(folder, name, argv), changes=True).check()
+        pid, ids = begun.stdout.strip(), (begun.id,)
+        if not pid.isdecimal():
+            raise CannotObserve(f"xl migrate was not begun on {source.name}: {begun.stderr.strip()}", evidence=ids)
+        deadline = time.monotonic() + self._timeouts.migrate_seconds
+        while time.monotonic() < deadline:
+            seconds = int(max(1, min(_AWAIT_SECONDS, deadline - time.monotonic())))
+            try:
+                asked = source.remote.run(
+                    *peers.await_end(folder, name, int(pid), seconds), timeout=seconds * 3.0 + 30.0
+                ).check()
+            except ConnectionLost:
+                # It goes on by itself; once the host answers again it is asked anew.
+                source.remote.wait_until_reachable(self._timeouts.boot_seconds, f"{source.name} to answer again")
+                continue
+            state, _, words = asked.stdout.partition("\n")
+            ids = (ids[0], asked.id)
+            if state != "running":
+                return (int(state) if state.isdecimal() else None), words, ids
+        raise CannotObserve(
+            f"{self._name}: xl migrate is under way on {source.name} after {self._timeouts.migrate_seconds:.0f} s",
+            hint="it goes on; raise timeouts.migrate_seconds in the lab file, and see how far it is: xl list on both",
+            evidence=ids,
+        )
+
+    def _look_after_move(self, nonce: str | None) -> GuestLook:
+        with suppress(HostUnreachable):
+            self._machine.wait_until_reachable(self._timeouts.after_move_seconds, f"a login on {self._name}")
+        return self.look_inside(nonce)
+
+    def _not_there_yet(self, source: str, to: Dom0) -> None:
+        if source == to.name:
+            raise CannotObserve(f"{self._name} is on {source} already: this would be no move")
+
+    def _row_on(self, host: Dom0) -> object | None:
+        look = look_at_domains(host)
+        rows = known(look.rows, f"xl list on {host.name}", look.ids)
+        return next((row for row in rows if row.name == self._name), None)
+
+    def _await_boot(self, host: Dom0) -> None:
+        def logs_in() -> bool:
+            with suppress(HostUnreachable):
+                self._machine.wait_until_reachable(_BOOT_LOOK_SECONDS, f"a login on {self._name}")
+                return True
+            look = look_at_domains(host)
+            row = next((r for r in known(look.rows, f"xl list on {host.name}", look.ids) if r.name == self._name), None)
+            if row is None or row.crashed:
+                raise LabFault(
+                    f"{self._name} {'crashed' if row else 'ended'} while booting on {host.name}",
+                    expected=f"{self._name} boots on {host.name}",
+                    actual="its domain crashed" if row else "its domain is gone",
+                    hint=f"xl create -c {self._spec.config} shows its console",
+                    host=host.name,
+                    guest=self._name,
+                    evidence=look.ids,
+                )
+            return False
+
+        bound = self._timeouts.boot_seconds
+        try:
+            wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, interval=2.0)
+        except NotInTime as late:
+            self._blame_for_silence(host, late)
+
+    def _blame_for_silence(self, host: Dom0, late: NotInTime) -> None:
+        """A guest that its own host can ping is there: then it is this machine that cannot reach it."""
+        asked = host.remote.run(*commands.ping_few(self._spec.address), timeout=30)
+        if asked.ok and self._spec.login == "ssh":
+            raise CannotObserve(
+                f"{late.message}: {host.name} can ping it, this machine cannot log in",
+                hint=f"is there a route from here to {self._spec.address}, and does an sshd listen there?",
+                evidence=(asked.id,),
+            ) from late
+        raise LabFault(
+            late.message,
+            expected=f"{self._name} boots and takes logins on {host.name}",
+            actual=f"not within {self._timeouts.boot_seconds:.0f} s",
+            hint=f"xl console {self._name} on {host.name} shows how far it is",
+            host=host.name,
+            guest=self._name,
+            evidence=(asked.id,),
+        ) from late

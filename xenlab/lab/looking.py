@@ -1,0 +1,314 @@
+"""The round trips: each function asks one machine once and returns a look. None of them changes anything.
+
+A machine that does not answer gives a look in which everything is `Unknown`, with the reason; so both hosts are
+always told of, and never only the first that fails.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xenlab.errors import CannotObserve, LabFault
+from xenlab.lab.dom0 import Dom0
+from xenlab.lab.looks import (
+    ConfigLook,
+    DomainsLook,
+    FileIdentity,
+    FilesLook,
+    GuestLook,
+    HostLook,
+    IdentityLook,
+    ShareLook,
+    Unknown,
+)
+from xenlab.remote import commands, facts, filesystems, questions, sections
+from xenlab.remote.errors import CommandTimedOut
+from xenlab.remote.machine import Machine
+from xenlab.remote.sections import Answer, Section
+from xenlab.xen import peers, xenstore, xl
+from xenlab.xen.cfg import parse_xl_conf
+from xenlab.xen.parsers import parse_info, parse_list
+
+T = TypeVar("T")
+
+XL_CONF = "/etc/xen/xl.conf"
+# A mount whose server is away hangs whoever touches it: a look waits this long, in seconds, and goes on.
+_SHARE_SECONDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one round trip brought: an answer a section, the id of its record, and when it began."""
+
+    by_name: Mapping[str, Answer]
+    ids: tuple[str, ...]
+    at: float
+    nothing: Unknown | None = None
+
+    def __getitem__(self, name: str) -> Answer:
+        return self.by_name[name]
+
+    def read(self, name: str, parse: Callable[[str], T], *, absent: T | None = None) -> T | Unknown:
+        """The fact in a section's output; `absent` is what exit code 1 without a complaint stands for."""
+        if self.nothing is not None:
+            return self.nothing
+        answer = self[name]
+        if answer.exit_code == 1 and not answer.stderr.strip() and absent is not None:
+            return absent
+        if not answer.ok:
+            return _unknown(answer)
+        try:
+            return parse(answer.stdout)
+        except (CannotObserve, LabFault) as odd:
+            return Unknown(odd.message, odd.hint)
+
+
+def ask(machine: Machine, *asked: Section) -> Answers:
+    """Ask one machine all sections in one round trip; what it does not answer is unknown."""
+    nonce, at = secrets.token_hex(8), time.monotonic()
+    bound = 15.0 + sum(section.seconds + 2 for section in asked)
+    nothing = None
+    try:
+        result = machine.run(*sections.script(asked, nonce), timeout=bound)
+        out, err, ids = result.stdout, result.stderr, (result.id,)
+    except CommandTimedOut as late:
+        out, err, ids = late.stdout, late.stderr, late.evidence
+    except CannotObserve as unseen:
+        out, err, ids, nothing = "", "", unseen.evidence, Unknown(unseen.message, unseen.hint)
+    return Answers(sections.answers(asked, nonce, out, err), ids, at, nothing)
+
+
+def look_at_host(host: Dom0, peer: Dom0, configs: Sequence[str] = ()) -> HostLook:
+    """Everything that the hosts' step asks of a Dom0, but nothing of the share; `configs` are paths of guests'."""
+    spec = peer.spec
+    found = ask(
+        host.remote,
+        *_domain_sections(),
+        Section("name", commands.hostname()),
+        Section("user", questions.user_id()),
+        Section("info", xl.info()),
+        Section("cpu", commands.cpu()),
+        Section("xl-conf", commands.read(XL_CONF)),
+        Section("bridges", commands.bridges()),
+        Section("switches", questions.open_vswitch_bridges()),
+        Section("mounts", filesystems.mountinfo()),
+        Section("loops", commands.loop_devices()),
+        *(Section(f"config-{number}", commands.read(path), _SHARE_SECONDS) for number, path in enumerate(configs)),
+        Section("peer", peers.ask_peer(spec.among_hosts, spec.port_among_hosts), 45),
+    )
+    return HostLook(
+        host=host.name,
+        ids=found.ids,
+        at=found.at,
+        fingerprint=found.nothing or host.remote.fingerprint,
+        name=found.read("name", str.strip),
+        is_root=found.read("user", lambda text: text.strip() == "0"),
+        info=found.read("info", parse_info),
+        cpu=found.read("cpu", facts.cpu),
+        xl_conf=found.read("xl-conf", lambda text: parse_xl_conf(text)),
+        bridges=found.read("bridges", _words),
+        switches=found.read("switches", _words),
+        peer=found["peer"],
+        domains=_domains(host.name, found),
+        mounts=found.read("mounts", filesystems.parse_mountinfo),
+        loops=found.read("loops", facts.loop_devices),
+        configs={path: found.read(f"config-{number}", str) for number, path in enumerate(configs)},
+    )
+
+
+def look_at_domains(host: Dom0) -> DomainsLook:
+    """Which domains the host has, and which migrations are under way."""
+    return _domains(host.name, ask(host.remote, *_domain_sections()))
+
+
+def look_before_start(host: Dom0, config: str, disks: Sequence[str]) -> DomainsLook:
+    """The domains, the config as the host reads it now, and every file that a disk of this host rests on.
+
+    That is what must be known before a guest is started: nobody else may have one of its `disks`.
+    """
+    found = ask(
+        host.remote,
+        *_domain_sections(),
+        Section("config", commands.read(config), _SHARE_SECONDS),
+        *([Section("files", filesystems.files(disks), _SHARE_SECONDS)] if disks else []),
+        Section("attached", xenstore.attached_files(), _SHARE_SECONDS),
+    )
+    return _domains(host.name, found, disks)
+
+
+def look_at_share(host: Dom0, mount_point: str, files: Sequence[str] = ()) -> ShareLook:
+    """One host's side of the share; first its folder is looked into, so that an automount comes about."""
+    paths = (mount_point, *files)
+    found = ask(
+        host.remote,
+        Section("nfsd", questions.nfsd_threads()),
+        Section("exports", commands.exports()),
+        Section("enter", filesystems.step_into(mount_point), _SHARE_SECONDS),
+        Section("mounts", filesystems.mountinfo()),
+        Section("files", filesystems.files(paths), _SHARE_SECONDS),
+    )
+    return ShareLook(
+        host=host.name,
+        ids=found.ids,
+        at=found.at,
+        exports=_answer(found, "exports"),
+        nfsd_threads=_nfsd_threads(found),
+        entered=_answer(found, "enter"),
+        mounts=found.read("mounts", filesystems.parse_mountinfo),
+        files=_files(found, "files", paths),
+    )
+
+
+def look_at_config(host: Dom0, config: str, original: str | None) -> ConfigLook:
+    """A guest's config as the host reads it, and what xl says to it there."""
+    found = ask(
+        host.remote,
+        Section("text", commands.read(config), _SHARE_SECONDS),
+        *([Section("original", commands.read(original), _SHARE_SECONDS)] if original else []),
+        Section("dryrun", xl.create(config, dryrun=True), 30),
+    )
+    return ConfigLook(
+        host=host.name,
+        ids=found.ids,
+        at=found.at,
+        text=found.read("text", str),
+        original=found.read("original", str) if original else Unknown("the lab file names no original config"),
+        dryrun=_answer(found, "dryrun"),
+    )
+
+
+def look_at_files(host: Dom0, paths: Sequence[str]) -> FilesLook:
+    """What the paths are, and on which mount each lies."""
+    found = ask(
+        host.remote,
+        Section("mounts", filesystems.mountinfo()),
+        Section("files", filesystems.files(paths), _SHARE_SECONDS),
+    )
+    mounts = found.read("mounts", filesystems.parse_mountinfo)
+    return FilesLook(host.name, found.ids, found.at, _files(found, "files", paths), mounts)
+
+
+def look_at_identities(host: Dom0, paths: Sequence[str]) -> IdentityLook:
+    """What each file is, to be compared with others: sizes, file systems, digests of the small ones."""
+    found = ask(host.remote, Section("identities", questions.identities(paths), 120))
+    seen = found.read("identities", str)
+    if isinstance(seen, Unknown):
+        return IdentityLook(host.name, found.ids, found.at, dict.fromkeys(paths, seen), frozenset())
+    identities, missing = _identities(seen)
+    return IdentityLook(host.name, found.ids, found.at, identities, missing)
+
+
+def look_into_guest(guest: Machine, nonce: str | None = None) -> GuestLook:
+    """What the guest shows of itself; `nonce` is the file of one that was written, read from the disk itself."""
+    found = ask(
+        guest,
+        Section("boot", commands.boot_id()),
+        Section("uptime", commands.uptime()),
+        Section("root", questions.root_devices()),
+        Section("swaps", commands.swaps()),
+        Section("log", commands.kernel_log()),
+        *([Section("nonce", commands.read_nonce_from_disk(nonce))] if nonce else []),
+    )
+    return GuestLook(
+        host=guest.name,
+        ids=found.ids,
+        at=found.at,
+        boot_id=found.read("boot", facts.boot_id),
+        uptime=found.read("uptime", facts.uptime),
+        root_devices=found.read("root", lambda text: tuple(dict.fromkeys(text.split()))),
+        swaps=found.read("swaps", facts.swaps),
+        kernel_log=found.read("log", str),
+        nonce=found.read("nonce", str.strip) if nonce else Unknown("no nonce was asked for"),
+    )
+
+
+def _domain_sections() -> tuple[Section, ...]:
+    return (
+        Section("list", xl.list_domains()),
+        Section("stored", xenstore.list_domains()),
+        Section("moving", peers.migrations_under_way()),
+    )
+
+
+def _domains(host: str, found: Answers, disks: Sequence[str] = ()) -> DomainsLook:
+    return DomainsLook(
+        host=host,
+        ids=found.ids,
+        at=found.at,
+        rows=found.read("list", parse_list),
+        stored=found.read("stored", xenstore.parse_domains),
+        migrations=found.read("moving", facts.processes, absent={}),
+        files=_files(found, "files", disks) if "files" in found.by_name else (),
+        attached=_attached(found) if "attached" in found.by_name else (),
+        config=found.read("config", str) if "config" in found.by_name else "",
+    )
+
+
+def _answer(found: Answers, name: str) -> Answer:
+    return found[name] if found.nothing is None else Answer(None, "", found.nothing.why)
+
+
+def _files(found: Answers, name: str, paths: Sequence[str]) -> "tuple[filesystems.FileFact, ...] | Unknown":
+    if found.nothing is not None:
+        return found.nothing
+    answer = found[name]
+    if answer.exit_code is None or answer.timed_out:
+        return _unknown(answer)
+    return filesystems.parse_files(paths, answer.stdout, answer.stderr)
+
+
+def _attached(found: Answers) -> "tuple[filesystems.FileFact, ...] | Unknown":
+    if found.nothing is not None:
+        return found.nothing
+    answer = found["attached"]
+    if answer.exit_code is None or answer.timed_out:
+        return _unknown(answer)
+    return filesystems.parse_stats(answer.stdout, answer.stderr)
+
+
+def _nfsd_threads(found: Answers) -> int | Unknown:
+    if found.nothing is not None:
+        return found.nothing
+    answer = found["nfsd"]
+    if "No such file" in answer.stderr:
+        return 0
+    if not answer.ok:
+        return _unknown(answer)
+    return int(answer.stdout) if answer.stdout.strip().isdecimal() else Unknown(f"nfsd says {answer.stdout[:40]!r}")
+
+
+def _identities(text: str) -> tuple[dict[str, FileIdentity | Unknown], frozenset[str]]:
+    found: dict[str, FileIdentity | Unknown] = {}
+    missing: set[str] = set()
+    path = ""
+    for line in text.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "missing":
+            missing.add(rest)
+        elif word == "unread":
+            found[rest] = Unknown("it cannot be read")
+        elif word == "file":
+            size, digest, path = rest.split(" ", 2)
+            found[path] = FileIdentity(int(size), "", "", "" if digest == "-" else digest)
+        elif isinstance(known := found.get(path), FileIdentity):
+            key, _, value = line.partition("=")
+            kind = value if key in ("TYPE", "PTTYPE") and not known.kind else known.kind
+            uuid = value if key in ("UUID", "PTUUID") and not known.uuid else known.uuid
+            found[path] = FileIdentity(known.size, kind, uuid, known.digest)
+    return found, frozenset(missing)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _unknown(answer: Answer) -> Unknown:
+    if answer.exit_code is None:
+        return Unknown("it did not answer", "a program hangs there, as one does on a mount whose server is away")
+    if answer.timed_out:
+        return Unknown("it did not answer in time", "does it touch a mount whose server is away?")
+    if answer.exit_code == commands.NOT_FOUND:
+        return Unknown(answer.complaint or "there is no such program")
+    return Unknown(answer.complaint or f"it ended with exit code {answer.exit_code}")

@@ -1,0 +1,156 @@
+"""What was seen of the lab: frozen facts, each with the ids of the recorded commands it rests on.
+
+A look is one bounded round trip to one machine (`looking`). What could not be read is `Unknown`, with the
+reason: not to have seen something never means that it is not there. Nothing here does I/O.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xenlab.errors import CannotObserve
+from xenlab.remote.facts import Cpu, LoopDevice, Swap
+from xenlab.remote.filesystems import FileFact, Mount
+from xenlab.remote.sections import Answer
+from xenlab.xen.cfg import XlConf
+from xenlab.xen.parsers import DomainRow, XenInfo
+from xenlab.xen.xenstore import StoredDomain
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something that could not be read: why, and what would help."""
+
+    why: str
+    hint: str = ""
+
+
+def known(fact: T | Unknown, what: str, evidence: tuple[str, ...] = ()) -> T:
+    """The fact itself.
+
+    :raises CannotObserve: it is unknown; `what` begins the sentence ("xl list on baye").
+    """
+    if isinstance(fact, Unknown):
+        raise CannotObserve(f"{what}: {fact.why}", hint=fact.hint, evidence=evidence)
+    return fact
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What every look has: whom it was of, the ids of its commands, and when it began (monotonic seconds)."""
+
+    host: str
+    ids: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DomainsLook(Look):
+    """The domains of one host: by `xl list` (`rows`), and by xenstore with their devices (`stored`).
+
+    `migrations` are the command lines of `xl migrate` and its helpers under way, by process id. `files` are the
+    paths that were asked for, `attached` the files behind all disks that the host serves; both are empty where
+    the look did not ask for them.
+    """
+
+    rows: tuple[DomainRow, ...] | Unknown
+    stored: tuple[StoredDomain, ...] | Unknown
+    migrations: Mapping[int, str] | Unknown
+    files: tuple[FileFact, ...] | Unknown = ()
+    attached: tuple[FileFact, ...] | Unknown = ()
+    config: str | Unknown = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostLook(Look):
+    """A Dom0 with all that the hosts' step asks of it, and all that must be as before in the end.
+
+    `name` is its own (uname -n), `fingerprint` its verified host key, `bridges` the Linux bridges, `switches`
+    those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path.
+    """
+
+    fingerprint: str | Unknown
+    name: str | Unknown
+    is_root: bool | Unknown
+    info: XenInfo | Unknown
+    cpu: Cpu | Unknown
+    xl_conf: XlConf | Unknown
+    bridges: frozenset[str] | Unknown
+    switches: frozenset[str] | Unknown
+    peer: Answer
+    domains: DomainsLook
+    mounts: tuple[Mount, ...] | Unknown
+    loops: tuple[LoopDevice, ...] | Unknown
+    configs: Mapping[str, str | Unknown]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLook(Look):
+    """One host's side of the share.
+
+    `exports` is what exportfs -v answered, `nfsd_threads` how many threads serve NFS (0: none), `entered`
+    whether the mount point could be looked into.
+    """
+
+    exports: Answer
+    nfsd_threads: int | Unknown
+    entered: Answer
+    mounts: tuple[Mount, ...] | Unknown
+    files: tuple[FileFact, ...] | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigLook(Look):
+    """A guest's config as one host reads it, and what `xl create --dryrun` says to it there."""
+
+    text: str | Unknown
+    original: str | Unknown
+    dryrun: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class FilesLook(Look):
+    """Files of one host, and the mounts they lie on."""
+
+    files: tuple[FileFact, ...] | Unknown
+    mounts: tuple[Mount, ...] | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What tells a disk image or a kernel from another: size in bytes and, where there is one, its file system.
+
+    `kind` and `uuid` are those of its file system or partition table (blkid(8)), `digest` the SHA-256 of a small
+    file (a kernel); each is empty where there is none.
+    """
+
+    size: int
+    kind: str
+    uuid: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLook(Look):
+    """What the originals and their counterparts on the share are; by path, missing files left out."""
+
+    identities: Mapping[str, FileIdentity | Unknown]
+    missing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GuestLook(Look):
+    """A guest as it shows itself to a login; `host` is the guest's name.
+
+    `uptime` is in seconds. `root_devices` are the disks that / rests on, from the file system's own device down
+    to the disk ("dm-0", "xvda2", "xvda"). `nonce` is what the asked-for file holds on the disk itself.
+    """
+
+    boot_id: str | Unknown
+    uptime: float | Unknown
+    root_devices: tuple[str, ...] | Unknown
+    swaps: tuple[Swap, ...] | Unknown
+    kernel_log: str | Unknown
+    nonce: str | Unknown

@@ -1,0 +1,156 @@
+"""Where a guest is, by one look at each host: pure.
+
+A guest counts as being on a host only where xl and xenstore both say so. What is half moved, on both hosts, or
+cannot be seen is told apart from what is merely off, since whoever starts a guest that is anywhere ruins its disk.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xenlab.errors import CannotObserve, LabFault
+from xenlab.lab.looks import DomainsLook, Unknown
+from xenlab.remote.filesystems import FileFact
+from xenlab.xen.parsers import DomainRow
+from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """One guest on both hosts.
+
+    `rows` are its domains by host, `halves` the names of half-moved ones by host, `senders` the hosts on which
+    an `xl migrate` of it is under way, `unseen` what could not be seen, a sentence each. `disputed` are hosts on
+    which xl and xenstore do not agree about it.
+    """
+
+    guest: str
+    rows: dict[str, DomainRow]
+    halves: dict[str, tuple[str, ...]]
+    senders: tuple[str, ...]
+    disputed: tuple[str, ...]
+    unseen: tuple[str, ...]
+    ids: tuple[str, ...]
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is seen to be on no host, not even in half."""
+        return not (self.rows or self.halves or self.senders or self.disputed or self.unseen)
+
+    @property
+    def host(self) -> str | None:
+        """The one host that has it, whole and nowhere else; None where it is off, on both, half moved or unseen."""
+        sure = not (self.halves or self.disputed or self.unseen)
+        return next(iter(self.rows)) if sure and len(self.rows) == 1 else None
+
+    @property
+    def row(self) -> DomainRow | None:
+        """Its line of `xl list` on that host."""
+        return self.rows.get(self.host) if self.host else None
+
+    @property
+    def is_on_the_way(self) -> bool:
+        """Whether a migration of it is under way, or a domain of it is arriving or leaving."""
+        return bool(self.halves or self.senders) or any(row.leaving for row in self.rows.values())
+
+    @property
+    def words(self) -> str:
+        """Where it is, for people: "on baye (-b----)"."""
+        parts = [f"{name} ({row.state})" for name, row in self.rows.items()]
+        parts += [f"{host} as {' and '.join(names)}" for host, names in self.halves.items()]
+        nowhere = "nobody knows where" if self.unseen else "on neither host"
+        said = f"on {' and '.join(parts)}" if parts else nowhere
+        if self.senders:
+            said += f", its migration from {' and '.join(self.senders)} under way"
+        if self.disputed:
+            said += f"; xl and xenstore disagree on {' and '.join(self.disputed)}"
+        return "; ".join([said, *self.unseen])
+
+    def whole_on(self) -> str:
+        """The one host that has it.
+
+        :raises LabFault: it is off, on both hosts or half moved. :raises CannotObserve: a host could not be seen.
+        """
+        if self.unseen:
+            raise CannotObserve(f"where {self.guest} is cannot be seen: {self.words}", evidence=self.ids)
+        if self.host is None:
+            raise LabFault(
+                f"{self.guest} is {self.words}",
+                expected=f"{self.guest} on exactly one host",
+                actual=self.words,
+                hint=by_hand(self) if self.rows or self.halves else "it went off by itself: look at `xl dmesg`",
+                guest=self.guest,
+                evidence=self.ids,
+            )
+        return self.host
+
+
+def places_of(guest: str, looks: Sequence[DomainsLook]) -> Places:
+    """Where the guest is by these looks, one of each host."""
+    rows: dict[str, DomainRow] = {}
+    halves: dict[str, tuple[str, ...]] = {}
+    senders, disputed, unseen = [], [], []
+    for look in looks:
+        listed, stored = look.rows, look.stored
+        if isinstance(listed, Unknown):
+            unseen.append(f"xl list on {look.host}: {listed.why}")
+            continue
+        here = {row.name: row for row in listed}
+        if guest in here:
+            rows[look.host] = here[guest]
+        if odd := tuple(name for name in (guest + INCOMING, guest + MIGRATED_AWAY) if name in here):
+            halves[look.host] = odd
+        if isinstance(stored, Unknown):
+            unseen.append(f"xenstore on {look.host}: {stored.why}")
+        elif not _agree(guest, here, {domain.name: domain.domid for domain in stored}):
+            disputed.append(look.host)
+        if isinstance(look.migrations, Unknown):
+            unseen.append(f"migrations on {look.host}: {look.migrations.why}")
+        elif any(_sends(args, guest) for args in look.migrations.values()):
+            senders.append(look.host)
+    ids = tuple(id_ for look in looks for id_ in look.ids)
+    return Places(guest, rows, halves, tuple(senders), tuple(disputed), tuple(unseen), ids)
+
+
+def others_with_its_disks(guest: str, looks: Sequence[DomainsLook]) -> Iterator[tuple[str, str, str]]:
+    """Host, domain and file of every other domain that has one of the disks that the look asked for."""
+    own = {guest, guest + INCOMING, guest + MIGRATED_AWAY}
+    for look in looks:
+        if isinstance(look.stored, Unknown) or isinstance(look.files, Unknown) or isinstance(look.attached, Unknown):
+            continue
+        behind = {fact.path: fact for fact in look.attached}
+        for domain in look.stored:
+            for disk in domain.disks if domain.name not in own else ():
+                if any(_same(fact, disk.target, behind) for fact in look.files):
+                    yield look.host, domain.name, disk.target
+
+
+def by_hand(places: Places) -> str:
+    """What to type, where nothing may be done by itself: it looks first, and ends nothing."""
+    name = places.guest
+    look = f"on both hosts: xl list; xenstore-ls -f /local/domain | grep {name}"
+    if places.halves:
+        return (
+            f"{look}. A {name}{INCOMING} waits to be started, a {name}{MIGRATED_AWAY} has been sent: exactly one of "
+            "all may go on, and only where its memory is whole (xl dmesg, `xl console`). Keep both paused until that "
+            f"is known; the one to keep gets its name back by: xl rename NAME {name}"
+        )
+    if len(places.rows) > 1:
+        return f"{look}. Two domains write to one disk: xl pause {name} on both first, then see which one is newer"
+    return look
+
+
+def _agree(guest: str, listed: dict[str, DomainRow], stored: dict[str, int]) -> bool:
+    row = listed.get(guest)
+    if row is None:
+        return guest not in stored
+    return row.leaving or stored.get(guest) == row.domid
+
+
+def _sends(args: str, guest: str) -> bool:
+    words = args.split()
+    return "migrate" in words and guest in words[words.index("migrate") :]
+
+
+def _same(fact: FileFact, target: str, behind: dict[str, FileFact]) -> bool:
+    other = behind.get(target)
+    return target in (fact.path, fact.resolved) or (other is not None and fact.is_same(other))

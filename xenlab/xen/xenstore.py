@@ -1,0 +1,112 @@
+"""What xenstore knows of domains and their devices: a second witness beside `xl list`.
+
+Source: Xen's docs/misc/xenstore-paths.pandoc and xenstore-ls(1). Only names and back ends are asked for:
+xenstore also holds other guests' secrets (vnc-passwd), which are nobody's business here.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from xenlab.errors import CannotObserve
+
+Argv = tuple[str, ...]
+
+_KEYS = "params|mac|bridge|mode|dev|online"
+_DOMAINS = (
+    "xenstore-ls -f /local/domain | "
+    f"grep -E '^/local/domain/([0-9]+/name|[0-9]+/backend/[a-z0-9_]+/[0-9]+/[0-9]+/({_KEYS})) = '"
+)
+# The files and devices behind all disks that this host serves, as stat(1) sees them.
+_ATTACHED = r"""
+xenstore-ls -f /local/domain/0/backend 2>/dev/null |
+sed -n -e 's|^[^=]*/params = "\(.*\)"$|\1|p' | sed -e 's|^[^/]*:||' | grep ^/ | sort -u | tr '\n' '\0' |
+xargs -0 -r stat -L -c '%d %i %s %f %n' --
+"""
+_LINE = re.compile(r'/local/domain/(?P<domid>\d+)/(?P<path>[a-z0-9_/]+) = "(?P<value>.*)"')
+_DISKS = frozenset({"vbd", "vbd3", "qdisk", "tap", "vbd2"})
+
+
+@dataclass(frozen=True, slots=True)
+class BackendDisk:
+    """A disk that this host serves to a domain: what it rests on, what the guest sees, and how it may be used."""
+
+    target: str
+    vdev: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDomain:
+    """A domain as xenstore has it: its name, its disks and its interfaces' MACs (lower case)."""
+
+    domid: int
+    name: str
+    disks: tuple[BackendDisk, ...] = ()
+    macs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Devices:
+    disks: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    macs: list[str] = field(default_factory=list)
+
+
+def list_domains() -> Argv:
+    """Names and back ends of all domains of this host; read them with `parse_domains`."""
+    return ("sh", "-c", _DOMAINS)
+
+
+def attached_files() -> Argv:
+    """The files and devices behind every disk that this host serves; read them with `filesystems.parse_stats`."""
+    return ("sh", "-c", _ATTACHED)
+
+
+def parse_domains(text: str) -> tuple[StoredDomain, ...]:
+    """Read `list_domains`, Domain-0 among them.
+
+    :raises CannotObserve: not even Domain-0 is in it, or a line is not xenstore-ls's.
+    """
+    names: dict[int, str] = {}
+    devices: dict[int, _Devices] = defaultdict(_Devices)
+    for line in filter(str.strip, text.splitlines()):
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            raise CannotObserve(f"xenstore-ls printed something unknown: {line[:100]!r}")
+        path, value = match["path"].split("/"), _unescaped(match["value"])
+        if path == ["name"]:
+            names[int(match["domid"])] = value
+        elif len(path) == 5 and path[0] == "backend":
+            _kind, kind, frontend, device, key = path
+            owner = devices[int(frontend)]
+            if kind in _DISKS:
+                owner.disks[f"{kind}/{device}"][key] = value
+            elif key == "mac":
+                owner.macs.append(value.lower())
+    if 0 not in names:
+        raise CannotObserve("xenstore tells of no domain, not even Domain-0", hint="does xenstored run?")
+    return tuple(
+        StoredDomain(domid, name, tuple(map(_disk, devices[domid].disks.values())), tuple(devices[domid].macs))
+        for domid, name in names.items()
+    )
+
+
+def _disk(keys: dict[str, str]) -> BackendDisk:
+    # qdisk and blktap put the format in front: "aio:/srv/guest1.img".
+    prefix, colon, rest = keys.get("params", "").partition(":")
+    target = rest if colon and "/" not in prefix else keys.get("params", "")
+    return BackendDisk(target, keys.get("dev", ""), keys.get("mode", ""))
+
+
+def _unescaped(value: str) -> str:
+    """Undo xenstore-ls's escapes (tools/xenstore/xs_lib.c, sanitise_value)."""
+    return re.sub(r"\\(x[0-9a-f]{2}|[0-7]{3}|.)", _character, value)
+
+
+def _character(escape: re.Match[str]) -> str:
+    word = escape[1]
+    if word[0] == "x" and len(word) == 3:
+        return chr(int(word[1:], 16))
+    if word.isdecimal() and len(word) == 3:
+        return chr(int(word, 8))
+    return {"n": "\n", "t": "\t", "r": "\r"}.get(word, word)
