@@ -1,0 +1,177 @@
+"""What must be undone, on this machine's disk before it is done: so that a run that was killed can be mended.
+
+One file a run, below the user's state folder (XDG_STATE_HOME). Its first line is the lab as it was found, each
+further line an act that was about to happen; every line is on the disk before the act is begun (write-ahead).
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import ValidationError
+
+from xenlab.errors import CannotObserve
+from xenlab.outcomes import Model
+
+
+class GuestFound(Model):
+    """Where a guest was before it was touched; `unclear` says what could not be told of it, and forbids all acts."""
+
+    host: str | None = None
+    paused: bool = False
+    unclear: str = ""
+
+
+class LabFound(Model):
+    """A lab as it was found, and the run that found it.
+
+    `lab_name` is what the run was given ("embedded" or a path), `lab_file` the lab file's text, without secrets.
+    `process` is the run's process id and the time that it began, in clock ticks since the boot (proc(5)).
+    """
+
+    version: Literal[1] = 1
+    run: str
+    process: tuple[int, int]
+    began: datetime
+    lab_name: str
+    working_copy: str
+    lab_file: str
+    guests: dict[str, GuestFound]
+
+
+class Act(Model):
+    """Something that was about to be done, by its name ("create", "migrate", ...) and what it was done to."""
+
+    act: str
+    facts: dict[str, str]
+
+
+class Custody:
+    """One run's responsibility for a lab.
+
+    `run` is its id, in every name that it leaves on a machine. Until `begin` no act is let through: `still_ours`
+    may refuse one later, by raising, when the hosts' lock was lost.
+    """
+
+    def __init__(self, folder: Path | None = None, run: str | None = None) -> None:
+        self.run = run or secrets.token_hex(4)
+        self.still_ours: Callable[[], None] = lambda: None
+        self._folder = folder or default_folder()
+        self._begun = False
+        self._refusal = "the lab was not looked at yet"
+        self.acts: list[Act] = []
+
+    @property
+    def path(self) -> Path:
+        """The file of this run."""
+        return self._folder / f"{self.run}.jsonl"
+
+    @property
+    def folder_on_hosts(self) -> str:
+        """Where this run keeps files on a host, in memory only."""
+        return f"/run/xenlab-{self.run}"
+
+    @property
+    def lock_words(self) -> dict[str, str]:
+        """What the hosts' lock says of this run."""
+        return {"id": self.run, "pid": str(os.getpid())}
+
+    def begin(self, found: LabFound) -> None:
+        """Have the lab as found on the disk; acts may happen from now on.
+
+        :raises CannotObserve: it cannot be written.
+        """
+        self._write(found.model_dump_json(), anew=True)
+        self._begun = True
+
+    def refuse(self, why: str) -> None:
+        """Let no act through: what is needed to undo it is not known."""
+        self._refusal = why
+
+    def will(self, act: str, **facts: str) -> None:
+        """Note an act before it happens.
+
+        :raises CannotObserve: nothing may be done to this lab, or it cannot be noted.
+        """
+        if not self._begun:
+            raise CannotObserve(f"nothing is done to the lab: {self._refusal}")
+        self.still_ours()
+        noted = Act(act=act, facts=facts)
+        self._write(noted.model_dump_json())
+        self.acts.append(noted)
+
+    def end(self) -> None:
+        """All is as it was found: nothing is left to mend."""
+        self.path.unlink(missing_ok=True)
+        self._begun = False
+        self._refusal = "the run is over"
+
+    def _write(self, line: str, *, anew: bool = False) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if anew else os.O_APPEND)
+            descriptor = os.open(self.path, flags, 0o600)
+            try:
+                os.write(descriptor, line.encode() + b"\n")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as problem:
+            raise CannotObserve(
+                f"nothing is done to the lab, since its undo cannot be noted: {self.path}: {problem.strerror}"
+            ) from problem
+
+
+def default_folder() -> Path:
+    """Where runs note what they must undo."""
+    return platformdirs.user_state_path("xenlab") / "custody"
+
+
+def unfinished(folder: Path | None = None) -> Iterator[tuple[LabFound, tuple[Act, ...]]]:
+    """Every run that left something to mend, the oldest first; a line that was cut short is left out."""
+    noted = []
+    for path in (folder or default_folder()).glob("*.jsonl"):
+        head, *rest = path.read_text(encoding="utf-8").splitlines() or [""]
+        try:
+            found = LabFound.model_validate_json(head)
+        except ValidationError:
+            continue  # killed while it wrote its first line: before any act
+        noted.append((found, tuple(_acts(rest))))
+    return iter(sorted(noted, key=lambda pair: pair[0].began))
+
+
+def is_running(found: LabFound) -> bool:
+    """Whether the run's process is still there (a process id alone may be another's by now)."""
+    return _process(found.process[0]) == found.process
+
+
+def this_process() -> tuple[int, int]:
+    """The process id and start of this process."""
+    return _process(os.getpid()) or (os.getpid(), 0)
+
+
+def now() -> datetime:
+    """The time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+def _process(pid: int) -> tuple[int, int] | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return pid, int(stat.rpartition(")")[2].split()[19])
+
+
+def _acts(lines: list[str]) -> Iterator[Act]:
+    for line in lines:
+        try:
+            fields: Mapping[str, object] = json.loads(line)
+            yield Act.model_validate(fields)
+        except (ValueError, ValidationError):
+            continue

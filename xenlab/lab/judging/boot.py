@@ -1,0 +1,121 @@
+"""A guest that runs: its console, its login, and what its own / and swap rest on. Pure."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from xenlab.lab.looks import FilesLook, GuestLook, Unknown
+from xenlab.labfile import GuestSpec
+from xenlab.outcomes import Finding
+from xenlab.remote.dialogue import shows_login_prompt
+from xenlab.remote.facts import Swap
+from xenlab.remote.filesystems import Place, place_of
+from xenlab.xen.parsers import Domain
+
+# A device of HVM guests has two names: hda is seen as xvda once the PV drivers have it (Xen's docs/misc/vbd-interface).
+_ALIASES = (("hd", "xvd"), ("sd", "xvd"))
+
+
+def shows_prompt(guest: str, host: str, shown: str) -> Finding:
+    """Its console, asked through xl, shows a login prompt."""
+    return Finding(
+        "console-login",
+        shows_login_prompt(shown),
+        expected="a login prompt on the console",
+        actual=f"the console shows: {shown.strip()[-120:]!r}",
+        hint="a getty on hvc0 in the guest, and console=hvc0 on its kernel's command line",
+        host=host,
+        guest=guest,
+    )
+
+
+def devices_on_share(domain: Domain, look: FilesLook, share: Place | Unknown) -> Iterator[Finding]:
+    """The running domain's own disks, kernel and ramdisk, by Xen's record, lie on the share.
+
+    Editing the config does not move a running guest's disks: xl goes on with what it stored. `look` is of the
+    domain's files, `share` where the share lies on that host.
+    """
+    roles = dict(device_files(domain))
+    for path, role in roles.items():
+        holds, actual = _lies_on(path, look, share)
+        yield Finding(
+            "device-on-share",
+            holds,
+            expected=f"{role} on the share",
+            actual=actual,
+            hint="shut the guest down and create it again from the fixed config",
+            host=look.host,
+            guest=domain.name,
+            evidence=look.ids,
+        )
+
+
+def device_files(domain: Domain) -> Iterator[tuple[str, str]]:
+    """Each file that the running domain rests on, and what for."""
+    yield from ((disk.target, f"disk {disk.vdev}") for disk in domain.disks if disk.target)
+    if not domain.bootloader:
+        for role, path in (("kernel", domain.kernel), ("ramdisk", domain.ramdisk)):
+            if path:
+                yield path, role
+
+
+def has_root_device(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str]) -> Finding:
+    """Its root file system rests on a disk that the config gives it, whatever lies between (partitions, LVM)."""
+    seen = look.root_devices
+    wanted = spec.root_device or "a disk of the config"
+    chain: tuple[str, ...] = () if isinstance(seen, Unknown) else seen
+    disk = next((name for name in chain if _names(name) & {alias for vdev in vdevs for alias in _names(vdev)}), None)
+    right = disk is not None and (spec.root_device is None or spec.root_device in {n for c in chain for n in _names(c)})
+    return Finding(
+        "root-device",
+        None if isinstance(seen, Unknown) else right,
+        expected=f"/ on {wanted} ({', '.join(vdevs) or 'none'} in the config)",
+        actual=seen.why if isinstance(seen, Unknown) else f"/ on {' on '.join(chain)}",
+        hint="root= in the config, or in the guest's own GRUB, must name the shared disk's vdev",
+        guest=look.host,
+        evidence=look.ids,
+    )
+
+
+def has_swap(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str]) -> Iterator[Finding]:
+    """Swap is in use on one of its disks, or not at all, as the lab prescribes; where it does not, nothing is said."""
+    if spec.swap is None:
+        return
+    seen = look.swaps
+    on_disk = [] if isinstance(seen, Unknown) else [swap for swap in seen if _is_on(swap, vdevs)]
+    yield Finding(
+        "swap",
+        None if isinstance(seen, Unknown) else bool(on_disk) == spec.swap,
+        expected="swap in use on a disk of the config" if spec.swap else "no swap on a disk",
+        actual=seen.why if isinstance(seen, Unknown) else _swaps(seen),
+        hint="the swap disk's vdev in the config and in the guest's /etc/fstab must be the same, and mkswap'ed",
+        guest=look.host,
+        evidence=look.ids,
+    )
+
+
+def _lies_on(path: str, look: FilesLook, share: Place | Unknown) -> tuple[bool | None, str]:
+    for fact in (look.files, look.mounts, share):
+        if isinstance(fact, Unknown):
+            return None, f"{path}: {fact.why}"
+    assert not isinstance(look.files, Unknown)  # noqa: S101 - for the type checker: just told apart
+    assert not isinstance(look.mounts, Unknown)  # noqa: S101 - as above
+    assert not isinstance(share, Unknown)  # noqa: S101 - as above
+    file = next((fact for fact in look.files if fact.path == path), None)
+    if file is None or file.unseen:
+        return None, f"{path}: {file.unseen if file else 'it was not asked for'}"
+    if file.missing:
+        return False, f"{path}: {file.missing}"
+    place = place_of(look.mounts, file.resolved)
+    return place.is_below(share), f"{path} lies on {place.mount.source} ({place.mount.fstype})"
+
+
+def _is_on(swap: Swap, vdevs: Collection[str]) -> bool:
+    name = swap.device.rpartition("/")[2]
+    return any(name.startswith(alias) for vdev in vdevs for alias in _names(vdev)) or name.startswith(("dm-", "md"))
+
+
+def _names(device: str) -> set[str]:
+    return {device} | {new + device[len(old) :] for old, new in _ALIASES if device.startswith(old)}
+
+
+def _swaps(swaps: Sequence[Swap]) -> str:
+    return ", ".join(f"{swap.device} ({swap.size_kib} KiB)" for swap in swaps) or "no swap in use"
