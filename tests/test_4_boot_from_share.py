@@ -11,15 +11,9 @@ def test_guest_boots_from_the_share(guest: Guest, home: Dom0) -> None:
 
     `xl create` its config, `xl console` it to the login prompt, ping it, log in, look at `findmnt /` and `swapon`.
     """
-    if not guest.is_running:
-        guest.create(on=home)
-    check(guest.runs_only_on(home), essential=True)
-    check(guest.answers_ping())
-    check(guest.answers(), essential=True)
-    check(guest.shows_login_prompt())
-    for finding in guest.keeps_devices_on_share():
-        check(finding)
-    check(guest.has_root_device())
-    check(guest.inside.has_swap())
-    with guest.inside.nonce() as nonce:
-        check(guest.inside.still_has(nonce))
+    guest.start(on=home)
+    check(guest.runs_only_on(home), guest.answers_ping(), guest.takes_login(), essential=True)
+    check(guest.shows_login_prompt(), guest.keeps_devices_on_share())
+    with guest.nonce() as nonce:
+        inside = guest.look_inside(nonce)
+        check(inside.has_root_device(), inside.has_swap(), inside.still_has(nonce))

@@ -12,27 +12,23 @@ def test_guest_moves_while_shut_down(guest: Guest, home: Dom0, peer: Dom0, moves
 
     `xl shutdown -w` on one host, `xl create` on the other: the same files, a new boot.
     """
-    with guest.inside.nonce() as nonce:
+    guest.start(on=home)
+    with guest.nonce() as nonce:
         for target in (peer, home):
-            move = guest.cold_migrate(to=target)
-            moves.keep(move)
-            check(guest.runs_only_on(target), essential=True)
-            check(move.was_a_new_boot())
-            check(guest.inside.still_has(nonce))
-            check(guest.inside.has_clean_disk())
+            move = moves.keep(guest.cold_migrate(to=target, nonce=nonce))
+            check(move.arrived(), essential=True)
+            check(move.booted_anew(), move.kept(nonce), move.left_disk_clean())
 
 
 @step("paused-migration", needs="cold-migration")
 def test_guest_moves_while_paused(guest: Guest, home: Dom0, peer: Dom0, moves: Moves) -> None:
     """Paused with `xl pause` and moved with `xl migrate`, as in the report, the guest goes on where it stopped.
 
-    Xen may refuse to send a paused guest; then it must be unharmed, and move once `xl unpause` lets it go on.
+    Xen may refuse to send a paused guest; then it must be unharmed, and go on once `xl unpause` lets it.
     """
-    with guest.inside.nonce() as nonce:
-        move, paused = guest.paused_migrate(to=peer)
-        check(paused)
-        for returned in (move, guest.live_migrate(to=home)):
-            moves.keep(returned)
-            check(returned.kept_its_boot())
-        check(guest.runs_only_on(home))
-        check(guest.inside.still_has(nonce))
+    guest.start(on=home)
+    with guest.nonce() as nonce:
+        paused = moves.keep(guest.paused_migrate(to=peer, nonce=nonce))
+        check(paused.left_it_unharmed(), essential=True)
+        check(paused.kept_its_boot(), paused.kept(nonce))
+        guest.return_to(home)

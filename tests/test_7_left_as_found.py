@@ -1,21 +1,13 @@
 """Step 7: the lab is left as it was found."""
 
 from xenlab.grading.steps import check, step
-from xenlab.lab.dom0 import HostPair
-from xenlab.lab.found import AsFound
-from xenlab.lab.guest import Guest
+from xenlab.lab.left import LabLeft
 
 
 @step("left-as-found", needs="hosts")
-def test_lab_is_left_as_it_was_found(hosts: HostPair, guests: tuple[Guest, ...], as_found: AsFound) -> None:
+def test_lab_is_left_as_it_was_found(left: LabLeft) -> None:
     """Every guest is where it was, and nothing half-moved or of ours is left on either host.
 
     Look for `--incoming` and `--migratedaway` in `xl list`, and at `losetup -l`, `findmnt` and `ps` on both.
     """
-    for guest in guests:
-        as_found.restore(guest)
-        check(as_found.is_place_of(guest))
-    for host in hosts:
-        check(as_found.has_no_stray_domains(host))
-        for finding in as_found.has_no_leftovers(host):
-            check(finding)
+    check(left.guests_are_in_place(), left.nothing_is_half_moved(), left.nothing_of_ours_is_there())

@@ -14,9 +14,13 @@ from rich.console import Console
 
 from xenlab import __version__
 from xenlab.errors import UsageError, XenlabError
+from xenlab.evidence.text import plain
 from xenlab.grading.writing import read_grade, write_page_again
+from xenlab.lab import custody
+from xenlab.lab.custody import Custody
 from xenlab.lab.lab import Lab
-from xenlab.opening import EMBEDDED, guest_names
+from xenlab.lab.lock import unlock
+from xenlab.opening import EMBEDDED, forget_embedded, guest_names, open_found, open_lab
 from xenlab.report.allure_cli import write_allure_page
 from xenlab.testbed import provision, shell, tools
 from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
@@ -34,6 +38,7 @@ examples:
   ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab
   ./lab down                         and leave nothing of it
+  ./lab mend                         after a run was killed: its guests go home
 
 exit status: 0 all passed, 1 something failed, 2 the call or a file is wrong, 3 the lab could not be observed
 """
@@ -89,6 +94,12 @@ def parser() -> argparse.ArgumentParser:
     break_.add_argument("fault", metavar="FAULT")
     _verb(verbs, "faults", _faults, "the faults that can be planted, and which check each turns red")
     _verb(verbs, "down", _down, "end the lab and leave nothing of it")
+    _verb(verbs, "mend", _mend, "bring home the guests of runs that were killed or cut off, from what they noted")
+    unlock = _verb(
+        verbs, "unlock", _unlock, "give back the lock of a run that is gone for good", "--lab lab.toml 1a2b3c4d"
+    )
+    unlock.add_argument("--lab", default=EMBEDDED, metavar="embedded|PATH", help="the lab (default: embedded)")
+    unlock.add_argument("id", metavar="ID", help="the run's id, as the refused run was told")
     return top
 
 
@@ -243,4 +254,32 @@ def _faults(_arguments: argparse.Namespace) -> int:
 
 def _down(_arguments: argparse.Namespace) -> int:
     print("the lab is down" if _lab().down() else "no lab was up")
+    forget_embedded(WORKING_COPY)
+    return 0
+
+
+def _mend(_arguments: argparse.Namespace) -> int:
+    left = False
+    for found, acts in custody.unfinished():
+        if custody.is_running(found):
+            print(f"run {found.run} is still going on (pid {found.process[0]}): it brings its guests home itself")
+            continue
+        try:
+            opened = open_found(found)
+        except UsageError as nothing:
+            print(nothing.message)
+            continue
+        with opened as spec, Lab(spec, provision.no_record, custody=Custody(run=found.run)) as lab:
+            for home in lab.mend(found, acts):
+                print(plain(str(home)))
+                left |= not home.as_found
+    return 1 if left else 0
+
+
+def _unlock(arguments: argparse.Namespace) -> int:
+    with open_lab(arguments.lab, None, WORKING_COPY) as spec, Lab(spec, provision.no_record) as lab:
+        freed = unlock(lab.hosts, arguments.id)
+    print(
+        f"run {arguments.id} no longer holds {' and '.join(freed)}" if freed else f"no host is held by {arguments.id}"
+    )
     return 0

@@ -124,8 +124,8 @@ class GuestSpec(Reachable):
 
     `config` is its xl.cfg on the share, `original_config` the one it had before, kept on its home host;
     `home` is the host where it belongs, `ping_target` what it pings from inside. `root_device` and `swap` are
-    what the guest should have, where the lab prescribes it: without `swap` nothing is said of swap. With `login = "console"` it is logged in on by
-    `xl console`, as `user` with the password that `password_env` names.
+    what the guest should have, where the lab prescribes it: without `swap` nothing is said of swap. With
+    `login = "console"` it is logged in on by `xl console`, as `user` with the password that `password_env` names.
     """
 
     config: RemotePath

@@ -1,12 +1,15 @@
 """Opening the lab that a run is about: the embedded one, or the one of a lab file."""
 
+import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from xenlab.errors import UsageError
+from xenlab.lab import custody
+from xenlab.lab.custody import LabFound
 from xenlab.labfile import LabFile, load
 from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
 from xenlab.testbed.plan import GUESTS
@@ -19,6 +22,57 @@ def guest_names(lab_name: str) -> Sequence[str]:
     if lab_name == EMBEDDED:
         return [guest.name for guest in GUESTS]
     return [guest.name for guest in load(Path(lab_name)).guests]
+
+
+def refuse_unfinished(lab_name: str, working_copy: Path) -> None:
+    """See that no earlier run of this lab was cut off: its guests may stand anywhere.
+
+    :raises UsageError: one was; it is to be mended first.
+    """
+    for found, acts in custody.unfinished():
+        if not custody.is_running(found) and _is_of(found, lab_name, working_copy):
+            if _is_gone(found) or not acts:
+                custody.forget(found)
+                continue
+            raise UsageError(
+                f"run {found.run} of {found.began:%Y-%m-%d %H:%M} UTC on this lab was cut off with guests on their way",
+                hint="./lab mend brings them home",
+            )
+
+
+def open_found(found: LabFound) -> AbstractContextManager[LabFile]:
+    """The lab that a run which was cut off has noted, opened again.
+
+    :raises UsageError: it was the embedded one, and that is down: nothing is left to mend.
+    """
+    if found.lab_name == EMBEDDED:
+        if _is_gone(found):
+            custody.forget(found)
+            raise UsageError(f"the embedded lab of run {found.run} is down: nothing is left to mend")
+        return open_lab(EMBEDDED, None, Path(found.working_copy))
+    return open_lab(found.lab_name, None, Path(found.working_copy))
+
+
+def forget_embedded(working_copy: Path) -> None:
+    """Forget what was to be mended in a working copy's embedded lab: it is down, and its hosts with it."""
+    for found, _ in custody.unfinished():
+        if found.lab_name == EMBEDDED and Path(found.working_copy) == working_copy and not custody.is_running(found):
+            custody.forget(found)
+
+
+def _is_of(found: LabFound, lab_name: str, working_copy: Path) -> bool:
+    if EMBEDDED in (found.lab_name, lab_name):
+        return found.lab_name == lab_name and Path(found.working_copy) == working_copy
+    ours = {host.address for host in load(Path(lab_name)).hosts}
+    return ours == {host["address"] for host in tomllib.loads(found.lab_file)["hosts"]}
+
+
+def _is_gone(found: LabFound) -> bool:
+    """Whether it is of an embedded lab that is down, or was brought up anew since."""
+    if found.lab_name != EMBEDDED:
+        return False
+    state = EmbeddedLab(Path(found.working_copy), Console(stderr=True)).state()
+    return state is None or not state.running or state.since > found.began.timestamp()
 
 
 @contextmanager
@@ -46,3 +100,4 @@ def open_lab(lab_name: str, profile: str | None, working_copy: Path) -> Iterator
     finally:
         if not was_up:
             embedded.down()
+            forget_embedded(working_copy)

@@ -67,7 +67,7 @@ class Migration:
 
 
 class Acts:
-    """All that is done to one guest."""
+    """All that is done to one guest; `disks` are the files that it was last started from."""
 
     def __init__(
         self, spec: GuestSpec, machine: Machine, hosts: HostPair, timeouts: TimeoutSpec, custody: Custody
@@ -78,7 +78,7 @@ class Acts:
         self._hosts = hosts
         self._timeouts = timeouts
         self._custody = custody
-        self._disks: tuple[str, ...] = ()
+        self.disks: tuple[str, ...] = ()
         self._moves = 0
 
     def look(self) -> Places:
@@ -249,15 +249,15 @@ class Acts:
         """Both hosts, asked for the disks that the config names now."""
 
         def look(host: Dom0) -> DomainsLook:
-            return look_before_start(host, self._spec.config, self._disks)
+            return look_before_start(host, self._spec.config, self.disks)
 
         looks = self._hosts.at_once(look)
         text = next(one.config for one in looks if one.host == on.name)
         if isinstance(text, Unknown):
             return looks
         disks = tuple(disk.target for disk in parse_config(text, self._spec.config).disks if disk.target)
-        if disks != self._disks:
-            self._disks = disks
+        if disks != self.disks:
+            self.disks = disks
             return self._hosts.at_once(look)
         return looks
 

@@ -1,93 +1,65 @@
-"""A guest's config on the share, beside the one it had before."""
+"""A guest's config on the share, beside the one it had before: what both hosts showed, and what to think of it."""
 
-from contextlib import suppress
-from difflib import unified_diff
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from xenlab.errors import LabFault
-from xenlab.lab.dom0 import Dom0
+from xenlab.lab.judging import config as judge
+from xenlab.lab.looks import ConfigLook, FilesLook, IdentityLook, Unknown
 from xenlab.lab.share import NfsShare
+from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
-from xenlab.remote import commands
-from xenlab.remote.errors import RemoteCommandFailed
-from xenlab.xen.cfg import ConfigPath, XlConfig, parse_config
-from xenlab.xen.changes import compare
+from xenlab.xen.cfg import XlConfig
 
 
-class GuestConfig:
-    """One xl.cfg on the share."""
+@dataclass(frozen=True, slots=True)
+class ConfigSeen:
+    """One guest's config as both hosts read it.
 
-    def __init__(self, guest: str, path: str, share: NfsShare, home: Dom0) -> None:
-        self.guest = guest
-        self.path = path
-        self._share = share
-        self._home = home
+    `config` is what it says, or the fault that keeps it from being read; `original` the one from before. `files`
+    are those that it names, seen from each host, `identities` those and the original's, seen from home. `others`
+    are the configs of the lab's other guests.
+    """
 
-    def read(self) -> XlConfig:
-        """The config as it is now; raises LabFault when it is missing or not an xl.cfg."""
-        return self._read(self.path)
+    spec: GuestSpec
+    share: NfsShare
+    looks: tuple[ConfigLook, ConfigLook]
+    config: XlConfig | LabFault | Unknown
+    original: XlConfig | LabFault | Unknown
+    files: tuple[FilesLook, FilesLook]
+    identities: IdentityLook | None
+    others: Mapping[str, XlConfig]
 
-    def best_known(self, original: str | None) -> XlConfig | None:
-        """The config or, where that cannot be read, the original one; None where neither can."""
-        for path in (self.path, original):
-            with suppress(LabFault):
-                if path:
-                    return self._read(path)
-        return None
+    def is_readable(self) -> tuple[Finding, ...]:
+        """Both hosts read it, and it is an xl.cfg of this guest."""
+        return judge.is_readable(self.spec.name, self.spec.config, self.looks, self.config)
 
-    def paths(self) -> tuple[ConfigPath, ...]:
-        """Every file the config names."""
-        return self.read().paths()
+    def is_taken_by_xl(self) -> tuple[Finding, ...]:
+        """`xl create --dryrun` takes it on both hosts."""
+        return tuple(judge.xl_accepts(self.spec.name, self.spec.config, look) for look in self.looks)
 
-    def names_file(self, entry: ConfigPath, host: Dom0) -> Finding:
-        """A file that the config names exists and lies on the share, links followed."""
-        resolved = host.remote.run(*commands.resolve(entry.path))
-        place = resolved.stdout.strip()
-        on_share = resolved.ok and self._share.holds(place, host)
-        there = host.remote.run(*commands.is_file(entry.path)).ok
-        if not there:
-            actual = f"{entry.path} {'is no file' if resolved.ok else 'does not exist'}"
-            hint = f"{self.path} line {entry.line}: put the file there, or correct {entry.key}"
-        else:
-            actual = f"{entry.path} is {place}"
-            hint = f"{self.path} line {entry.line}: {entry.key} must name a file below {self._share.mount_point}"
-        return Finding(
-            "path-on-share",
-            there and on_share,
-            expected=f"{entry.key}: a file below {self._share.mount_point}",
-            actual=actual,
-            hint=hint,
-            host=host.name,
-            guest=self.guest,
-        )
+    def leads_to_the_share(self) -> Iterator[Finding]:
+        """Every file that xl would open lies on the share itself, from both hosts."""
+        if isinstance(self.config, XlConfig):
+            for look in self.files:
+                yield from judge.files_on_share(
+                    self.spec.name, self.config, self.spec.config, look, self.share.place_on(look)
+                )
 
-    def differs_only_in_paths(self, original: str) -> Finding:
+    def differs_only_in_paths(self) -> Iterator[Finding]:
         """Against the original config only paths changed, and keys that xl no longer takes."""
-        before, after = self._text(original), self._text(self.path)
-        changes = compare(parse_config(before, source=original), parse_config(after, source=self.path))
-        odd = [f"{c.key}: {c.before} → {c.after}" for c in changes if c.kind == "other"]
-        moved = sum(change.kind == "path" for change in changes)
-        return Finding(
-            "only-paths-changed",
-            not odd and moved > 0,
-            expected=f"only paths differ from {original}",
-            actual="; ".join(odd) or (f"{moved} paths changed" if moved else "no path was changed"),
-            hint="undo what is not a path, so that the guest is the one it was",
-            guest=self.guest,
-            proof="\n".join(unified_diff(before.splitlines(), after.splitlines(), original, self.path, lineterm="")),
-        )
+        if self.spec.original_config and isinstance(self.config, XlConfig):
+            home = next(look for look in self.looks if look.host == self.spec.home)
+            yield judge.only_paths_changed(self.spec, home, self.original, self.config)
 
-    def _read(self, path: str) -> XlConfig:
-        return parse_config(self._text(path), source=path)
+    def names_the_originals(self) -> Iterator[Finding]:
+        """Each file is what the original's was, in the same role."""
+        if self.identities and isinstance(self.config, XlConfig) and isinstance(self.original, XlConfig):
+            yield from judge.same_as_original(self.spec.name, self.original, self.config, self.identities)
 
-    def _text(self, path: str) -> str:
-        try:
-            return self._home.remote.read_bytes(path).decode(errors="replace")
-        except RemoteCommandFailed as problem:
-            raise LabFault(
-                f"{path} cannot be read on {self._home.name}",
-                expected=f"the config {path}",
-                actual=problem.actual,
-                hint="copy the guest's config there",
-                host=self._home.name,
-                guest=self.guest,
-            ) from problem
+    def shares_nothing_with_others(self) -> tuple[Finding, ...]:
+        """No disk and no MAC of it is another guest's as well."""
+        if not isinstance(self.config, XlConfig):
+            return ()
+        home = next(look for look in self.files if look.host == self.spec.home)
+        return tuple(judge.serves_one_guest(self.spec.name, self.config, self.others, home))

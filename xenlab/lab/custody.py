@@ -89,6 +89,10 @@ class Custody:
         self._write(found.model_dump_json(), anew=True)
         self._begun = True
 
+    def resume(self) -> None:
+        """Go on with what an earlier process of this run has noted."""
+        self._begun = True
+
     def refuse(self, why: str) -> None:
         """Let no act through: what is needed to undo it is not known."""
         self._refusal = why
@@ -143,6 +147,11 @@ def unfinished(folder: Path | None = None) -> Iterator[tuple[LabFound, tuple[Act
             continue  # killed while it wrote its first line: before any act
         noted.append((found, tuple(_acts(rest))))
     return iter(sorted(noted, key=lambda pair: pair[0].began))
+
+
+def forget(found: LabFound, folder: Path | None = None) -> None:
+    """Forget a run that left nothing to mend."""
+    ((folder or default_folder()) / f"{found.run}.jsonl").unlink(missing_ok=True)
 
 
 def is_running(found: LabFound) -> bool:

@@ -29,7 +29,7 @@ from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Answer, Section
 from xenlab.xen import peers, xenstore, xl
 from xenlab.xen.cfg import parse_xl_conf
-from xenlab.xen.parsers import parse_info, parse_list
+from xenlab.xen.parsers import Domain, parse_info, parse_list, parse_list_long
 
 T = TypeVar("T")
 
@@ -179,6 +179,19 @@ def look_at_config(host: Dom0, config: str, original: str | None) -> ConfigLook:
     )
 
 
+def look_at_details(host: Dom0, guest: str) -> tuple[Domain | Unknown, tuple[str, ...]]:
+    """The running domain's stored configuration (`xl list -l`), which is what `xl migrate` sends along."""
+    found = ask(host.remote, Section("details", xl.list_long(guest)))
+
+    def one(text: str) -> Domain:
+        domains = parse_list_long(text)
+        if len(domains) != 1:
+            raise CannotObserve(f"xl list -l {guest} on {host.name} showed {len(domains)} domains")
+        return domains[0]
+
+    return found.read("details", one), found.ids
+
+
 def look_at_files(host: Dom0, paths: Sequence[str]) -> FilesLook:
     """What the paths are, and on which mount each lies."""
     found = ask(
@@ -190,14 +203,30 @@ def look_at_files(host: Dom0, paths: Sequence[str]) -> FilesLook:
     return FilesLook(host.name, found.ids, found.at, _files(found, "files", paths), mounts)
 
 
-def look_at_identities(host: Dom0, paths: Sequence[str]) -> IdentityLook:
-    """What each file is, to be compared with others: sizes, file systems, digests of the small ones."""
-    found = ask(host.remote, Section("identities", questions.identities(paths), 120))
-    seen = found.read("identities", str)
-    if isinstance(seen, Unknown):
-        return IdentityLook(host.name, found.ids, found.at, dict.fromkeys(paths, seen), frozenset())
-    identities, missing = _identities(seen)
+def look_at_identities(host: Dom0, disks: Sequence[str], whole: Sequence[str]) -> IdentityLook:
+    """What each file is, to be compared with others: file systems of disks, digests of what is read `whole`."""
+    found = ask(
+        host.remote,
+        Section("disks", questions.identities(disks, digest_up_to=0), 60),
+        Section("whole", questions.identities(whole), 120),
+    )
+    identities: dict[str, FileIdentity | Unknown] = {}
+    missing: frozenset[str] = frozenset()
+    for name, paths in (("disks", disks), ("whole", whole)):
+        seen = found.read(name, _identities)
+        if isinstance(seen, Unknown):
+            identities |= dict.fromkeys(paths, seen)
+        else:
+            identities |= seen[0]
+            missing |= seen[1]
     return IdentityLook(host.name, found.ids, found.at, identities, missing)
+
+
+def look_for_leftovers(host: Dom0, folder: str, pattern: str) -> tuple[str, ...]:
+    """Files of this run in a folder; what cannot be read is no proof of any."""
+    found = ask(host.remote, Section("files", commands.names_in(folder, pattern), _SHARE_SECONDS))
+    seen = found.read("files", lambda text: tuple(text.splitlines()))
+    return () if isinstance(seen, Unknown) else seen
 
 
 def look_into_guest(guest: Machine, nonce: str | None = None) -> GuestLook:

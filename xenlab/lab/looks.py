@@ -6,7 +6,7 @@ reason: not to have seen something never means that it is not there. Nothing her
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.facts import Cpu, LoopDevice, Swap
@@ -84,6 +84,14 @@ class HostLook(Look):
     mounts: tuple[Mount, ...] | Unknown
     loops: tuple[LoopDevice, ...] | Unknown
     configs: Mapping[str, str | Unknown]
+
+    @classmethod
+    def unseen(cls, host: str, why: str = "it was not looked at yet") -> Self:
+        """A look at a host of which nothing is known."""
+        nothing = Unknown(why)
+        domains = DomainsLook(host, (), 0.0, nothing, nothing, nothing)
+        facts = [nothing] * 8
+        return cls(host, (), 0.0, *facts, Answer(None, "", why), domains, nothing, nothing, {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,130 +1,134 @@
-"""The NFS share: who exports it, who mounts it, and that both hosts see the same files."""
+"""The NFS share as a step of the lab sheet speaks of it: what both hosts showed, and what to think of it."""
 
-import secrets
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from secrets import token_hex
 
+from xenlab.errors import CannotObserve, LabFault
+from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
-from xenlab.labfile import ShareSpec
+from xenlab.lab.judging import share as judge
+from xenlab.lab.looking import ask, look_at_files, look_at_share
+from xenlab.lab.looks import FilesLook, NonceTrip, ShareLook, Unknown
+from xenlab.labfile import GuestSpec, ShareSpec
 from xenlab.outcomes import Finding
-from xenlab.remote import commands, facts
-from xenlab.remote.facts import Export, Mount
+from xenlab.remote import commands
+from xenlab.remote.filesystems import Place, place_of
+from xenlab.remote.sections import Answer, Section
+from xenlab.xen.cfg import parse_config
 
-NONCE_PREFIX = ".xenlab-nonce-"
+NONCE_PREFIX = ".xenlab-"
+_SECONDS = 20
 
 
 class NfsShare:
     """One export of one host, seen at the same mount point on both."""
 
-    def __init__(self, spec: ShareSpec, hosts: HostPair) -> None:
+    def __init__(self, spec: ShareSpec, hosts: HostPair, custody: Custody) -> None:
         self.spec = spec
-        self.hosts = hosts
-        self.server = hosts.named(spec.server)
-        self.client = hosts.peer_of(self.server)
-        self.mount_point = spec.mount_point
+        self._hosts = hosts
+        self._custody = custody
 
-    def exports_of(self, host: Dom0) -> tuple[Export, ...]:
-        """What the host exports of this share's folder; none when it runs no NFS server."""
-        result = host.remote.run(*commands.exports())
-        if result.exit_code == commands.NOT_FOUND:
+    def look(self) -> "ShareSeen":
+        """Both hosts' sides of it, in one round trip each."""
+        looks = self._hosts.at_once(lambda host: look_at_share(host, self.spec.mount_point))
+        return ShareSeen(self.spec, self._hosts, looks)
+
+    def carries_nonces(self) -> tuple[Finding, ...]:
+        """What each host writes at the mount point, the other reads there, from the disk and not from its cache."""
+        nonces = {host.name: token_hex(16) for host in self._hosts}
+        paths = {name: f"{self.spec.mount_point}/{NONCE_PREFIX}{self._custody.run}-{name}" for name in nonces}
+        for name, path in paths.items():
+            self._custody.will("write", host=name, file=path)
+        try:
+            wrote = self._hosts.at_once(lambda host: _write(host, paths[host.name], nonces[host.name]))
+            read = self._hosts.at_once(lambda host: _read(host, paths))
+        finally:
+            self._hosts.at_once(lambda host: _forget(host, paths[host.name]))
+        trips = [
+            NonceTrip(writer, reader.name, paths[writer], nonces[writer], answer, seen[writer], (*written, *ids))
+            for (writer, answer, written) in wrote
+            for reader, (seen, ids) in zip(self._hosts, read, strict=True)
+            if reader.name != writer
+        ]
+        return judge.nonces_are_shared(trips)
+
+    def shows_same_files(self, guests: Iterable[GuestSpec]) -> tuple[Finding, ...]:
+        """Each guest's config, and every file on the share that it names, is one file from both hosts.
+
+        A name that leads elsewhere is no matter of the share: the paths' step tells it.
+        """
+        owners: dict[str, str] = {}
+        for guest in guests:
+            owners[guest.config] = guest.name
+            owners |= dict.fromkeys(self._named_by(guest), guest.name)
+        looks = self._hosts.at_once(lambda host: look_at_files(host, tuple(owners)))
+        return judge.same_files(looks, owners)
+
+    def place_on(self, look: FilesLook) -> Place | Unknown:
+        """Where the share lies on the host of a look that asked for its mount point as well."""
+        if isinstance(look.files, Unknown):
+            return look.files
+        if isinstance(look.mounts, Unknown):
+            return look.mounts
+        folder = next((fact for fact in look.files if fact.path == self.spec.mount_point), None)
+        if folder is None or not folder.is_there:
+            why = (folder.missing or folder.unseen) if folder else "it was not asked for"
+            return Unknown(f"{self.spec.mount_point}: {why}")
+        return place_of(look.mounts, folder.resolved)
+
+    def _named_by(self, guest: GuestSpec) -> Iterable[str]:
+        host = self._hosts.named(guest.home)
+        text = ask(host.remote, Section("config", commands.read(guest.config), _SECONDS)).read("config", str)
+        if isinstance(text, Unknown):
             return ()
-        result.check(hint="cannot see what it exports: is the NFS server running there?")
-        return tuple(export for export in facts.exports(result.stdout) if export.path == self.spec.export)
+        try:
+            paths = [entry.path for entry in parse_config(text, guest.config).paths()]
+        except LabFault:
+            return ()
+        return [path for path in paths if path.startswith(f"{self.spec.mount_point}/")]
 
-    def holds(self, place: str, host: Dom0) -> bool:
-        """Whether a path, links followed, lies on the share; the server may lead it into the export itself."""
-        roots = [self.mount_point, *([self.spec.export] if host is self.server else [])]
-        return any(PurePosixPath(place).is_relative_to(root) for root in roots)
 
-    def has(self, path: str) -> bool:
-        """Whether a path is one below the mount point, and some host has a file there."""
-        below = PurePosixPath(path).is_relative_to(self.mount_point)
-        return below and any(host.remote.run(*commands.is_file(path)).ok for host in self.hosts)
+@dataclass(frozen=True, slots=True)
+class ShareSeen:
+    """The share as one look at each host showed it."""
 
-    def mount_on(self, host: Dom0) -> Mount:
-        """The mount that the host has at the mount point (its root file system when nothing is mounted)."""
-        return facts.mount(host.remote.run(*commands.mount_of(self.mount_point)).check().stdout)
+    spec: ShareSpec
+    hosts: HostPair
+    looks: tuple[ShareLook, ShareLook]
 
-    def is_exported_by_one(self) -> Finding:
-        """The server exports it, the other host does not."""
-        who = [host.name for host in self.hosts if self.exports_of(host)]
-        return Finding(
-            "one-server",
-            who == [self.server.name],
-            expected=f"{self.spec.export} exported by {self.server.name} alone",
-            actual=f"exported by {' and '.join(who) or 'no host'}",
-            hint=f"on {self.server.name}: a line for {self.spec.export} in /etc/exports, then exportfs -ra",
-        )
+    def is_served(self) -> tuple[Finding, ...]:
+        """Exactly one host serves it, and its NFS server runs."""
+        return judge.is_served(self.looks, self.spec)
+
+    def is_mounted(self) -> tuple[Finding, ...]:
+        """Both hosts have it at the mount point: by NFS, or the server in its own way, and nothing on top of it."""
+        return judge.is_mounted(self.looks, self.spec, self._addresses())
 
     def lets_root_write(self) -> Finding:
-        """Root of the client stays root on the share (exports(5))."""
-        exports = self.exports_of(self.server)
-        shown = "; ".join(f"{export.client}({','.join(export.options)})" for export in exports)
-        return Finding(
-            "no-root-squash",
-            any(export.lets_root_write for export in exports),
-            expected="rw,no_root_squash",
-            actual=shown or "no export",
-            hint="add rw,no_root_squash to the export, then exportfs -ra: xl runs as root on both hosts",
-            host=self.server.name,
-        )
+        """Root of the client stays root on the share, and may write (exports(5))."""
+        return judge.lets_root_write(self.looks, self.spec, self._addresses())
 
-    def is_mounted_by_nfs(self) -> Finding:
-        """The client's mount point is this very export, told by file system type and source."""
-        mount = self.mount_on(self.client)
-        source = mount.server_and_export
-        same = source is not None and (
-            source[0] in (self.server.address, self.server.name)
-            and PurePosixPath(source[1]) == PurePosixPath(self.spec.export)
-        )
-        at = PurePosixPath(mount.target) == PurePosixPath(self.mount_point)
-        return Finding(
-            "mounted-by-nfs",
-            mount.is_nfs and same and at,
-            expected=f"{self.server.address}:{self.spec.export} on {self.mount_point}, type nfs",
-            actual=f"{mount.source} on {mount.target}, type {mount.fstype}",
-            hint=f"on {self.client.name}: mount -t nfs {self.server.address}:{self.spec.export} {self.mount_point}",
-            host=self.client.name,
-        )
+    def _addresses(self) -> Mapping[str, frozenset[str]]:
+        return {host.name: frozenset({host.spec.address, host.spec.among_hosts, host.name}) for host in self.hosts}
 
-    def carries_a_nonce(self, writer: Dom0) -> tuple[Finding, ...]:
-        """What one host writes at the mount point, the other reads there and the server in its export."""
-        nonce = secrets.token_hex(16)
-        name = f"{NONCE_PREFIX}{nonce[:8]}"
-        path, exported = f"{self.mount_point}/{name}", f"{self.spec.export}/{name}"
-        written = writer.remote.run(*commands.write_nonce(path, nonce))
-        places = [(self.hosts.peer_of(writer), path), (self.server, exported)]
-        try:
-            return tuple(
-                self._read_back(writer, reader, place, nonce, written.stderr.strip()) for reader, place in places
-            )
-        finally:
-            writer.remote.run(*commands.remove(path))
 
-    @staticmethod
-    def _read_back(writer: Dom0, reader: Dom0, path: str, nonce: str, complaint: str) -> Finding:
-        read = reader.remote.run(*commands.read_nonce(path))
-        seen = read.stdout.strip() if read.ok else (complaint or read.stderr.strip())
-        return Finding(
-            "nonce-shared",
-            read.ok and seen == nonce,
-            expected=f"{nonce[:8]}… written by {writer.name} is read at {path}",
-            actual="it is" if seen == nonce else f"{seen[:200] or 'nothing'}",
-            hint="the two hosts do not see the same folder: compare findmnt on both",
-            host=reader.name,
-        )
+def _write(host: Dom0, path: str, nonce: str) -> tuple[str, Answer, tuple[str, ...]]:
+    try:
+        result = host.remote.run(*commands.write_nonce(path, nonce), timeout=_SECONDS, changes=True)
+    except CannotObserve as unseen:
+        return host.name, Answer(None, "", unseen.message), unseen.evidence
+    return host.name, Answer(result.exit_code, result.stdout, result.stderr), (result.id,)
 
-    def shows_same(self, path: str, guest: str) -> Finding:
-        """A file has the same size and the same first and last megabyte from both hosts."""
-        seen = {host.name: host.remote.run(*commands.ends_digest(path)) for host in self.hosts}
-        missing = [f"{name}: {result.stderr.strip()}" for name, result in seen.items() if not result.ok]
-        digests = {name: facts.ends_digest(result.stdout) for name, result in seen.items() if result.ok}
-        same = not missing and len(set(digests.values())) == 1
-        shown = "; ".join(f"{name}: {digest.size} bytes" for name, digest in digests.items())
-        return Finding(
-            "same-file",
-            same,
-            expected=f"{path}: same size, same first and last megabyte from both hosts",
-            actual="; ".join(missing) or (shown if same else f"{shown}, but not the same content"),
-            hint="copy the file onto the share again, with the guest shut down",
-            guest=guest,
-        )
+
+def _read(host: Dom0, paths: Mapping[str, str]) -> tuple[dict[str, Answer], tuple[str, ...]]:
+    found = ask(
+        host.remote, *(Section(name, commands.read_nonce_from_disk(path), _SECONDS) for name, path in paths.items())
+    )
+    return {name: found[name] for name in paths}, found.ids
+
+
+def _forget(host: Dom0, path: str) -> None:
+    with suppress(CannotObserve):
+        host.remote.run(*commands.remove(path), timeout=_SECONDS, changes=True)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from xenlab.lab.looks import FilesLook, GuestLook, Unknown
+from xenlab.lab.places import Places
 from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
 from xenlab.remote.dialogue import shows_login_prompt
@@ -24,6 +25,39 @@ def shows_prompt(guest: str, host: str, shown: str) -> Finding:
         hint="a getty on hvc0 in the guest, and console=hvc0 on its kernel's command line",
         host=host,
         guest=guest,
+    )
+
+
+def answers_ping(spec: GuestSpec, silent: tuple[str, str] | None, *, could_send: bool) -> Finding:
+    """It answers a ping from outside; one that this machine could not send says nothing about the guest.
+
+    `silent` is what the ping said and its hint, where nothing came back.
+    """
+    return Finding(
+        "ping",
+        True if silent is None else (False if could_send else None),
+        expected=f"replies to a ping of {spec.address}",
+        actual=silent[0] if silent else "3 replies",
+        hint=(silent[1] if silent else "") or "look at the guest's address, and at the bridge that its vif is on",
+        guest=spec.name,
+    )
+
+
+def takes_login(guest: str, way_in: str) -> Finding:
+    """A login works."""
+    return Finding("login", True, f"a login on {guest}", f"logged in {way_in}", guest=guest)
+
+
+def takes_no_login(guest: str, why: str, hint: str, places: Places) -> Finding:
+    """No login works; where even its host cannot be seen, that says nothing about the guest."""
+    holds = None if places.unseen else False
+    return Finding("login", holds, f"a login on {guest}", why, hint, guest=guest, evidence=places.ids)
+
+
+def devices_unknown(guest: str, host: str, unknown: Unknown, ids: tuple[str, ...]) -> Finding:
+    """What the running domain rests on could not be read."""
+    return Finding(
+        "device-on-share", None, f"devices of {guest} on the share", unknown.why, unknown.hint, host, guest, "", ids
     )
 
 

@@ -41,9 +41,9 @@ def answers_after(move: Migration) -> Finding:
     )
 
 
-def kept_its_boot(move: Migration) -> Finding:
+def kept_boot(look_before: GuestLook, look_after: GuestLook) -> Finding:
     """boot_id is the same before and after: the guest did not reboot."""
-    before, after = move.before.boot_id, move.after.boot_id
+    before, after = look_before.boot_id, look_after.boot_id
     unknown = isinstance(before, Unknown) or isinstance(after, Unknown)
     return Finding(
         "same-boot",
@@ -51,8 +51,8 @@ def kept_its_boot(move: Migration) -> Finding:
         expected=f"boot_id {_shown(before)}",
         actual=f"boot_id {_shown(after)}",
         hint="the guest rebooted: this was not a live migration",
-        guest=move.guest,
-        evidence=move.evidence,
+        guest=look_after.host,
+        evidence=(*look_before.ids, *look_after.ids),
     )
 
 

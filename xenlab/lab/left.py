@@ -1,0 +1,54 @@
+"""How the lab was left, beside how it was found."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from xenlab.lab.judging import left as judge
+from xenlab.lab.lab import Lab
+from xenlab.lab.looking import look_for_leftovers
+from xenlab.lab.looks import HostLook
+from xenlab.lab.places import Places, places_of
+from xenlab.lab.share import NONCE_PREFIX
+from xenlab.outcomes import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class LabLeft:
+    """The lab once every guest was brought home: both hosts before and now, and what bears the run's id there."""
+
+    lab: Lab
+    before: tuple[HostLook, HostLook]
+    now: tuple[HostLook, HostLook]
+    ours: tuple[Collection[str], Collection[str]]
+
+    @classmethod
+    def of(cls, lab: Lab) -> "LabLeft":
+        """Bring every guest home, and look."""
+        lab.bring_home()
+        now = lab.look_again()
+        mount_point, run = lab.spec.share.mount_point, lab.custody.run
+        ours = lab.hosts.at_once(lambda host: look_for_leftovers(host, mount_point, f"{NONCE_PREFIX}{run}*"))
+        return cls(lab, lab.found.hosts.looks, now, ours)
+
+    def guests_are_in_place(self) -> Iterator[Finding]:
+        """Every guest is where it was found, in the state it was in."""
+        for name, found in self.lab.found.guests.items():
+            yield judge.guest_in_place(self._places(name), found)
+
+    def nothing_is_half_moved(self) -> Iterator[Finding]:
+        """No half of a guest is on either host."""
+        yield from (judge.nothing_half_moved(look, self.lab.guests) for look in self.now)
+
+    def nothing_of_ours_is_there(self) -> Iterator[Finding]:
+        """No file, process or loop device of this run or of a guest that is off."""
+        for before, now, ours in zip(self.before, self.now, self.ours, strict=True):
+            off = {name: guest.acts.disks for name, guest in self.lab.guests.items() if self._places(name).host is None}
+            yield from judge.no_leftovers(before, now, off, ours)
+
+    def what_others_did(self) -> Iterator[str]:
+        """A remark for each change on the hosts that is not of this run."""
+        for before, now in zip(self.before, self.now, strict=True):
+            yield from judge.what_others_did(before, now, self.lab.guests)
+
+    def _places(self, guest: str) -> Places:
+        return places_of(guest, [look.domains for look in self.now])
