@@ -14,11 +14,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rich.console import Console
+from xenlab.lab.migration import Migration
 
 from xenlab.errors import CannotObserve
 from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
-from xenlab.lab.migration import Migration
 from xenlab.lab.watch import Watch
 from xenlab.testbed import provision
 from xenlab.testbed.embedded import EmbeddedLab

@@ -4,10 +4,10 @@ import json
 
 import pytest
 from fakelab import ADDRESSES, CONFIG, MOUNT_POINT, ORIGINAL, Answer, FakeLab, config, failed, findmnt, xl_info, xl_list
-
-from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.found import AsFound
 from xenlab.lab.inside import NONCE_FILE
+
+from xenlab.errors import CannotObserve, LabFault
 from xenlab.remote import commands
 from xenlab.remote.errors import HostUnreachable
 from xenlab.xen import xl
