@@ -20,6 +20,7 @@ from xenlab.lab.looks import (
     GuestLook,
     HostLook,
     IdentityLook,
+    LogsLook,
     ShareLook,
     Unknown,
 )
@@ -27,7 +28,7 @@ from xenlab.remote import commands, facts, filesystems, questions, sections
 from xenlab.remote.errors import CommandTimedOut
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Answer, Section
-from xenlab.xen import peers, xenstore, xl
+from xenlab.xen import logs, peers, xenstore, xl
 from xenlab.xen.cfg import parse_xl_conf
 from xenlab.xen.parsers import Domain, parse_info, parse_list, parse_list_long
 
@@ -95,6 +96,7 @@ def look_at_host(host: Dom0, peer: Dom0, configs: Sequence[str] = ()) -> HostLoo
         Section("switches", questions.open_vswitch_bridges()),
         Section("mounts", filesystems.mountinfo()),
         Section("loops", commands.loop_devices()),
+        Section("logs", logs.count()),
         *(Section(f"config-{number}", commands.read(path), _SHARE_SECONDS) for number, path in enumerate(configs)),
         Section("peer", peers.ask_peer(spec.among_hosts, spec.port_among_hosts), 45),
     )
@@ -114,6 +116,7 @@ def look_at_host(host: Dom0, peer: Dom0, configs: Sequence[str] = ()) -> HostLoo
         domains=_domains(host.name, found),
         mounts=found.read("mounts", filesystems.parse_mountinfo),
         loops=found.read("loops", facts.loop_devices),
+        log_lines=found.read("logs", _two_numbers),
         configs={path: found.read(f"config-{number}", str) for number, path in enumerate(configs)},
     )
 
@@ -229,6 +232,17 @@ def look_for_leftovers(host: Dom0, folder: str, pattern: str) -> tuple[str, ...]
     return () if isinstance(seen, Unknown) else seen
 
 
+def look_at_logs(host: Dom0, xen_after: int, kernel_after: int, guest: str | None) -> LogsLook:
+    """What the host's logs have beyond so many lines, and the ends of a guest's."""
+    found = ask(
+        host.remote,
+        Section("xen", logs.new_lines("xen", xen_after)),
+        Section("kernel", logs.new_lines("kernel", kernel_after)),
+        *([Section("guest", logs.of_guest(guest))] if guest else []),
+    )
+    return LogsLook(host.name, found.ids, found.at, {name: found.read(name, str) for name in found.by_name})
+
+
 def look_into_guest(guest: Machine, nonce: str | None = None) -> GuestLook:
     """What the guest shows of itself; `nonce` is the file of one that was written, read from the disk itself."""
     found = ask(
@@ -327,6 +341,13 @@ def _identities(text: str) -> tuple[dict[str, FileIdentity | Unknown], frozenset
             uuid = value if key in ("UUID", "PTUUID") and not known.uuid else known.uuid
             found[path] = FileIdentity(known.size, kind, uuid, known.digest)
     return found, frozenset(missing)
+
+
+def _two_numbers(text: str) -> tuple[int, int]:
+    match text.split():
+        case [first, second] if first.isdecimal() and second.isdecimal():
+            return int(first), int(second)
+    raise CannotObserve(f"two numbers were asked for, not {text[:40]!r}")
 
 
 def _words(text: str) -> frozenset[str]:

@@ -68,7 +68,8 @@ class HostLook(Look):
     """A Dom0 with all that the hosts' step asks of it, and all that must be as before in the end.
 
     `name` is its own (uname -n), `fingerprint` its verified host key, `bridges` the Linux bridges, `switches`
-    those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path.
+    those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path,
+    `log_lines` how many lines Xen's ring and the kernel's held.
     """
 
     fingerprint: str | Unknown
@@ -83,6 +84,7 @@ class HostLook(Look):
     domains: DomainsLook
     mounts: tuple[Mount, ...] | Unknown
     loops: tuple[LoopDevice, ...] | Unknown
+    log_lines: tuple[int, int] | Unknown
     configs: Mapping[str, str | Unknown]
 
     @classmethod
@@ -91,7 +93,7 @@ class HostLook(Look):
         nothing = Unknown(why)
         domains = DomainsLook(host, (), 0.0, nothing, nothing, nothing)
         facts = [nothing] * 8
-        return cls(host, (), 0.0, *facts, Answer(None, "", why), domains, nothing, nothing, {})
+        return cls(host, (), 0.0, *facts, Answer(None, "", why), domains, nothing, nothing, nothing, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,13 @@ class IdentityLook(Look):
 
     identities: Mapping[str, FileIdentity | Unknown]
     missing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LogsLook(Look):
+    """What a host wrote since the run began: "xen" and "kernel" their rings, "guest" the logs of one guest."""
+
+    texts: Mapping[str, str | Unknown]
 
 
 @dataclass(frozen=True, slots=True)
