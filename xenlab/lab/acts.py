@@ -80,10 +80,16 @@ class Acts:
         self._custody = custody
         self.disks: tuple[str, ...] = ()
         self._moves = 0
+        self._places: Places | None = None
 
     def look(self) -> Places:
         """Where it is now."""
-        return places_of(self._name, self._hosts.at_once(look_at_domains))
+        self._places = places_of(self._name, self._hosts.at_once(look_at_domains))
+        return self._places
+
+    def where(self) -> Places:
+        """Where it was seen to be since the last act; looked at where it was not. Not enough to act upon."""
+        return self._places or self.look()
 
     def look_inside(self, nonce: str | None = None) -> GuestLook:
         """What it shows of itself; see `looking.look_into_guest`."""
@@ -104,18 +110,18 @@ class Acts:
         config = parse_config(text, source=path)
         if (problem := refusal(self._name, config, path, looks)) is not None:
             raise problem
-        self._custody.will("create", guest=self._name, host=on.name)
+        self._will("create", host=on.name)
         self._xl(on, xl.create(path), self._timeouts.boot_seconds)
         self._await_boot(on)
 
-    def shut_down(self) -> None:
-        """Ask it to shut down, and wait until its host has no such domain.
+    def shut_down(self, places: Places | None = None) -> None:
+        """Ask it to shut down, and wait until its host has no such domain; `places` are those just seen.
 
         :raises LabFault: it does not go down, or is on no host.
         """
-        host = self._hosts.named(self.look().whole_on())
+        host = self._hosts.named((places or self.look()).whole_on())
         self._machine.close()
-        self._custody.will("shutdown", guest=self._name, host=host.name)
+        self._will("shutdown", host=host.name)
         try:
             self._xl(host, xl.shutdown(self._name), self._timeouts.boot_seconds)
             wait_for(lambda: self._row_on(host) is None, f"{self._name} to leave {host.name}", _GONE_SECONDS, 2.0)
@@ -135,12 +141,12 @@ class Acts:
 
     def pause(self, on: Dom0) -> None:
         """Stop it where it is."""
-        self._custody.will("pause", guest=self._name, host=on.name)
+        self._will("pause", host=on.name)
         self._xl(on, xl.pause(self._name))
 
     def unpause(self, on: Dom0) -> None:
         """Let it go on where it is, and wait until it takes logins."""
-        self._custody.will("unpause", guest=self._name, host=on.name)
+        self._will("unpause", host=on.name)
         self._xl(on, xl.unpause(self._name))
         self._await_boot(on)
 
@@ -155,7 +161,7 @@ class Acts:
         elif self._hosts.named(places.whole_on()) is not on:
             if places.row is not None and places.row.paused:
                 self.unpause(self._hosts.named(places.whole_on()))
-            self.shut_down()
+            self.shut_down(places)
             self.create(on)
         elif places.row is not None and places.row.paused:
             self.unpause(on)
@@ -167,9 +173,10 @@ class Acts:
 
     def cold_migrate(self, to: Dom0, nonce: str | None = None) -> Migration:
         """Shut down here, start there: the guest boots anew on the target."""
-        source, before, started = self.look().whole_on(), self.look_inside(), time.monotonic()
+        places, before, started = self.look(), self.look_inside(), time.monotonic()
+        source = places.whole_on()
         self._not_there_yet(source, to)
-        self.shut_down()
+        self.shut_down(places)
         self.create(to)
         ended = time.monotonic()
         return Migration(
@@ -191,7 +198,7 @@ class Acts:
         source = self._hosts.named(places.whole_on())
         self._not_there_yet(source.name, to)
         before = before or self.look_inside()
-        self._custody.will("migrate", guest=self._name, host=source.name, to=to.name)
+        self._will("migrate", host=source.name, to=to.name)
         argv = xl.migrate(self._name, to.spec.among_hosts, peers.ssh(to.spec.port_among_hosts))
         started = time.monotonic()
         code, words, ids = self._run_to_its_end(source, argv)
@@ -238,6 +245,11 @@ class Acts:
         self._machine.run(*commands.remove(file), changes=True).check()
 
     # How it is done
+
+    def _will(self, act: str, **facts: str) -> None:
+        """Note the act before it happens; where the guest was seen counts no more."""
+        self._custody.will(act, guest=self._name, **facts)
+        self._places = None
 
     def _xl(self, host: Dom0, argv: xl.Argv, timeout: float | None = None) -> None:
         result = host.remote.run(*argv, timeout=timeout, changes=True)

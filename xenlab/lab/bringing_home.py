@@ -106,7 +106,7 @@ def _restore(acts: Acts, hosts: HostPair, places: Places, found: GuestFound) -> 
         if places.row is not None and places.row.paused and not (found.paused and here == found.host):
             acts.unpause(hosts.named(here))
         if found.host is None:
-            acts.shut_down()
+            acts.shut_down(acts.where())
             return
         if here != found.host:
             _move_back(acts, hosts, found.host)

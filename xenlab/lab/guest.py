@@ -133,7 +133,7 @@ class Guest:
 
     def return_to(self, host: Dom0) -> None:
         """See that it is on this host again, moved live where it is not."""
-        if self.acts.look().whole_on() != host.name:
+        if self.acts.where().whole_on() != host.name:
             self.acts.migrate(host)
 
     def paused_migrate(self, to: Dom0, nonce: Nonce | None = None) -> "PausedMove":
@@ -143,14 +143,14 @@ class Guest:
         a paused PV guest's page tables (xg_sr_save_x86_pv.c, normalise_pagetable). So xl may refuse; then the
         guest must be unharmed where it was, and goes on once it is unpaused.
         """
-        source = self._hosts.named(self.acts.look().whole_on())
+        source = self._hosts.named(self.acts.where().whole_on())
         before = self.acts.look_inside()
         self.acts.pause(source)
         file = nonce.file if nonce else None
         try:
             move = self.acts.migrate(to, "paused", before, file)
         except LabFault as fault:
-            places = self.acts.look()
+            places = self.acts.where()
             if places.row is not None and places.row.paused:
                 self.acts.unpause(self._hosts.named(places.whole_on()))
             if not is_refusal_of_a_pause(fault):
@@ -169,7 +169,7 @@ class Guest:
 
     def runs_only_on(self, host: Dom0) -> Finding:
         """It is on this host, alive, and on no other."""
-        return moves.runs_only_on(self.acts.look(), host.name)
+        return moves.runs_only_on(self.acts.where(), host.name)
 
     def answers_ping(self) -> Finding:
         """It answers a ping from outside."""
@@ -188,12 +188,12 @@ class Guest:
         try:
             self.machine.wait_until_reachable(self._timeouts.boot_seconds, f"a login on {self.name}")
         except HostUnreachable as late:
-            return boot.takes_no_login(self.name, late.message, late.hint, self.acts.look())
+            return boot.takes_no_login(self.name, late.message, late.hint, self.acts.where())
         return boot.takes_login(self.name, self.machine.way_in)
 
     def shows_login_prompt(self) -> Finding:
         """Its console, asked through xl, shows a login prompt."""
-        host = self._hosts.named(self.acts.look().whole_on())
+        host = self._hosts.named(self.acts.where().whole_on())
         if self.spec.login == "console":
             self.machine.close()  # logged in, it shows a shell
         shown = glance(host.remote.terminal(*xl.console(self.name)), _CONSOLE_SECONDS)
@@ -202,13 +202,12 @@ class Guest:
     def look_inside(self, nonce: Nonce | None = None) -> "Inside":
         """What it shows of itself to a login, and what its host has given it."""
         look = self.acts.look_inside(nonce.file if nonce else None)
-        places = self.acts.look()
-        domain, details = look_at_details(self._hosts.named(places.whole_on()), self.name)
-        return Inside(self.spec, look, domain, details)
+        domain, _ = look_at_details(self._hosts.named(self.acts.where().whole_on()), self.name)
+        return Inside(self.spec, look, domain)
 
     def keeps_devices_on_share(self) -> tuple[Finding, ...]:
         """The running domain's own disks, kernel and ramdisk lie on the share; nothing where it does not run."""
-        places = self.acts.look()
+        places = self.acts.where()
         if places.is_off:
             return ()
         host = self._hosts.named(places.whole_on())
@@ -231,6 +230,7 @@ class Guest:
         config = _parsed(home.text, spec.config)
         original = _parsed(home.original, spec.original_config or "")
         rest = self._configs_of(others)
+        self.acts.disks = _disks_of(config)
         paths = _disks_of(config, *rest.values())
         asked = dict.fromkeys((self._share.spec.mount_point, *_paths_of(config), *paths))
         files = self._hosts.at_once(lambda host: look_at_files(host, tuple(asked)))
@@ -258,7 +258,6 @@ class Inside:
     spec: GuestSpec
     look: GuestLook
     domain: Domain | Unknown
-    details: tuple[str, ...]
 
     def has_root_device(self) -> Finding:
         """Its root file system rests on a disk that the config gives it."""

@@ -132,7 +132,7 @@ class Lab:
         if self._lock is None:
             return ()
         touched = {act.facts.get("guest") for act in self.custody.acts}
-        if self._brought_home is None or touched:
+        if self._brought_home is None or touched - {None}:
             self._brought_home = tuple(
                 bring_home(name, self.guests[name].acts, self.hosts, found, self.spec.timeouts)
                 for name, found in self.found.guests.items()
