@@ -85,9 +85,10 @@ class HostLock:
     def _ask(self, host: Dom0, argv: lease.Argv) -> None:
         result = host.remote.run(*argv, changes=True)
         if result.exit_code == lease.HELD:
+            holder, id_ = _holder(result.stdout)
             raise LabInUse(
-                f"{host.name} is in use: {_holder(result.stdout)}",
-                hint="wait for it; where that run is gone for good: ./lab unlock ID",
+                f"{host.name} is in use: {holder}",
+                hint=f"wait for it; where that run is gone for good: ./lab unlock {id_}",
             )
         result.check(hint=f"{host.name} cannot be locked ({FILE})")
 
@@ -117,12 +118,12 @@ def unlock(hosts: HostPair, run: str) -> tuple[str, ...]:
     return tuple(freed)
 
 
-def _holder(line: str) -> str:
+def _holder(line: str) -> tuple[str, str]:
+    """Who holds it, in words, and the run's id."""
     try:
         words: dict[str, str] = json.loads(line)
+        who = f"run {words['id']} of {words['who']} from {words['from']} (pid {words['pid']})"
         at = f", at {words['step']}" if words.get("step") else ""
-        return (
-            f"run {words['id']} of {words['who']} from {words['from']} (pid {words['pid']}) since {words['since']}{at}"
-        )
+        return f"{who} since {words['since']}{at}", words["id"]
     except (ValueError, KeyError, TypeError):
-        return f"by another run: {line.strip()[:200]}"
+        return f"another run: {line.strip()[:200]}", "ID"
