@@ -6,8 +6,15 @@ import pytest
 pytest.register_assert_rewrite("console", "fakelab", "pages")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes seconds comes before what takes an hour."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="run also what takes hours")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes seconds comes before what takes an hour; what takes hours is run when asked for."""
+    if not config.getoption("--whole"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("whole")])
+        items[:] = [item for item in items if not item.get_closest_marker("whole")]
     items.sort(key=lambda item: item.get_closest_marker("embedded") is not None)
 
 

@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     test = _verb(
         verbs, "test", _test, "run the project's own tests (lint, types, unit, embedded)", "-- -m 'not embedded'"
     )
+    test.add_argument("--whole", action="store_true", help="also what takes hours: whole runs, Ctrl-C at each step")
     test.add_argument("pytest", nargs="*", help="arguments for pytest (after --)")
 
     up = _verb(verbs, "up", _up, "bring the embedded lab up and leave it running", "--profile classic")
@@ -171,7 +172,7 @@ def _test(arguments: argparse.Namespace) -> int:
         print(f"$ {' '.join(tool)}", flush=True)
         if subprocess.run([sys.executable, "-m", *tool], cwd=WORKING_COPY, check=False).returncode:
             return 1
-    return _pytest(["selftests", "-v", *arguments.pytest])
+    return _pytest(["selftests", "-v", *(["--whole"] if arguments.whole else []), *arguments.pytest])
 
 
 def _pytest(arguments: list[str]) -> int:
