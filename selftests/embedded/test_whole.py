@@ -1,0 +1,95 @@
+"""What takes hours: whole runs with guests on and off when found, and runs that are cut off at each step that acts."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_embedded_lab import ROOT, graded, lab, outcomes
+
+from xenlab.remote.waiting import wait_for
+from xenlab.testbed.plan import GUESTS
+
+pytestmark = [pytest.mark.embedded, pytest.mark.whole, pytest.mark.timeout(5400)]
+
+RUNS = [("classic", n) for n in (1, 2, 3)] + [("modern", 1)]
+# What a run types first when it acts in that step, and how often before it counts.
+ACTS = {
+    "boot-from-share": ("xl create /", 1),
+    "cold-migration": ("xl shutdown", 1),
+    "paused-migration": ("xl pause", 1),
+    "live-migration": ("ping -D", 1),
+}
+
+
+def up(profile: str) -> None:
+    lab("down")
+    came = lab("up", "--profile", profile)
+    assert came.returncode == 0, came.stderr
+
+
+def listed(host: str) -> dict[str, str]:
+    """Each domain's state on a host."""
+    shown = lab("ssh", host, "xl", "list")
+    assert shown.returncode == 0, shown.stderr
+    rows = [line.split() for line in shown.stdout.splitlines()[1:]]
+    return {row[0]: row[4] for row in rows}
+
+
+def start_both() -> None:
+    """guest1 runs on its home, guest2 on the other host: as a run may well find them."""
+    for guest, host in zip(GUESTS, ("labubuntu", "baye"), strict=True):
+        created = lab("ssh", host, "xl", "create", guest.shared_config)
+        assert created.returncode == 0, created.stderr
+        wait_for(lambda name=guest.name: lab("ssh", name, "true").returncode == 0, f"{guest.name} to boot", 300.0, 5.0)
+
+
+@pytest.mark.parametrize(("profile", "run"), RUNS)
+def test_a_right_lab_whose_guests_run_when_found(profile: str, run: int, tmp_path: Path) -> None:
+    up(profile)
+    start_both()
+    code, grade = graded(tmp_path)
+    assert (code, grade.score.earned) == (0, 100), outcomes(grade)
+    assert "guest1" in listed("labubuntu")
+    assert "guest2" in listed("baye")
+    assert "guest1" not in listed("baye")
+    assert "guest2" not in listed("labubuntu")
+
+
+@pytest.mark.parametrize(("profile", "run"), RUNS)
+def test_a_right_lab_whose_guests_are_off_when_found(profile: str, run: int, tmp_path: Path) -> None:
+    up(profile)
+    code, grade = graded(tmp_path)
+    assert (code, grade.score.earned) == (0, 100), outcomes(grade)
+    assert set(listed("labubuntu")) == set(listed("baye")) == {"Domain-0"}
+
+
+@pytest.mark.parametrize("step", ACTS)
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda sign: sign.name)
+def test_a_run_that_is_cut_off_leaves_no_guest_behind(sign: signal.Signals, step: str, tmp_path: Path) -> None:
+    up("classic")
+    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    command = [sys.executable, "-m", "pytest", f"--reports={tmp_path}/reports", "--guest=guest1", f"--step={step}"]
+    run = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    words, times = ACTS[step]
+    log = tmp_path / "reports/evidence/commands.jsonl"
+    awaited = f"{step} to act"
+    try:
+        wait_for(lambda: log.exists() and log.read_text().count(words) >= times, awaited, 1200.0, 0.5)
+    finally:
+        run.send_signal(sign)
+    said, _ = run.communicate(timeout=1200)
+    if sign is signal.SIGKILL:
+        mended = subprocess.run(
+            [sys.executable, "-m", "xenlab", "mend"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+        assert mended.returncode == 0, mended.stdout + mended.stderr
+        said = mended.stdout
+    assert "guest1 is on neither host, as found" in said
+    assert set(listed("labubuntu")) == set(listed("baye")) == {"Domain-0"}
+    assert list((tmp_path / "state/xenlab/custody").glob("*")) == []
+    image = f"/srv/private/{GUESTS[0].owner}/guest1.img"
+    checked = lab("ssh", "baye", "e2fsck", "-fn", image)
+    assert checked.returncode in (0, 1), checked.stdout
