@@ -214,7 +214,7 @@ class LabFile(Model):
                 yield f"guests.{i}.home: {guest.home!r} is not a host: allowed are {hosts}"
             owners = {machine.address: machine.name for machine in self.guests}
             if guest.ping_target in owners:
-                whose = "its own" if guest.ping_target == guest.address else f"that of {owners[guest.ping_target]}"
+                whose = "its own" if guest.ping_target == guest.address else f"{owners[guest.ping_target]}'s"
                 yield (
                     f"guests.{i}.ping_target: {guest.ping_target} is {whose} address: "
                     "name a machine that does not move, such as the gateway"

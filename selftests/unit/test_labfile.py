@@ -111,6 +111,14 @@ def test_what_is_dumped_is_read_back(file: Path) -> None:
         ('"10.1.1.86"', '"10.1.1.85"', "guests.1.address: 10.1.1.85 is already that of guests.0"),
         ('"10.1.1.86"', '"10.1.1.143"', "guests.1.address: 10.1.1.143 is already that of hosts.1"),
         ('"guest2"', '"guest1"', "guests.1.name: 'guest1' is already the name of guests.0"),
+        ('target = "10.1.1.1"', 'target = "10.1.1.85"', "guests.0.ping_target: 10.1.1.85 is its own address"),
+        ('target = "10.1.1.1"', 'target = "10.1.1.86"', "guests.0.ping_target: 10.1.1.86 is guest2's address"),
+        ("gaspar/guest2.cfg", "artem/guest1.cfg", "guests.1.config: /mnt/private/artem/guest1.cfg is already that of"),
+        (
+            '"/home/artem/guest1.cfg"',
+            '"/mnt/private/artem/guest1.cfg"',
+            "guests.0.original_config: is the config itself",
+        ),
         ('"labubuntu"', '"baye"', "hosts.1.name: 'baye' is already the name of hosts.0"),
         ('home = "baye"', 'home = "bye"', "guests.1.home: 'bye' is not a host: allowed are labubuntu, baye"),
         ('server = "baye"', 'server = "b"', "share.server: 'b' is not a host: allowed are labubuntu, baye"),
@@ -175,6 +183,17 @@ def test_a_lab_has_two_hosts(file: Path, count: int) -> None:
         load(file)
     assert "lab.toml: hosts: a lab has exactly two hosts: write two [[hosts]] tables" in refusal.value.message
     assert len(refusal.value.message.splitlines()) == 1
+
+
+def test_hosts_may_reach_each_other_by_another_name(file: Path) -> None:
+    file.write_text(GOOD.replace("port = 22", 'peer_address = "labubuntu.lab"\npeer_port = 2222'))
+    first, second = load(file).hosts
+    assert (first.among_hosts, first.port_among_hosts) == ("labubuntu.lab", 2222)
+    assert (second.among_hosts, second.port_among_hosts) == ("10.1.1.143", 22)
+
+
+def test_a_lab_need_not_prescribe_swap(file: Path) -> None:
+    assert [guest.swap for guest in load(file).guests] == [True, None]
 
 
 def test_a_lab_has_guests(file: Path) -> None:
