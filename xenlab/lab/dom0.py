@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property
 
+from xenlab.causes import explain
 from xenlab.errors import CannotObserve
 from xenlab.labfile import HostSpec, TimeoutSpec
 from xenlab.outcomes import Finding
@@ -11,7 +12,6 @@ from xenlab.remote.facts import Cpu, LoopDevice, Mount
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.result import CommandResult
 from xenlab.xen import xl
-from xenlab.xen.messages import explain
 from xenlab.xen.parsers import Domain, DomainRow, GuestType, XenInfo, parse_info, parse_list, parse_list_long
 
 # xl asks ssh to come in on the peer; nothing may stop and ask there.
@@ -32,7 +32,7 @@ class Dom0:
         return f"Dom0({self.name!r})"
 
     def xl(self, argv: xl.Argv, *, timeout: float | None = None, guest: str | None = None) -> CommandResult:
-        """Run an xl command; raises the typed fault that its words tell of (`xen.faults`) when it fails."""
+        """Run an xl command; raises what `causes.explain` makes of its words when it fails."""
         result = self.remote.run(*argv, timeout=timeout)
         if not result.ok:
             words = f"{result.stdout}\n{result.stderr}"
@@ -169,13 +169,18 @@ class Dom0:
     def parses(self, config: str, guest: str) -> Finding:
         """`xl create --dryrun` accepts the config."""
         result = self.remote.run(*xl.create(config, dryrun=True))
-        fault = explain("create", result.exit_code, f"{result.stdout}\n{result.stderr}", host=self.name)
+        actual, hint = "it does", ""
+        if not result.ok:
+            fault = explain("create", result.exit_code, f"{result.stdout}\n{result.stderr}", host=self.name)
+            if isinstance(fault, CannotObserve):
+                raise fault
+            actual, hint = fault.actual, fault.hint
         return Finding(
             "xl-accepts-config",
             result.ok,
             expected=f"xl create --dryrun {config} succeeds",
-            actual="it does" if result.ok else fault.actual,
-            hint="" if result.ok else fault.hint,
+            actual=actual,
+            hint=hint,
             host=self.name,
             guest=guest,
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from xenlab.causes import GuestDidNotSuspend, explain
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.config import GuestConfig
 from xenlab.lab.dom0 import BATCH_SSH, Dom0, HostPair
@@ -17,8 +18,7 @@ from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import xl
-from xenlab.xen.faults import GuestDidNotSuspend
-from xenlab.xen.messages import explain, parse_migration
+from xenlab.xen.messages import parse_migration
 from xenlab.xen.parsers import Domain, DomainRow
 
 CONSOLE_SECONDS = 8
@@ -286,7 +286,7 @@ class Guest:
         words = f"{result.stdout}\n{result.stderr}"
         report = parse_migration(words)
         if not (result.ok and report.succeeded):
-            raise explain("migrate", result.exit_code, words, host=source.name, guest=self.name)
+            raise explain("migrate", result.exit_code, words, host=source.name, peer=to.name, guest=self.name)
         # The connection from before the move may still live; either way this asks the guest itself.
         self._await_login()
         after = self.inside.boot_id

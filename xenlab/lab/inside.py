@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from xenlab.causes import disk_trouble
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
@@ -45,7 +46,7 @@ class Inside:
 
     def has_clean_disk(self) -> Finding:
         """The kernel saw no error of a disk or file system since the boot, nor a journal to recover."""
-        errors = facts.disk_errors(self.remote.run(*commands.kernel_log()).check().stdout)
+        errors = disk_trouble(self.remote.run(*commands.kernel_log()).check().stdout, None)
         return Finding(
             "disk-clean",
             not errors,

@@ -1,0 +1,157 @@
+"""Xen on a host: its interfaces, services and locks, and who may use them."""
+
+from xenlab.causes.cause import Cause, Rank
+
+_LIBXL = "tools/libs/light/libxl.c, tools/libs/call/linux.c"
+
+XEN = (
+    Cause(
+        id="peer-login-is-not-root",
+        patterns=(
+            "privileged command interface: Permission denied",
+            "cannot open libxc handle: Permission denied",
+            "cannot open the lockfile {path} errno=13",
+        ),
+        meaning="xl on {target} is not run by root, though the move logs in there",
+        side="target",
+        remedy="let `ssh {target}` from root on {source} log in as root: no User of another name in /root/.ssh/config",
+        example="xencall: error: Could not obtain handle on privileged command interface: Permission denied",
+        source=_LIBXL,
+        speaker="target",
+    ),
+    Cause(
+        id="not-root",
+        patterns=(
+            "privileged command interface: Permission denied",
+            "cannot open libxc handle: Permission denied",
+            "cannot open the lockfile {path} errno=13",
+            "must be run as root",
+            "must be root",
+            "sudo: a password is required",
+            "sudo: a terminal is required to read the password",
+            "is not in the sudoers file",
+        ),
+        meaning="root is needed on {host}, and the lab file's login is another user's",
+        side="runner",
+        remedy="give root's login for {host} in the lab file (ssh://root@...), or allow that user sudo without a "
+        "password",
+        example="xencall: error: Could not obtain handle on privileged command interface: Permission denied",
+        source=_LIBXL,
+        blame="unobservable",
+    ),
+    Cause(
+        id="xen-not-running",
+        patterns=(
+            "privileged command interface: {why...}",
+            "Can't find hypervisor information in sysfs!",
+            "cannot open libxc handle: {why...}",
+            "ERROR:  Can't find version ",
+        ),
+        meaning="{host} runs without Xen, or its kernel without Xen's interfaces",
+        side="host",
+        remedy="boot the Xen entry of GRUB on {host} (`xl info` must work), and load xen-privcmd (`modprobe "
+        "xen-privcmd`)",
+        example="xencall: error: Could not obtain handle on privileged command interface: No such file or directory",
+        source=f"{_LIBXL}; Debian's /usr/sbin/xl (xen-utils-wrapper)",
+    ),
+    Cause(
+        id="xenstore-down",
+        patterns=(
+            "cannot connect to xenstore",
+            "xs_open failed",
+            "xenstore-{tool}: xs_open:",
+            "Could not contact XenStore",
+        ),
+        meaning="xenstored does not answer on {host}",
+        side="host",
+        remedy="see `systemctl status xenstored` (or `service xen`) on {host}; once it has died under running "
+        "domains, only "
+        "a reboot of the host brings it back whole",
+        example="libxl: error: libxl.c:116:libxl_ctx_alloc: cannot connect to xenstore: No such file or directory",
+        source="tools/libs/light/libxl.c, tools/xl/xl_info.c",
+    ),
+    Cause(
+        id="xenconsoled-down",
+        patterns=(
+            "console tty: timed out",
+            "console tty path",
+            "Could not read tty from store",
+        ),
+        meaning="the guest has no console on {host}: xenconsoled does not serve it",
+        side="host",
+        remedy="see `systemctl status xenconsoled` (or `service xen`) on {host}",
+        example="libxl: error: libxl_create.c:1995:domcreate_console_xswait_cb: domain 3 console tty: timed out",
+        source="tools/libs/light/libxl_create.c, tools/console/client/main.c",
+    ),
+    Cause(
+        id="console-taken",
+        patterns=("Could not lock {path...}: Resource temporarily unavailable",),
+        meaning="somebody else has the guest's console on {host}",
+        side="runner",
+        remedy="try again when they have left it: `ps -C xenconsole` on {host} shows who",
+        example="xenconsole: Could not lock /var/run/xen/xenconsole.3.lock: Resource temporarily unavailable",
+        source="tools/console/client/main.c",
+        blame="unobservable",
+    ),
+    Cause(
+        id="xl-lock",
+        patterns=(
+            "cannot acquire lock {path} errno={number}",
+            "cannot open the lockfile {path} errno={number}",
+            "cannot set cloexec to lockfile",
+            "Failed to grab lock for",
+            "cannot open lockfile",
+        ),
+        meaning="xl could not take its lock on {host}",
+        side="host",
+        remedy="is another xl at work there, and is there room in /var/lock and /var/lib/xen on {host}?",
+        example="cannot acquire lock /var/lock/xl errno=35",
+        source="tools/xl/xl_vmcontrol.c, tools/libs/light/libxl_internal.c",
+        blame="unobservable",
+    ),
+    Cause(
+        id="xen-and-tools-differ",
+        patterns=(
+            "getting physinfo: {why...}",
+            "getting domain info list: {why...}",
+            "libxl_physinfo failed",
+            "libxl_get_version_info failed",
+            "libxl_list_domain failed",
+            "libxl_list_vm failed",
+        ),
+        meaning="the running Xen does not answer the tools of {host}",
+        side="host",
+        remedy="Xen and its tools must be of one release: was xen-utils upgraded without a reboot of {host}?",
+        example="libxl: error: libxl.c:361:libxl_get_physinfo: getting physinfo: Permission denied",
+        source="tools/libs/light/libxl.c, libxl_domain.c, tools/xl/xl_info.c",
+    ),
+    Cause(
+        id="xl-conf-missing",
+        patterns=("Failed to read config file: /etc/xen/xl.conf",),
+        meaning="{host} has no /etc/xen/xl.conf, so xl uses its defaults",
+        side="host",
+        remedy="nothing: the defaults do",
+        example="Failed to read config file: /etc/xen/xl.conf: No such file or directory",
+        source="tools/xl/xl.c",
+        rank=Rank.NOISE,
+    ),
+    Cause(
+        id="xl-conf-unreadable",
+        patterns=("Failed to parse config file: ", "invalid autoballoon option", "invalid domid_policy option"),
+        meaning="xl cannot read its own /etc/xen/xl.conf on {host}",
+        side="host",
+        remedy="mend the line of /etc/xen/xl.conf on {host} that it names (xl.conf(5))",
+        example="Failed to parse config file: Invalid argument",
+        source="tools/xl/xl.c",
+    ),
+    Cause(
+        id="xl-cannot-start",
+        patterns=("cannot init xl context",),
+        meaning="xl finds no Xen that answers on {host}",
+        side="host",
+        remedy="boot the Xen entry of GRUB on {host} (`xl info` must work), and see `systemctl status xenstored`",
+        example="cannot init xl context",
+        source="tools/xl/xl.c",
+        rank=Rank.CONSEQUENCE,
+    ),
+)
