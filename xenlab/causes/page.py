@@ -13,11 +13,11 @@ _INTRODUCTION = f"""\
 write, and what xenlab makes of them. Made by `python -m xenlab.causes` from `xenlab/causes/words/`; a test says when it
 is out of date.
 
-Words in capitals stand for any text; HOST is the host that spoke, PEER the target of a move, GUEST the guest. Of several
-entries that know a line the first has it. Of several lines of a command that failed, one that is *grave* is reported
-first, then the earliest that names a cause, then what the operating system refused (*general*); what only *followed*
-from something else counts where nothing else is said, *aftermath* is added to the hint, and *noise* is passed over. A
-failure without any known line is reported with its first line that complains.
+Words in capitals stand for any text; HOST is the host that spoke, PEER the target of a move, GUEST the guest. Of
+several entries that know a line the first has it. Of several lines of a command that failed, one that is *grave* is
+reported first, then the earliest that names a cause, then what the operating system refused (*general*); what only
+*followed* from something else counts where nothing else is said, *aftermath* is added to the hint, and *noise* is
+passed over. A failure without any known line is reported with its first line that complains.
 
 A move's words come from both hosts. What came through ssh from the target lies between "migration target: Ready to
 receive domain" and its "Domain creation failed", or between the permission to start and the report of it; what only one

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from xenlab.causes.cause import Cause, Match, Rank, template
@@ -84,7 +84,16 @@ def read(words: str, *, move: bool | None = None, among: Iterable[Cause] = CAUSE
                 details = compiled.match(line.text)
                 if details is not None:
                     taken[index] = Match(cause, line.text.strip(), line.side, line.offset, details)
-    return Reading(lines, tuple(sorted(taken.values(), key=lambda match: (match.cause.rank, match.offset))))
+    return Reading(lines, _with_details_of_all(taken.values()))
+
+
+def _with_details_of_all(matches: Iterable[Match]) -> tuple[Match, ...]:
+    """Sort the matches, and give each what other lines of its entry say: ssh names a changed key in three lines."""
+    ordered = sorted(matches, key=lambda match: (match.cause.rank, match.offset))
+    said: dict[str, dict[str, str]] = {}
+    for match in reversed(ordered):
+        said.setdefault(match.cause.id, {}).update(match.details)
+    return tuple(replace(match, details=said[match.cause.id] | dict(match.details)) for match in ordered)
 
 
 def find_causes(words: str, *, move: bool | None = None) -> tuple[Match, ...]:

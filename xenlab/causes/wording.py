@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from xenlab.causes.cause import Match
 from xenlab.xen.messages import Speaker
 
-HOLDERS = frozenset({"host", "source", "target", "guest"})
-"""The names that every meaning and remedy may use."""
+HOLDERS = frozenset({"host", "source", "target", "peer", "guest"})
+"""The names that every meaning and remedy may use; `peer` is the target as the words call it, where they do."""
 
 # What hosts say goes into commands that a reader may copy: only what no shell takes for more than a word.
 _PLAIN_WORD = re.compile(r"[\w./:@%+,=\[\]-]{1,200}")
@@ -47,10 +47,10 @@ def with_names(text: str, names: Names) -> str:
 
 def _filled(text: str, match: Match, names: Names, shown: Callable[[str, str], str]) -> str:
     said = {name: shown(value.strip().rstrip("."), name) for name, value in match.details.items()}
-    return text.format_map(said | _held(names, match.side))
+    return text.format_map(_held(names, match.side) | said)
 
 
 def _held(names: Names, speaker: Speaker) -> dict[str, str]:
     source, target = names.source or "HOST", names.target or "PEER"
     host = target if speaker == "target" else source
-    return {"source": source, "target": target, "host": host, "guest": names.guest or "GUEST"}
+    return {"source": source, "target": target, "peer": target, "host": host, "guest": names.guest or "GUEST"}

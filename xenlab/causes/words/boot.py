@@ -23,8 +23,7 @@ BOOT = (
         side="host",
         remedy="read /var/log/xen/qemu-dm-{guest}.log on {host}; is qemu-system-x86 installed there?",
         example="libxl: error: libxl_dm.c:2893:device_model_spawn_outcome: Domain 4:domain 4 device model: spawn "
-        "failed "
-        "(rc=-3)",
+        "failed (rc=-3)",
         source="tools/libs/light/libxl_dm.c, libxl_exec.c",
         versions="HVM guests, and PV ones with a framebuffer, qcow2 or a qdisk",
     ),
@@ -51,11 +50,9 @@ BOOT = (
         meaning="the guest's boot loader could not be run on {host}",
         side="host",
         remedy="the first of disk= must be a disk that {host} can read; see /var/log/xen/bootloader.*.log and the "
-        "room on "
-        "its file systems",
+        "room on its file systems",
         example="libxl: error: libxl_bootloader.c:426:libxl__bootloader_run: Domain 3:cannot run bootloader with no "
-        "boot "
-        "disk",
+        "boot disk",
         source="tools/libs/light/libxl_bootloader.c",
     ),
     Cause(
@@ -72,8 +69,7 @@ BOOT = (
         meaning="pygrub finds no kernel in the guest's disk",
         side="guest",
         remedy="the root disk must be the first of disk=, and hold /boot/grub/grub.cfg (or menu.lst) on a file "
-        "system that "
-        "pygrub reads (ext2 to ext4, and XFS or btrfs with an old enough format)",
+        "system that pygrub reads (ext2 to ext4, and XFS or btrfs with an old enough format)",
         example="RuntimeError: Unable to find partition containing kernel",
         source="tools/pygrub/src/pygrub, in /var/log/xen/bootloader.*.log",
     ),
@@ -116,8 +112,7 @@ BOOT = (
         meaning="the guest's kernel is no file that Xen on {host} can start",
         side="host",
         remedy="is it whole (compare its size with the original), built with Xen's guest support of the config's "
-        "type=, and "
-        "packed in a way that this Xen knows (zstd since 4.15)?",
+        "type=, and packed in a way that this Xen knows (zstd since 4.15)?",
         example="xc: error: panic: xc_dom_core.c:689: xc_dom_find_loader: no loader found: Invalid kernel",
         source="tools/libs/guest/xg_dom_core.c, xg_dom_elfloader.c, xg_dom_bzimageloader.c",
     ),

@@ -17,8 +17,7 @@ CREATE = (
         meaning="half of a guest {name} that was being moved is on {host}",
         side="host",
         remedy="{guest}--incoming and {guest}--migratedaway belong to a move that is under way or broke: find out "
-        "whose "
-        "it is (`xl list` and `ps` on both hosts) and start nothing meanwhile",
+        "whose it is (`xl list` and `ps` on both hosts) and start nothing meanwhile",
         example='libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain 7:Domain with name "guest1--incoming" '
         "already exists.",
         source="tools/libs/light/libxl_domain.c",
@@ -105,8 +104,7 @@ CREATE = (
         meaning="disk {vdev} is of no kind that {host} can serve",
         side="host",
         remedy="see target, format, vdev and backendtype in the guest's disk= (xl-disk-configuration(5)); qcow2 and "
-        "vhd "
-        "need QEMU on {host}",
+        "vhd need QEMU on {host}",
         example="libxl: error: libxl_device.c:488:libxl__device_disk_set_backend: no suitable backend for disk xvda1",
         source=_DEVICE,
     ),

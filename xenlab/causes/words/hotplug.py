@@ -17,10 +17,9 @@ HOTPLUG = (
         meaning="{host} has no bridge {bridge}",
         side="host",
         remedy="make the bridge on {host}, or name the one it has, as in vif = ['bridge=xenbr0'] (see `ip link show "
-        "type "
-        "bridge`, `ovs-vsctl list-br`)",
-        example="libxl: error: libxl_device.c:1085:device_hotplug_child_death_cb: script: Could not find bridge device "
-        "xenbr9",
+        "type bridge`, `ovs-vsctl list-br`)",
+        example="libxl: error: libxl_device.c:1085:device_hotplug_child_death_cb: script: Could not find bridge "
+        "device xenbr9",
         source="tools/hotplug/Linux/vif-bridge, vif-openvswitch",
     ),
     Cause(
@@ -31,8 +30,7 @@ HOTPLUG = (
         remedy="make the bridge on {host}, and name it as in vif = ['bridge=xenbr0'] or in /etc/xen/xl.conf "
         "(vif.default.bridge)",
         example="libxl: error: libxl_device.c:1085:device_hotplug_child_death_cb: script: Could not find bridge, and "
-        "none "
-        "was specified",
+        "none was specified",
         source="tools/hotplug/Linux/vif-bridge, vif-openvswitch",
     ),
     Cause(
@@ -42,8 +40,7 @@ HOTPLUG = (
         side="host",
         remedy="vifname= must be the guest's own on {host}, also for the half of a guest that is being moved",
         example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: Cannot rename interface "
-        "vif7.0. "
-        "An interface with name guest1-lan already exists.",
+        "vif7.0. An interface with name guest1-lan already exists.",
         source="tools/hotplug/Linux/vif-common.sh",
     ),
     Cause(
@@ -66,11 +63,9 @@ HOTPLUG = (
         meaning="another guest, or {host} itself, has that disk open",
         side="host",
         remedy="two writers ruin a disk: find out who has it (`losetup --list`, `findmnt` and `xl list -l` on both "
-        "hosts) "
-        "and start nothing until it is free",
+        "hosts) and start nothing until it is free",
         example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: File "
-        "/mnt/private/guest1.img is "
-        "loopback-mounted through /dev/loop0,",
+        "/mnt/private/guest1.img is loopback-mounted through /dev/loop0,",
         source=_BLOCK,
     ),
     Cause(
@@ -80,8 +75,7 @@ HOTPLUG = (
         side="host",
         remedy="is the share mounted read-only on {host}, or the file without w for root? else give the disk r for w",
         example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: File "
-        "/mnt/private/guest1.img is "
-        "read-only, and so I will not",
+        "/mnt/private/guest1.img is read-only, and so I will not",
         source=_BLOCK,
     ),
     Cause(
@@ -99,11 +93,9 @@ HOTPLUG = (
         meaning="{host} has no loop device left for a disk",
         side="host",
         remedy="`modprobe loop max_loop=64`, or loop.max_loop=64 on the kernel's command line of {host}; `losetup "
-        "--list` "
-        "shows who has them",
+        "--list` shows who has them",
         example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: Failed to find an unused "
-        "loop "
-        "device",
+        "loop device",
         source=_BLOCK,
     ),
     Cause(
@@ -117,8 +109,8 @@ HOTPLUG = (
         remedy=f"a mount that hangs, a lock in /var/run/xen-hotplug that somebody holds, or a very slow host: see "
         f"{_LOG} "
         "on {host}",
-        example="libxl: error: libxl_aoutils.c:539:async_exec_timeout: killing execution of /etc/xen/scripts/block add "
-        "because of timeout",
+        example="libxl: error: libxl_aoutils.c:539:async_exec_timeout: killing execution of /etc/xen/scripts/block "
+        "add because of timeout",
         source="tools/libs/light/libxl_aoutils.c",
     ),
     Cause(
@@ -143,8 +135,7 @@ HOTPLUG = (
         meaning="xenstore on {host} lacks an entry that a hotplug script needs",
         side="host",
         remedy="the domain went away meanwhile, or xenstored was started anew under running guests: see "
-        "`xenstore-ls` and "
-        "`systemctl status xenstored` on {host}",
+        "`xenstore-ls` and `systemctl status xenstored` on {host}",
         example="xenstore-read: couldn't read path /local/domain/7/vm",
         source="tools/hotplug/Linux/xen-hotplug-common.sh, tools/xs-clients/xenstore_client.c",
     ),
@@ -173,8 +164,8 @@ HOTPLUG = (
         meaning="a hotplug script on {host} says: {what}",
         side="host",
         remedy=f"see {_LOG} on {{host}}",
-        example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: Unable to lookup /mnt/g.img: "
-        "dev:  inode: ",
+        example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: Unable to lookup "
+        "/mnt/g.img: dev:  inode: ",
         source="tools/hotplug/Linux",
     ),
     Cause(
@@ -188,8 +179,7 @@ HOTPLUG = (
         side="host",
         remedy=f"see {_LOG} on {{host}}",
         example="libxl: error: libxl_exec.c:118:report_child_exitstatus: /etc/xen/scripts/vif-bridge online [-1] "
-        "exited "
-        "with error status 1",
+        "exited with error status 1",
         source="tools/libs/light/libxl_device.c",
         rank=Rank.CONSEQUENCE,
     ),

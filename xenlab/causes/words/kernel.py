@@ -15,8 +15,7 @@ KERNEL = (
         meaning="a guest on {host} crashed",
         side="guest",
         remedy='see the guest\'s console log; on_crash="preserve" in its config keeps it to look at. After a move: '
-        "do CPU "
-        "features, Xen and tsc_mode fit on both hosts?",
+        "do CPU features, Xen and tsc_mode fit on both hosts?",
         example="(XEN) Domain 7 (vcpu#0) crashed on cpu#1:",
         source=f"{_HYPERVISOR}; /var/log/xen/xl-GUEST.log",
     ),
@@ -26,8 +25,7 @@ KERNEL = (
         meaning="a kernel gave up: {why}",
         side="guest",
         remedy="unknown-block: root= in the config, or in the guest's GRUB, must name a disk of the config, and the "
-        "ramdisk "
-        "must be of the same kernel and have xen-blkfront; no init: the root disk is another's, or damaged",
+        "ramdisk must be of the same kernel and have xen-blkfront; no init: the root disk is another's, or damaged",
         example="[    2.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
         source="Linux: kernel/panic.c",
     ),
@@ -69,8 +67,7 @@ KERNEL = (
         meaning="reads or writes of a disk failed",
         side="guest",
         remedy="see the kernel log of the host that serves it, and the share under it: a full or stale one shows so "
-        "inside "
-        "the guest",
+        "inside the guest",
         example="[   21.2] blk_update_request: I/O error, dev xvda1, sector 2048 op 0x1:(WRITE)",
         source="Linux: block/blk-mq.c, fs/buffer.c",
     ),
@@ -90,8 +87,7 @@ KERNEL = (
         meaning="a file system is damaged or was made read-only",
         side="guest",
         remedy="with the guest off: its file system's own check (e2fsck -f, xfs_repair, btrfs check) on the disk, "
-        "and find out "
-        "whether two guests ever had it",
+        "and find out whether two guests ever had it",
         example="[   33.0] EXT4-fs error (device xvda1): ext4_find_entry:1455: inode #2: comm ls: reading directory "
         "lblock 0",
         source="Linux: fs/ext4, fs/xfs, fs/btrfs",
@@ -102,8 +98,7 @@ KERNEL = (
         meaning="the NFS server {server} did not answer {host}",
         side="server",
         remedy="is the server up, and nfsd at work there (`systemctl status nfs-server`)? whatever waits for the "
-        "share hangs "
-        "until it answers",
+        "share hangs until it answers",
         example="[  912.4] nfs: server 10.1.1.143 not responding, still trying",
         source="Linux: net/sunrpc/clnt.c",
         blame="unobservable",

@@ -76,8 +76,8 @@ MOVE = (
         ),
         meaning="the guest did not suspend when asked",
         side="guest",
-        remedy="is it paused, hung, or without Xen drivers? see its state in `xl list` on {source}, `xl unpause` it if "
-        "it is paused, and look at its console",
+        remedy="is it paused, hung, or without Xen drivers? see its state in `xl list` on {source}, `xl unpause` it "
+        "if it is paused, and look at its console",
         example="libxl: error: libxl_dom_suspend.c:366:suspend_common_wait_guest_timeout: Domain 3:guest did not "
         "suspend, timed out",
         source=_SUSPEND,
@@ -168,8 +168,7 @@ MOVE = (
         meaning="the guest uses CPU features that {host} does not have",
         side="target",
         remedy="boot the guest with features that both hosts have: cpuid= in its config (xl.cfg(5)), or the older "
-        "CPU's "
-        "as the first host; compare `xl info` hw_caps and `xen-cpuid` on {source} and {target}",
+        "CPU's as the first host; compare `xl info` hw_caps and `xen-cpuid` on {source} and {target}",
         example="xc: error: Failed to set CPUID policy: leaf 00000007, subleaf 00000000, msr ffffffff (22 = Invalid "
         "argument): Internal error",
         source="tools/libs/guest/xg_sr_common_x86.c, xg_cpuid_x86.c",
@@ -219,8 +218,8 @@ MOVE = (
         ),
         meaning="what arrived is no stream of xl: something in between read or changed it",
         side="target",
-        remedy="does root's login shell on {target} read its input or print words? `ssh root@{target} true </dev/null` "
-        "from {source} must print nothing",
+        remedy="does root's login shell on {target} read its input or print words? `ssh root@{target} true "
+        "</dev/null` from {source} must print nothing",
         example="File has wrong magic number - corrupt or for a different tool?",
         source="tools/xl/xl_vmcontrol.c",
     ),
@@ -233,8 +232,8 @@ MOVE = (
         ),
         meaning="the guest had not suspended when the move ended",
         side="guest",
-        remedy="is it paused, hung, or without Xen drivers? see its state in `xl list` on {source}, `xl unpause` it if "
-        "it is paused, and look at its console",
+        remedy="is it paused, hung, or without Xen drivers? see its state in `xl list` on {source}, `xl unpause` it "
+        "if it is paused, and look at its console",
         example="Migration failed, failed to suspend at sender.",
         source="tools/libs/light/libxl_stream_write.c: ERROR_GUEST_TIMEDOUT for every save that fails before the "
         "guest has answered",
@@ -251,8 +250,8 @@ MOVE = (
         ),
         meaning="the target's end of the stream was closed while the guest was sent",
         side="target",
-        remedy="see `xl dmesg`, the kernel log and /var/log/xen on {target}, and whether the network between the hosts "
-        "holds",
+        remedy="see `xl dmesg`, the kernel log and /var/log/xen on {target}, and whether the network between the "
+        "hosts holds",
         example="xc: error: Failed to write page data to stream (32 = Broken pipe): Internal error",
         source=_SAVE,
         rank=Rank.CONSEQUENCE,

@@ -12,8 +12,7 @@ NFS = (
         meaning="the server does not let {host} mount {export}",
         side="server",
         remedy="a line for {export} in the server's /etc/exports that names {host} or its network, then `exportfs "
-        "-ra` there; "
-        "`exportfs -v` shows what holds",
+        "-ra` there; `exportfs -v` shows what holds",
         example="mount.nfs: access denied by server while mounting 10.1.1.143:/srv/private",
         source=_MOUNT,
     ),
@@ -27,8 +26,7 @@ NFS = (
         meaning="the server has no {export}",
         side="server",
         remedy="make the folder on the server and export it (/etc/exports, `exportfs -ra`); with NFSv4 and fsid=0 "
-        "the path is "
-        "below that root",
+        "the path is below that root",
         example="mount.nfs: mounting 10.1.1.143:/srv/private failed, reason given by server: No such file or directory",
         source=f"{_MOUNT}, exportfs(8)",
     ),
@@ -60,8 +58,7 @@ NFS = (
         meaning="{host} does not reach the NFS server",
         side="server",
         remedy="is the server up, in the same network, and not behind a firewall that drops port 2049? does {host} "
-        "know its "
-        "name?",
+        "know its name?",
         example="mount.nfs: Connection timed out",
         source=_MOUNT,
     ),
@@ -137,8 +134,7 @@ NFS = (
         meaning="the server's exports are not taken as they stand",
         side="server",
         remedy="mend the line of /etc/exports that it names (exports(5)), then `exportfs -ra`; a tmpfs or an overlay "
-        "needs "
-        "fsid=",
+        "needs fsid=",
         example='exportfs: /etc/exports:1: unknown keyword "no_root_sqash"',
         source="exportfs(8)",
     ),
@@ -167,8 +163,7 @@ NFS = (
         meaning="the file system is read-only on {host}",
         side="host",
         remedy="is the share mounted with ro on {host} (`findmnt`), or exported ro to it (`exportfs -v` on the "
-        "server)? mount "
-        "and export it rw",
+        "server)? mount and export it rw",
         example="touch: cannot touch '/mnt/private/x': Read-only file system",
         source=_ERRNO,
         rank=Rank.GENERAL,
@@ -189,8 +184,7 @@ NFS = (
         meaning="the server no longer knows a folder or file that {host} holds",
         side="server",
         remedy="was the exported folder replaced, or its file system mounted anew on the server? mount the share "
-        "anew on "
-        "{host} once nothing uses it",
+        "anew on {host} once nothing uses it",
         example="cat: /mnt/private/x: Stale file handle",
         source=_ERRNO,
         rank=Rank.GENERAL,

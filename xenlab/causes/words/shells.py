@@ -29,8 +29,7 @@ _XL_MISSING = (
 )
 _INSTALL_XL = (
     "install Xen's tools (Debian: xen-utils) on {host}, and see that root's PATH has /usr/sbin in sessions that are "
-    "not "
-    "interactive, too: `ssh root@{host} xl info`"
+    "not interactive, too: `ssh root@{host} xl info`"
 )
 
 SHELLS = (
@@ -78,8 +77,7 @@ SHELLS = (
         meaning="something was read from {target} before xl's own greeting",
         side="target",
         remedy="keep root's .bashrc (.profile, .cshrc, motd) on {target} silent in sessions that are not "
-        "interactive, and no "
-        "forced command in the way: `ssh root@{target} true` must print nothing",
+        "interactive, and no forced command in the way: `ssh root@{target} true` must print nothing",
         example="migration receiver stream contained unexpected data instead of banner",
         source="tools/xl/xl_migrate.c",
     ),
@@ -269,8 +267,8 @@ SHELLS = (
         meaning="{target} has no xl, or root's PATH there does not lead to it",
         side="target",
         remedy=_INSTALL_XL.replace("{host}", "{target}"),
-        example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] exited "
-        "with error status 127",
+        example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] "
+        "exited with error status 127",
         source="tools/xl/xl_migrate.c; POSIX: a shell ends with 127 for a command that is not found",
         rank=Rank.CONSEQUENCE,
     ),
@@ -280,11 +278,9 @@ SHELLS = (
         meaning="xl's greeting never came from {target}: its login ended before, and what it printed is lost",
         side="target",
         remedy="see what `ssh root@{target} xl info` says on {source}: a login that is refused, a shell that ends at "
-        "once, "
-        "a forced command, or an xl that cannot start",
+        "once, a forced command, or an xl that cannot start",
         example="libxl: error: libxl_utils.c:510:libxl_read_exactly: file/stream truncated reading banner from "
-        "migration "
-        "receiver stream",
+        "migration receiver stream",
         source="tools/xl/xl_migrate.c",
         rank=Rank.CONSEQUENCE,
     ),

@@ -12,13 +12,14 @@ SSH = (
         patterns=(
             "REMOTE HOST IDENTIFICATION HAS CHANGED",
             "POSSIBLE DNS SPOOFING DETECTED",
-            "has changed and you have requested strict checking",
+            "Host key for {peer} has changed and you have requested strict checking",
+            '-R "{peer}"',
             "Offending {kind} key in {file}",
         ),
         meaning="{target} shows another host key than {source} has for it",
         side="source",
         remedy="compare the key with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on {target} itself; if it is "
-        "{target}'s own, on {source}: `ssh-keygen -R {target}`, then `ssh-keyscan {target} >> /root/.ssh/known_hosts`",
+        "{target}'s own, on {source}: `ssh-keygen -R {peer}`, then `ssh-keyscan {peer} >> /root/.ssh/known_hosts`",
         example="@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
         source="OpenSSH: sshconnect.c",
     ),
@@ -30,9 +31,8 @@ SSH = (
         ),
         meaning="{source} knows no host key of {target} under the name by which the move calls it",
         side="source",
-        remedy="on {source}: `ssh-keyscan {target} >> /root/.ssh/known_hosts`, and compare the key with `ssh-keygen "
-        "-lf "
-        f"/etc/ssh/ssh_host_ed25519_key.pub` on {{target}} itself; {_TRY}",
+        remedy="on {source}: `ssh-keyscan {peer} >> /root/.ssh/known_hosts`, and compare the key with `ssh-keygen "
+        f"-lf /etc/ssh/ssh_host_ed25519_key.pub` on {{target}} itself; {_TRY}",
         example="No ED25519 host key is known for 10.1.1.143 and you have requested strict checking.",
         source="OpenSSH: sshconnect.c",
     ),
@@ -43,8 +43,7 @@ SSH = (
         side="source",
         remedy="`ssh root@{target}` on {source} says which: if it is unknown, `ssh-keyscan {target} >> "
         "/root/.ssh/known_hosts` there and compare it with the key on {target} itself; if it changed rightly, "
-        "`ssh-keygen -R "
-        "{target}` before",
+        "`ssh-keygen -R {target}` before",
         example="Host key verification failed.",
         source="OpenSSH: sshconnect.c",
     ),
@@ -60,8 +59,7 @@ SSH = (
         meaning="{target} takes passwords only, and nobody is there to type one",
         side="target",
         remedy="PubkeyAuthentication yes in /etc/ssh/sshd_config (and sshd_config.d) on {target}, and root's public "
-        "key of "
-        f"{{source}} in its /root/.ssh/authorized_keys; {_TRY}",
+        f"key of {{source}} in its /root/.ssh/authorized_keys; {_TRY}",
         example="root@10.1.1.143: Permission denied (password,keyboard-interactive).",
         source="OpenSSH: sshconnect2.c",
     ),
@@ -70,8 +68,8 @@ SSH = (
         patterns=("Too many authentication failures",),
         meaning="{source} offers more keys than {target} lets one try",
         side="source",
-        remedy="in /root/.ssh/config on {source}, for {target}: IdentitiesOnly yes, and the IdentityFile that {target} "
-        f"knows; {_TRY}",
+        remedy="in /root/.ssh/config on {source}, for {target}: IdentitiesOnly yes, and the IdentityFile that "
+        f"{{target}} knows; {_TRY}",
         example="Received disconnect from 10.1.1.143 port 22:2: Too many authentication failures",
         source="OpenSSH: auth.c (MaxAuthTries)",
     ),
@@ -89,8 +87,7 @@ SSH = (
         meaning="root's key on {source} cannot be used",
         side="source",
         remedy="a private key must be root's own with mode 600, whole, and without a passphrase (or in an agent that "
-        "xl's "
-        f"ssh reaches): see `ls -l /root/.ssh` on {{source}}; {_TRY}",
+        f"xl's ssh reaches): see `ls -l /root/.ssh` on {{source}}; {_TRY}",
         example="Permissions 0644 for '/root/.ssh/id_rsa' are too open.",
         source="OpenSSH: authfile.c, sshconnect2.c",
     ),
@@ -122,8 +119,7 @@ SSH = (
         meaning="ssh on {source} does not accept its own config",
         side="source",
         remedy="/root/.ssh/config must be root's own, writable by nobody else (chmod 600), and hold options that "
-        "this ssh "
-        "knows",
+        "this ssh knows",
         example="Bad owner or permissions on /root/.ssh/config",
         source="OpenSSH: readconf.c",
     ),
@@ -140,8 +136,7 @@ SSH = (
         meaning="the ssh of {source} and the sshd of {target} have no algorithm in common: one of them is too old",
         side="target",
         remedy="upgrade openssh on {target}; or, in /root/.ssh/config on {source}, for {target}: HostKeyAlgorithms "
-        "+ssh-rsa "
-        "(KexAlgorithms, Ciphers: what the line says it offers)",
+        "+ssh-rsa (KexAlgorithms, Ciphers: what the line says it offers)",
         example="Unable to negotiate with 10.1.1.143 port 22: no matching host key type found. Their offer: "
         "ssh-rsa,ssh-dss",
         source="OpenSSH: kex.c",
@@ -190,8 +185,7 @@ SSH = (
         meaning="something at the port of {target} takes the connection and drops it before it greets",
         side="target",
         remedy="see sshd's log on {target} (`journalctl -u ssh`): MaxStartups, PerSourcePenalties, fail2ban, "
-        "/etc/hosts.deny, a "
-        "full memory; or is it another service that listens there?",
+        "/etc/hosts.deny, a full memory; or is it another service that listens there?",
         example="kex_exchange_identification: Connection closed by remote host",
         source="OpenSSH: kex.c, sshconnect.c",
     ),
@@ -214,8 +208,7 @@ SSH = (
         meaning="the connection from {source} to {target} broke",
         side="target",
         remedy="is {target} still up, and does the network between the hosts hold under load? see both kernel logs "
-        "(link "
-        "down, oom) and sshd's log on {target}",
+        "(link down, oom) and sshd's log on {target}",
         example="client_loop: send disconnect: Broken pipe",
         source=_PACKET,
     ),
@@ -225,8 +218,7 @@ SSH = (
         meaning="{target} closed the connection before root was logged in",
         side="target",
         remedy="see sshd's log on {target} (`journalctl -u ssh`): AllowUsers, DenyUsers, AllowGroups, pam_access, a "
-        "login shell "
-        f"that is not in /etc/shells; {_TRY}",
+        f"login shell that is not in /etc/shells; {_TRY}",
         example="Connection closed by 10.1.1.143 port 22",
         source=_PACKET,
     ),
@@ -272,8 +264,8 @@ SSH = (
         meaning="ssh from {source} to {target} ended with an error of its own",
         side="target",
         remedy="try `ssh -v -o BatchMode=yes root@{target} true` on {source}",
-        example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] exited "
-        "with error status 255",
+        example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] "
+        "exited with error status 255",
         source="tools/xl/xl_migrate.c; ssh(1), EXIT STATUS",
         rank=Rank.CONSEQUENCE,
     ),

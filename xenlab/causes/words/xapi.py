@@ -53,8 +53,8 @@ XAPI = (
         meaning="the guest has no Xen drivers or tools, so it does not act on requests to move or shut down",
         side="guest",
         remedy="install the guest tools in it, and wait until it has booted",
-        example="You attempted an operation on a VM which requires PV drivers to be installed but the drivers were not "
-        "detected.",
+        example="You attempted an operation on a VM which requires PV drivers to be installed but the drivers were "
+        "not detected.",
         source=_XAPI,
     ),
     Cause(
@@ -69,8 +69,7 @@ XAPI = (
         side="guest",
         remedy="see `xe vm-list params=name-label,power-state,current-operations`",
         example="You attempted an operation on a VM that was not in an appropriate power state at the time; for "
-        "example, "
-        "you attempted to start a VM that was already running.",
+        "example, you attempted to start a VM that was already running.",
         source=_XAPI,
     ),
     Cause(
