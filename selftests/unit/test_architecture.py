@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "grading", "report", "evidence", "testbed", "lab"),
-    *("probes", "xen", "remote", "labfile", "tomlfile", "outcomes", "errors", "xenlab"),
+    *("causes", "probes", "xen", "remote", "labfile", "tomlfile", "outcomes", "errors", "xenlab"),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
@@ -30,6 +30,7 @@ PURE = (
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/grading/exporters/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
+    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/causes/**/*.py")) if path.stem != "__main__"),
 )
 WRITES_ITSELF = "xenlab/testbed/overlay.py"
 """Used by the pure `trees`, which fills overlays; that they can be written as a tar is left to the caller."""

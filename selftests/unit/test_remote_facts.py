@@ -92,16 +92,6 @@ def test_cpu() -> None:
     assert facts.cpu(text) == facts.Cpu("QEMU TCG CPU", frozenset({"fpu", "sse2"}), 2)
 
 
-def test_disk_errors() -> None:
-    log = (
-        "[1.0] EXT4-fs (xvda1): mounted filesystem with ordered data mode\n"
-        "[2.0] blk_update_request: I/O error, dev xvda1, sector 2048\n"
-        "[3.0] EXT4-fs error (device xvda1): ext4_find_entry:1455: inode #2\n"
-        "[3.1] EXT4-fs (xvda1): recovery complete\n"
-    )
-    assert [line[:5] for line in facts.disk_errors(log)] == ["[2.0]", "[3.0]", "[3.1]"]
-
-
 @pytest.mark.parametrize(
     "read",
     [

@@ -185,7 +185,7 @@ def processes() -> Argv:
 
 
 def kernel_log() -> Argv:
-    """The kernel's messages since boot (dmesg(1)); `facts.disk_errors`."""
+    """The kernel's messages since boot (dmesg(1))."""
     return ("dmesg",)
 
 

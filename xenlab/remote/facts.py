@@ -211,16 +211,6 @@ def processes(text: str) -> dict[int, str]:
     return found
 
 
-def disk_errors(text: str) -> tuple[str, ...]:
-    """Return the lines of a kernel log that speak of a disk or ext file system in trouble."""
-    trouble = re.compile(
-        r"EXT[234]-fs (error|warning)|EXT[234]-fs \([^)]*\): (error|.*recovery complete)|I/O error"
-        r"|JBD2: .*(error|abort)|Remounting filesystem read-only",
-        re.IGNORECASE,
-    )
-    return tuple(line for line in text.splitlines() if trouble.search(line))
-
-
 def written(text: str) -> Written:
     """Read what the background writer wrote."""
     lines = text.splitlines()

@@ -1,0 +1,1 @@
+"""The dictionary itself: data only, a module for each origin of words."""
