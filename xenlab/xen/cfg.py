@@ -1,48 +1,36 @@
-"""A guest's config file: read, and given new paths.
+"""A guest's config file: read as xl reads it, and given new paths.
 
-Source: xl.cfg(5). Rewriting touches only what it must: comments, order and spacing stay byte for byte.
+Source: xl.cfg(5), and parse_config_data() in Xen's xl_parse.c. Rewriting touches only what it must: comments, order
+and spacing stay byte for byte.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from xenlab.errors import UsageError
+from xenlab.xen import settings
 from xenlab.xen.disk import DiskSpec, DiskSyntaxError, parse_disk
-from xenlab.xen.grammar import Assignment, Atom, ConfigSyntaxError, Value, read_assignments
+from xenlab.xen.files import ROLES, ConfigPath, Files
+from xenlab.xen.grammar import Assignment, Atom, ConfigSyntaxError, Value, atoms_of, read_assignments, read_settings
+from xenlab.xen.numbers import c_long
+from xenlab.xen.p9 import P9Spec, parse_p9
 from xenlab.xen.parsers import GuestType
+from xenlab.xen.vif import VifSpec, VifSyntaxError, parse_vif
+
+__all__ = ["ConfigPath", "ConfigSyntaxError", "Plain", "XlConfig", "parse_config", "rewrite_paths"]
 
 Plain = str | tuple["Plain", ...]
 
-PATH_KEYS = ("kernel", "ramdisk", "bootloader")
-"""The settings whose whole value is a file."""
-
-_WORD_KEYS = ("name", "type", "builder", "memory", *PATH_KEYS)
-_TYPES: dict[str, GuestType] = {"pv": "pv", "pvh": "pvh", "hvm": "hvm"}
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigPath:
-    """A file that the config needs: `key` says what for ("kernel", "disk[xvda1]"), `line` where."""
-
-    key: str
-    path: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class VifSpec:
-    """A network interface as configured; None leaves it to xl (bridge: xenbr0, mac: random)."""
-
-    text: str
-    bridge: str | None = None
-    mac: str | None = None
-    ip: str | None = None
+_TYPES: tuple[GuestType, ...] = ("hvm", "pv", "pvh")
 
 
 @dataclass(frozen=True, slots=True)
 class XlConfig:
-    """A config as xl understands it; `memory` is in MiB. Absent settings are None."""
+    """A config as xl understands it; `memory` and `maxmem` are in MiB. Absent settings are None.
+
+    `kernel` and `ramdisk` are as written: see `paths()` for what xl opens.
+    """
 
     name: str | None
     type: GuestType
@@ -50,33 +38,32 @@ class XlConfig:
     ramdisk: str | None
     bootloader: str | None
     memory: int | None
+    maxmem: int | None
+    vcpus: int | None
     disks: tuple[DiskSpec, ...]
     vifs: tuple[VifSpec, ...]
+    folders: tuple[P9Spec, ...]
     values: Mapping[str, Value]
 
     def get(self, key: str) -> Plain | None:
-        """The value that counts for `key`: a string (numbers too), a list as a tuple, or None."""
+        """The value that counts for `key`: a string (numbers too, as written), a list as a tuple, or None."""
         value = self.values.get(key)
         return None if value is None else _plain(value)
+
+    @property
+    def files(self) -> Files:
+        """Which settings are files of Dom0."""
+        return Files(self.type, self.values, self.disks, self.folders)
 
     def paths(self) -> tuple[ConfigPath, ...]:
         """Every file that must be there on the host that starts the guest.
 
-        That is kernel, ramdisk, the disks' targets, and a bootloader given by a path of its own: pygrub
-        and names without a path come with Xen.
+        That is what xl and libxl open: kernel and ramdisk where no bootloader finds them, a bootloader that is not
+        Xen's own, firmware, device tree (opened on Arm only), device model, disks and shared folders. A disk for a
+        hotplug script or of another domain is among them, with `via` saying so. Names without a path, which come with
+        Xen, are not.
         """
-        return tuple(self._paths())
-
-    def _paths(self) -> Iterator[ConfigPath]:
-        for key in PATH_KEYS:
-            atom = self.values.get(key)
-            if not isinstance(atom, Atom) or not atom.text:
-                continue
-            if key != "bootloader" or (atom.text.startswith("/") and not atom.text.endswith("/pygrub")):
-                yield ConfigPath(key, atom.text, atom.line)
-        for disk, atom in zip(self.disks, _atoms(self.values.get("disk", ())), strict=True):
-            if disk.is_path:
-                yield ConfigPath(f"disk[{disk.vdev}]", disk.target, atom.line)
+        return tuple(self.files.paths())
 
 
 def parse_config(text: str, source: str = "config") -> XlConfig:
@@ -85,21 +72,25 @@ def parse_config(text: str, source: str = "config") -> XlConfig:
     :raises ConfigSyntaxError: with line, column and hint, where xl would refuse the file or ignore a
         setting that is not of its form.
     """
-    values: dict[str, Value] = {}
-    for statement in read_assignments(text, source):
-        before = values.get(statement.key) if statement.adds else None
-        values[statement.key] = _added(before, statement, source)
-    words = {key: _word(key, values[key], source) for key in _WORD_KEYS if key in values}
-    texts = {key: atom.text for key, atom in words.items()}
+    found = read_settings(text, source)
+    guest_type = _type(found, source)
+    for key, setting in found.items():
+        if settings.is_read(key, guest_type):
+            settings.check(setting, source)
+    texts = {key: setting.value.text for key, setting in found.items() if isinstance(setting.value, Atom)}
+    values = {key: setting.value for key, setting in found.items()}
     return XlConfig(
         name=texts.get("name"),
-        type=_type(words, source),
+        type=guest_type,
         kernel=texts.get("kernel"),
         ramdisk=texts.get("ramdisk"),
         bootloader=texts.get("bootloader"),
-        memory=_number(words["memory"], source) if "memory" in words else None,
-        disks=tuple(_disk(atom, source) for atom in _items("disk", values, source)),
-        vifs=tuple(_vif(atom) for atom in _items("vif", values, source)),
+        memory=c_long(texts.get("memory", "")),
+        maxmem=c_long(texts.get("maxmem", "")),
+        vcpus=c_long(texts.get("vcpus", "")),
+        disks=tuple(_disk(atom, source) for atom in atoms_of(values.get("disk", ()))),
+        vifs=tuple(_vif(atom, source) for atom in atoms_of(values.get("vif", ()))),
+        folders=_folders(values),
         values=MappingProxyType(values),
     )
 
@@ -107,118 +98,104 @@ def parse_config(text: str, source: str = "config") -> XlConfig:
 def rewrite_paths(text: str, mapping: Mapping[str, str]) -> str:
     """The config with every path that `mapping` names (whole paths, old to new) replaced.
 
-    Kernel, ramdisk, bootloader and disk targets are looked at, nothing else; all else stays as it is.
+    What is no file of Dom0 (`XlConfig.paths`) stays as it is, and so does all else.
 
     :raises ConfigSyntaxError: when the config cannot be read.
-    :raises UsageError: when a new path cannot stand in its disk specification (a comma in it).
+    :raises UsageError: when a new path cannot stand in its disk or shared folder (a comma in it).
     """
-    edits: list[tuple[int, int, str]] = []
+    edits = sorted(_edits(text, mapping))
+    pieces, done = [], 0
+    for start, stop, new in edits:
+        pieces += [text[done:start], new]
+        done = stop
+    return "".join((*pieces, text[done:]))
+
+
+def _edits(text: str, mapping: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:
+    found = read_settings(text)
+    values = {key: setting.value for key, setting in found.items()}
+    disks = tuple(_disk(atom, "config") for atom in atoms_of(values.get("disk", ())))
+    files = Files(_type(found, "config"), values, disks, _folders(values))
     for statement in read_assignments(text):
-        atoms = _atoms(statement.value)
-        for atom in atoms if statement.key in (*PATH_KEYS, "disk") else ():
-            begin, end = _disk(atom, "config").span if statement.key == "disk" else (0, len(atom.text))
-            new = mapping.get(atom.text[begin:end])
-            if new is None:
+        for atom in atoms_of(statement.value):
+            place = _place_of_path(statement.key, atom, files)
+            new = mapping.get(atom.text[slice(*place)]) if place else None
+            if place is None or new is None:
                 continue
-            if statement.key == "disk" and not _fits(atom.text[:begin] + new + atom.text[end:], new):
-                raise UsageError(f"{new!r} cannot stand in the disk {atom.text!r}", hint="only target= takes a comma")
-            edits.append((*atom.place(begin, end), atom.quoted(new)))
-    for start, stop, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[stop:]
-    return text
+            begin, end = place
+            spec = atom.text[:begin] + new + atom.text[end:]
+            if not _fits(statement.key, spec, new):
+                hint = "only a disk's target= takes a comma"
+                raise UsageError(f"{new!r} cannot stand in the {statement.key} {atom.text!r}", hint=hint)
+            yield (*atom.place(begin, end), atom.quoted(new))
+
+
+def _place_of_path(key: str, atom: Atom, files: Files) -> tuple[int, int] | None:
+    if key == "disk":
+        return _disk(atom, "config").span
+    if key == "p9":
+        return parse_p9(atom.text).span
+    return (0, len(atom.text)) if files.is_file(key, atom.text) else None
+
+
+def _fits(key: str, spec: str, path: str) -> bool:
+    if key in ROLES:
+        return True
+    if key == "p9":
+        return parse_p9(spec).path == path
+    try:
+        return parse_disk(spec).target == path
+    except DiskSyntaxError:
+        return False
 
 
 def _plain(value: Value) -> Plain:
     return value.text if isinstance(value, Atom) else tuple(map(_plain, value))
 
 
-def _atoms(value: Value) -> tuple[Atom, ...]:
-    return (value,) if isinstance(value, Atom) else tuple(a for item in value for a in _atoms(item))
+def _type(found: Mapping[str, Assignment], source: str) -> GuestType:
+    """The guest's type. xl takes the beginning of a word for the word ("h" is hvm, but "p" is pv).
 
-
-def _added(before: Value | None, statement: Assignment, source: str) -> Value:
-    value = statement.value
-    if before is None:
-        return value
-    if isinstance(before, Atom) and isinstance(value, Atom):
-        return replace(value, text=before.text + value.text)
-    if isinstance(before, tuple) and isinstance(value, tuple):
-        return before + value
-    raise ConfigSyntaxError(
-        f"{statement.key} += mixes a list and a string",
-        source=source,
-        line=statement.line,
-        column=statement.column,
-        hint="add a list to a list, or a string to a string",
-    )
-
-
-def _word(key: str, value: Value, source: str) -> Atom:
-    if isinstance(value, Atom):
-        return value
-    place = (*_atoms(value), None)[0]
-    raise ConfigSyntaxError(
-        f"{key} is a list",
-        source=source,
-        line=place.line if place else 1,
-        column=place.column if place else 1,
-        hint=f'write {key} = "..."',
-    )
-
-
-def _items(key: str, values: Mapping[str, Value], source: str) -> tuple[Atom, ...]:
-    value = values.get(key, ())
-    if isinstance(value, tuple) and all(isinstance(item, Atom) for item in value):
-        return _atoms(value)
-    place = _atoms(value)[0] if _atoms(value) else Atom("", "", 0, 1, 1)
-    raise ConfigSyntaxError(
-        f"{key} is not a list of strings",
-        source=source,
-        line=place.line,
-        column=place.column,
-        hint=f"write {key} = [ '...', '...' ]; xl would ignore it",
-    )
-
-
-def _type(words: Mapping[str, Atom], source: str) -> GuestType:
-    if "type" not in words:
-        return "hvm" if "builder" in words and words["builder"].text == "hvm" else "pv"
-    given = words["type"]
-    if given.text in _TYPES:
-        return _TYPES[given.text]
-    raise ConfigSyntaxError(
-        f"unknown guest type {given.text!r}",
-        source=source,
-        line=given.line,
-        column=given.column,
-        hint='type is "pv", "pvh" or "hvm"',
-    )
-
-
-def _number(atom: Atom, source: str) -> int:
-    try:
-        return int(atom.text, 0)
-    except ValueError as odd:
-        raise ConfigSyntaxError(
-            f"{atom.text!r} is not a number", source=source, line=atom.line, column=atom.column
-        ) from odd
+    A builder that is not hvm's is PV's: "generic" to Xen 4.10 and later, any word to those before.
+    """
+    for key in ("type", "builder"):
+        if key in found:
+            settings.check(found[key], source)
+    builder, given = (found[key].value if key in found else None for key in ("builder", "type"))
+    by_builder: GuestType = "pv"
+    if isinstance(builder, Atom) and "hvm".startswith(builder.text):
+        by_builder = "hvm"
+    if not isinstance(given, Atom):
+        return by_builder
+    by_type = next((word for word in _TYPES if word.startswith(given.text)), None)
+    if by_type is None:
+        raise _at(given, source, f"unknown guest type {given.text!r}", 'type is "pv", "pvh" or "hvm"')
+    if (
+        isinstance(builder, Atom)
+        and by_builder != by_type
+        and (by_builder == "hvm" or "generic".startswith(builder.text))
+    ):
+        raise _at(builder, source, f"builder {builder.text!r} and type {given.text!r} contradict", "drop builder")
+    return by_type
 
 
 def _disk(atom: Atom, source: str) -> DiskSpec:
     try:
         return parse_disk(atom.text)
     except DiskSyntaxError as odd:
-        raise ConfigSyntaxError(odd.message, source=source, line=atom.line, column=atom.column, hint=odd.hint) from odd
+        raise _at(atom, source, odd.message, odd.hint) from odd
 
 
-def _fits(spec: str, target: str) -> bool:
+def _folders(values: Mapping[str, Value]) -> tuple[P9Spec, ...]:
+    return tuple(parse_p9(atom.text) for atom in atoms_of(values.get("p9", ())))
+
+
+def _vif(atom: Atom, source: str) -> VifSpec:
     try:
-        return parse_disk(spec).target == target
-    except DiskSyntaxError:
-        return False
+        return parse_vif(atom.text)
+    except VifSyntaxError as odd:
+        raise _at(atom, source, f"vif: {odd}", "write mac=00:16:3e:00:00:01, or leave it to xl") from odd
 
 
-def _vif(atom: Atom) -> VifSpec:
-    pairs = (part.strip().partition("=") for part in atom.text.split(","))
-    given = {key: value for key, equals, value in pairs if equals}
-    return VifSpec(atom.text, bridge=given.get("bridge"), mac=given.get("mac"), ip=given.get("ip"))
+def _at(atom: Atom, source: str, what: str, hint: str) -> ConfigSyntaxError:
+    return ConfigSyntaxError(what, source=source, line=atom.line, column=atom.column, hint=hint)

@@ -1,16 +1,23 @@
-"""The grammar of xl.cfg: text in, assignments out, each word with its place in the text.
+"""The grammar of xl.cfg and xl.conf: text in, settings out, each word with its place in the text.
 
-Source: xl.cfg(5) and Xen's libxlu_cfg_l.l and libxlu_cfg_y.y. It is xl's own language, not Python's:
-keys are lower case, a statement ends at a line's end or `;`, and the last comment needs its newline.
+Source: xl.cfg(5) and Xen's libxlu_cfg_l.l, libxlu_cfg_y.y and libxlu_cfg.c. It is xl's own language, not
+Python's: keys are lower case, a statement ends at a line's end or `;`, and a comment needs its newline.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedToken
 
 from xenlab.errors import LabFault
+
+LONGEST: Final = 128 * 1024
+"""Characters in a config: a hundred times what any guest needs, and read within a second."""
+
+DEEPEST: Final = 64
+"""Lists within lists; xl itself knows settings with two (vsnd, vnuma)."""
 
 _PARSER = Lark(
     r"""
@@ -25,8 +32,8 @@ _PARSER = Lark(
     ADD: "+="
     IDENT: /[a-z][._0-9a-z]*/
     NUMBER: /[0-9][0-9a-fx]*/
-    STRING: /'([^'\\\n]|\\.)*'|"([^"\\\n]|\\.)*"/
-    NEWLINE: /(#[^\n]*)?\n/
+    STRING: /'([^'\\\n\0]|\\.)*'|"([^"\\\n\0]|\\.)*"/
+    NEWLINE: /((#[^\n]*)?\n[ \t]*)+/
     %ignore /[ \t]+/
     """,
     parser="lalr",
@@ -34,10 +41,15 @@ _PARSER = Lark(
 )
 
 _ESCAPES = dict(zip("abfnrtv\"'\\", "\a\b\f\n\r\t\v\"'\\", strict=True))
-_CHARACTER = re.compile(r"\\(.)|.", re.DOTALL)
+_CHARACTER = re.compile(
+    # xl reads a number of two characters or three behind an octal escape's first digit, and then forgets it.
+    r"\\(?:(?P<nothing>[0-7](?:[0-9]{2,3}|[-+ \t\v\f\r][0-9]{1,2}|[ \t\v\f\r][-+ \t\v\f\r][0-9]))|(?P<name>.))|.",
+    re.DOTALL,
+)
 
 _HINTS = (
     (r"\r", "the file has Windows line ends: turn CR LF into LF"),
+    (r"\0", "the file holds NUL bytes: it is no text"),
     (r"['\"]", "close the quotes on the same line"),
     (r"#", "end the last line with a newline: xl reads no comment without one"),
     (r"[A-Z]", "keys are in lower case, and text stands in quotes"),
@@ -46,7 +58,7 @@ _HINTS = (
 
 
 class ConfigSyntaxError(LabFault):
-    """xl would refuse this config; `line` and `column` count from 1."""
+    """xl would refuse this config, or ignore a setting of it; `line` and `column` count from 1."""
 
     def __init__(self, message: str, *, source: str, line: int, column: int, hint: str = "") -> None:
         super().__init__(
@@ -71,7 +83,7 @@ class Atom:
     def place(self, begin: int, end: int) -> tuple[int, int]:
         """Where the characters `begin` to `end` of `text` stand in the file, as offsets."""
         ends = [self.start + (self.raw[0] in "'\"")]
-        ends += [ends[0] + found.end() for found in _CHARACTER.finditer(_inside(self.raw))]
+        ends += [ends[0] + found.end() for found in _CHARACTER.finditer(_inside(self.raw)) if not found["nothing"]]
         return ends[begin], ends[end]
 
     def quoted(self, text: str) -> str:
@@ -99,18 +111,80 @@ class Assignment:
 def read_assignments(text: str, source: str = "config") -> tuple[Assignment, ...]:
     """The statements of a config, in order; `source` names the file in errors.
 
-    :raises ConfigSyntaxError: at the place where xl would stop, or would silently read something else.
+    :raises ConfigSyntaxError: at the place where xl would stop, and where a file is too long to be a config.
     """
+    if len(text) > LONGEST:
+        raise ConfigSyntaxError(
+            f"{len(text)} characters are no config",
+            source=source,
+            line=1,
+            column=1,
+            hint=f"a config has at most {LONGEST} characters: is it the right file?",
+        )
     try:
-        tree = _PARSER.parse(text)
+        tree = _parsed(text)
     except UnexpectedCharacters as odd:
         hint = next((hint for pattern, hint in _HINTS if re.match(pattern, odd.char)), "")
+        if "\0" in text[odd.pos_in_stream :].partition("\n")[0]:
+            hint = _HINTS[1][1]
         raise ConfigSyntaxError(
             f"unexpected {odd.char!r}", source=source, line=odd.line, column=odd.column, hint=hint
         ) from odd
     except UnexpectedToken as odd:
         raise _misplaced(odd.token, text, source) from odd
     return tuple(_assignment(child, source) for child in _children(tree) if isinstance(child, Tree))
+
+
+def read_settings(text: str, source: str = "config") -> dict[str, Assignment]:
+    """What counts for each key: its last statement, with the values that it adds (`+=`) to.
+
+    :raises ConfigSyntaxError: as `read_assignments`, and where a list is added to a string or a string to a list.
+    """
+    found: dict[str, list[Assignment]] = {}
+    for statement in read_assignments(text, source):
+        before = found.get(statement.key, []) if statement.adds else []
+        if before and isinstance(before[0].value, Atom) is not isinstance(statement.value, Atom):
+            raise ConfigSyntaxError(
+                f"{statement.key} += mixes a list and a string",
+                source=source,
+                line=statement.line,
+                column=statement.column,
+                hint="add a list to a list, or a string to a string",
+            )
+        before.append(statement)
+        found[statement.key] = before
+    return {key: _added_up(statements) for key, statements in found.items()}
+
+
+def atoms_of(value: Value) -> tuple[Atom, ...]:
+    """Every string and number in a value, in order."""
+    if isinstance(value, Atom):
+        return (value,)
+    return tuple(atom for item in value for atom in atoms_of(item))
+
+
+def _added_up(statements: list[Assignment]) -> Assignment:
+    *before, last = statements
+    if not before:
+        return last
+    if isinstance(last.value, Atom):
+        whole = "".join(one.value.text for one in statements if isinstance(one.value, Atom))
+        return replace(last, value=replace(last.value, text=whole))
+    return replace(last, value=tuple(item for one in statements if isinstance(one.value, tuple) for item in one.value))
+
+
+def _parsed(text: str) -> Tree[Token]:
+    """The parsed text. One odd character as the very last of the file ends it, and xl never tells.
+
+    Source: libxlu_cfg_l.l, whose lexer error is spoken only when something follows the character.
+    """
+    try:
+        return _PARSER.parse(text)
+    except UnexpectedCharacters as odd:
+        one_byte = odd.char.isascii() or "\udc80" <= odd.char <= "\udcff"  # the latter by errors="surrogateescape"
+        if odd.pos_in_stream != len(text) - 1 or not one_byte:
+            raise
+    return _PARSER.parse(text[:-1])
 
 
 def _misplaced(token: Token, text: str, source: str) -> ConfigSyntaxError:
@@ -138,30 +212,41 @@ def _assignment(tree: Tree[Token], source: str) -> Assignment:
     key, operator, value = _children(tree)
     if not isinstance(key, Token):
         raise TypeError(key)
-    return Assignment(
-        key=str(key),
-        value=_value(value, source),
-        adds=operator == "+=",
-        line=key.line or 1,
-        column=key.column or 1,
-    )
+    line, column = key.line or 1, key.column or 1
+    return Assignment(str(key), _value(value, source, (line, column)), operator == "+=", line, column)
 
 
-def _value(node: Token | Tree[Token], source: str) -> Value:
-    if isinstance(node, Tree):
-        return tuple(_value(child, source) for child in _children(node))
-    line, column, raw = node.line or 1, node.column or 1, str(node)
-    for escape in _CHARACTER.finditer(_inside(raw)):
-        if escape[1] and escape[1] not in _ESCAPES:
-            raise ConfigSyntaxError(
-                f"unknown escape {escape[0]!r}",
-                source=source,
-                line=line,
-                column=column + 1 + escape.start(),
-                hint="write a backslash as \\\\; xl cannot read numeric escapes",
-            )
-    text = _CHARACTER.sub(lambda found: _ESCAPES[found[1]] if found[1] else found[0], _inside(raw))
-    return Atom(text=text, raw=raw, start=node.start_pos or 0, line=line, column=column)
+def _value(node: Token | Tree[Token], source: str, place: tuple[int, int], depth: int = 0) -> Value:
+    if isinstance(node, Token):
+        return _atom(node, source)
+    if depth == DEEPEST:
+        raise ConfigSyntaxError(
+            f"more than {DEEPEST} lists within lists", source=source, line=place[0], column=place[1]
+        )
+    return tuple(_value(child, source, place, depth + 1) for child in _children(node))
+
+
+def _atom(token: Token, source: str) -> Atom:
+    raw, line, column = str(token), token.line or 1, token.column or 1
+    text = _inside(raw)
+    if "\\" in text:
+        for found in _CHARACTER.finditer(text):
+            if found["name"] and found["name"] not in _ESCAPES:
+                raise ConfigSyntaxError(
+                    f"unknown escape {found[0]!r}",
+                    source=source,
+                    line=line,
+                    column=column + 1 + found.start(),
+                    hint="write a backslash as \\\\; xl cannot read numeric escapes",
+                )
+        text = "".join(map(_spoken, _CHARACTER.finditer(text)))
+    return Atom(text, raw, token.start_pos or 0, line, column)
+
+
+def _spoken(found: re.Match[str]) -> str:
+    if found["nothing"]:
+        return ""
+    return _ESCAPES[found["name"]] if found["name"] else found[0]
 
 
 def _inside(raw: str) -> str:
