@@ -6,7 +6,7 @@ reason: not to have seen something never means that it is not there. Nothing her
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.facts import Cpu, LoopDevice, Swap
@@ -21,10 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Something that could not be read: why, and what would help."""
+    """Something that could not be read: why, and what would help; `timed_out` where it was asked for too long."""
 
     why: str
     hint: str = ""
+    timed_out: bool = False
 
 
 def known(fact: T | Unknown, what: str, evidence: tuple[str, ...] = ()) -> T:
@@ -68,7 +69,8 @@ class HostLook(Look):
     """A Dom0 with all that the hosts' step asks of it, and all that must be as before in the end.
 
     `name` is its own (uname -n), `fingerprint` its verified host key, `bridges` the Linux bridges, `switches`
-    those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path.
+    those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path,
+    `log_lines` how many lines Xen's ring and the kernel's held. `console_daemon` tells whether xenconsoled runs.
     """
 
     fingerprint: str | Unknown
@@ -83,7 +85,17 @@ class HostLook(Look):
     domains: DomainsLook
     mounts: tuple[Mount, ...] | Unknown
     loops: tuple[LoopDevice, ...] | Unknown
+    log_lines: tuple[int, int] | Unknown
     configs: Mapping[str, str | Unknown]
+    console_daemon: bool | Unknown = Unknown("it was not asked for")
+
+    @classmethod
+    def unseen(cls, host: str, why: str = "it was not looked at yet") -> Self:
+        """A look at a host of which nothing is known."""
+        nothing = Unknown(why)
+        domains = DomainsLook(host, (), 0.0, nothing, nothing, nothing)
+        facts = [nothing] * 8
+        return cls(host, (), 0.0, *facts, Answer(None, "", why), domains, nothing, nothing, nothing, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,19 @@ class ShareLook(Look):
     entered: Answer
     mounts: tuple[Mount, ...] | Unknown
     files: tuple[FileFact, ...] | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class NonceTrip:
+    """A nonce that one host wrote to the share, and what the other read there; `ids` are of both commands."""
+
+    writer: str
+    reader: str
+    path: str
+    nonce: str
+    wrote: Answer
+    read: Answer
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +163,13 @@ class IdentityLook(Look):
 
     identities: Mapping[str, FileIdentity | Unknown]
     missing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LogsLook(Look):
+    """What a host wrote since the run began: "xen" and "kernel" their rings, "guest" the logs of one guest."""
+
+    texts: Mapping[str, str | Unknown]
 
 
 @dataclass(frozen=True, slots=True)
