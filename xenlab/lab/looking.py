@@ -89,6 +89,7 @@ def look_at_host(host: Dom0, peer: Dom0, configs: Sequence[str] = ()) -> HostLoo
         *_domain_sections(),
         Section("name", commands.hostname()),
         Section("user", questions.user_id()),
+        Section("consoled", questions.console_daemon()),
         Section("info", xl.info()),
         Section("cpu", commands.cpu()),
         Section("xl-conf", commands.read(XL_CONF)),
@@ -107,9 +108,10 @@ def look_at_host(host: Dom0, peer: Dom0, configs: Sequence[str] = ()) -> HostLoo
         fingerprint=found.nothing or host.remote.fingerprint,
         name=found.read("name", str.strip),
         is_root=found.read("user", lambda text: text.strip() == "0"),
+        console_daemon=found.read("consoled", bool, absent=False),
         info=found.read("info", parse_info),
         cpu=found.read("cpu", facts.cpu),
-        xl_conf=found.read("xl-conf", lambda text: parse_xl_conf(text)),
+        xl_conf=_xl_conf(found),
         bridges=found.read("bridges", _words),
         switches=found.read("switches", _words),
         peer=found["peer"],
@@ -322,6 +324,12 @@ def _nfsd_threads(found: Answers) -> int | Unknown:
     return int(answer.stdout) if answer.stdout.strip().isdecimal() else Unknown(f"nfsd says {answer.stdout[:40]!r}")
 
 
+def _xl_conf(found: Answers) -> XlConf | Unknown:
+    """A Dom0 without the file has xl's own defaults."""
+    seen = found.read("xl-conf", parse_xl_conf)
+    return parse_xl_conf("") if isinstance(seen, Unknown) and "No such file" in seen.why else seen
+
+
 def _identities(text: str) -> tuple[dict[str, FileIdentity | Unknown], frozenset[str]]:
     found: dict[str, FileIdentity | Unknown] = {}
     missing: set[str] = set()
@@ -358,7 +366,7 @@ def _unknown(answer: Answer) -> Unknown:
     if answer.exit_code is None:
         return Unknown("it did not answer", "a program hangs there, as one does on a mount whose server is away")
     if answer.timed_out:
-        return Unknown("it did not answer in time", "does it touch a mount whose server is away?")
+        return Unknown("it did not answer in time", "does it touch a mount whose server is away?", timed_out=True)
     if answer.exit_code == commands.NOT_FOUND:
         return Unknown(answer.complaint or "there is no such program")
     return Unknown(answer.complaint or f"it ended with exit code {answer.exit_code}")

@@ -21,10 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Something that could not be read: why, and what would help."""
+    """Something that could not be read: why, and what would help; `timed_out` where it was asked for too long."""
 
     why: str
     hint: str = ""
+    timed_out: bool = False
 
 
 def known(fact: T | Unknown, what: str, evidence: tuple[str, ...] = ()) -> T:
@@ -69,7 +70,7 @@ class HostLook(Look):
 
     `name` is its own (uname -n), `fingerprint` its verified host key, `bridges` the Linux bridges, `switches`
     those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path,
-    `log_lines` how many lines Xen's ring and the kernel's held.
+    `log_lines` how many lines Xen's ring and the kernel's held. `console_daemon` tells whether xenconsoled runs.
     """
 
     fingerprint: str | Unknown
@@ -86,6 +87,7 @@ class HostLook(Look):
     loops: tuple[LoopDevice, ...] | Unknown
     log_lines: tuple[int, int] | Unknown
     configs: Mapping[str, str | Unknown]
+    console_daemon: bool | Unknown = Unknown("it was not asked for")
 
     @classmethod
     def unseen(cls, host: str, why: str = "it was not looked at yet") -> Self:
@@ -109,6 +111,19 @@ class ShareLook(Look):
     entered: Answer
     mounts: tuple[Mount, ...] | Unknown
     files: tuple[FileFact, ...] | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class NonceTrip:
+    """A nonce that one host wrote to the share, and what the other read there; `ids` are of both commands."""
+
+    writer: str
+    reader: str
+    path: str
+    nonce: str
+    wrote: Answer
+    read: Answer
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from xenlab.errors import CannotObserve
 Argv = tuple[str, ...]
 
 NFS_TYPES = frozenset({"nfs", "nfs4"})
+_NO_PART_OF_AN_EXPORT = frozenset({"tmpfs", "ramfs", "overlay", "autofs"})
 
 # One stat for all; then each path without its links. Links may lead nowhere: that is an answer, too.
 _FILES = """
@@ -34,7 +35,7 @@ class Mount:
     """One line of mountinfo: `root` is the folder of the file system that is seen at `target`.
 
     `device` is "MAJOR:MINOR", the same for every mount of one file system; `options` are those of the mount and
-    of the file system together.
+    of the file system together. `number` and `parent` tell what it is mounted on.
     """
 
     device: str
@@ -43,11 +44,23 @@ class Mount:
     fstype: str
     source: str
     options: tuple[str, ...]
+    number: str
+    parent: str
 
     @property
     def is_nfs(self) -> bool:
         """Whether it is an NFS mount, by its file system type."""
         return self.fstype in NFS_TYPES
+
+    @property
+    def folder(self) -> str:
+        """The folder of the file system that is seen at `target`; of NFS as the server names it.
+
+        For NFS the kernel gives "/" as the root of every mount, and the folder in the source (nfs_show_path in
+        fs/nfs/super.c); exports that lie on one file system of the server share one device number.
+        """
+        below = self.source.partition(":/")[2] if self.is_nfs else ""
+        return str(PurePosixPath("/", below, self.root.removeprefix("/"))) if below else self.root
 
     @property
     def read_only(self) -> bool:
@@ -66,10 +79,33 @@ class Place:
     mount: Mount
     path: str
 
+    @property
+    def seen_at(self) -> str:
+        """The path, without links, by which it is seen."""
+        return str(PurePosixPath(self.mount.target) / PurePosixPath(self.path).relative_to(self.mount.root))
+
     def is_below(self, other: "Place") -> bool:
-        """Whether it is `other` or lies below it, on the same file system."""
-        same = self.mount.device == other.mount.device
-        return same and PurePosixPath(self.path).is_relative_to(other.path)
+        """Whether it is `other` or lies below it, on the same file system or on one that is part of it."""
+        if self.mount.device == other.mount.device:
+            return self._whole_path().is_relative_to(other._whole_path())
+        return self._continues(other)
+
+    def _whole_path(self) -> PurePosixPath:
+        return PurePosixPath(self.mount.folder) / PurePosixPath(self.path).relative_to(self.mount.root)
+
+    def _continues(self, other: "Place") -> bool:
+        """Whether it lies on a whole file system that is mounted within `other`, as part of the same export.
+
+        An NFSv4 client mounts by itself what lies on another file system of its server (crossmnt in exports(5));
+        such are the data sets of ZFS. A folder bound there, or a file system in memory, is something else.
+        """
+        mount, target = self.mount, PurePosixPath(self.mount.target)
+        if mount.root != "/" or not target.is_relative_to(other.seen_at):
+            return False
+        if other.mount.is_nfs:
+            below = target.relative_to(other.mount.target)
+            return mount.is_nfs and PurePosixPath(mount.source) == PurePosixPath(other.mount.source) / below
+        return not mount.is_nfs and mount.fstype not in _NO_PART_OF_AN_EXPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +170,7 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
             raise CannotObserve(f"/proc/self/mountinfo says something unknown: {line[:100]!r}")
         options = dict.fromkeys((*front[5].split(","), *back[2].split(",")))
         root, target, source = map(_unescaped, (front[3], front[4], back[1]))
-        found.append(Mount(front[2], root, target, back[0], source, tuple(options)))
+        found.append(Mount(front[2], root, target, back[0], source, tuple(options), front[0], front[1]))
     if not found:
         raise CannotObserve("/proc/self/mountinfo says nothing")
     return tuple(found)
@@ -149,17 +185,29 @@ def mount_at(mounts: Sequence[Mount], target: str) -> Mount | None:
 def place_of(mounts: Sequence[Mount], resolved: str) -> Place:
     """Where a path without links lies.
 
+    The kernel's own walk: from / by what is mounted on what, so that neither a mount on top of another nor one on
+    a folder above, which hides the others below it, is missed.
+
     :raises CannotObserve: not even / is mounted.
     """
-    path = PurePosixPath(resolved)
-    best: Mount | None = None
-    for mount in mounts:
-        # The later mount of two at one place hides the earlier one.
-        if path.is_relative_to(mount.target) and (best is None or len(mount.target) >= len(best.target)):
-            best = mount
-    if best is None:
+    holding = [mount for mount in mounts if _holds(mount.target, resolved)]
+    roots = [mount for mount in holding if mount.target == "/"]
+    above_root = {mount.number for mount in roots}
+    here = next((mount for mount in roots if mount.parent not in above_root - {mount.number}), None)
+    if here is None:
         raise CannotObserve(f"no mount holds {resolved}")
-    return Place(best, str(PurePosixPath(best.root) / path.relative_to(best.target)))
+    mounted_on: dict[str, Mount] = {}
+    for mount in holding:
+        first = mounted_on.get(mount.parent)
+        if mount is not here and (first is None or len(mount.target) <= len(first.target)):
+            mounted_on[mount.parent] = mount
+    while on_top := mounted_on.pop(here.number, None):
+        here = on_top
+    return Place(here, str(PurePosixPath(here.root) / PurePosixPath(resolved).relative_to(here.target)))
+
+
+def _holds(folder: str, path: str) -> bool:
+    return folder in ("/", path) or path.startswith(f"{folder}/")
 
 
 def parse_files(paths: Sequence[str], stdout: str, stderr: str) -> tuple[FileFact, ...]:

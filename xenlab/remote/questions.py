@@ -52,6 +52,11 @@ def user_id() -> Argv:
     return ("id", "-u")
 
 
+def console_daemon() -> Argv:
+    """The process id of xenconsoled(8), which serves the consoles of PV and PVH guests; code 1: it does not run."""
+    return ("pgrep", "-x", "xenconsoled")
+
+
 def open_vswitch_bridges() -> Argv:
     """The names of Open vSwitch's bridges, one a line; none where it is not installed (ovs-vsctl(8))."""
     return ("sh", "-c", _OPEN_VSWITCH)
