@@ -121,15 +121,14 @@ def test_a_lost_lock_stops_the_next_act(taken: bool, xen: PlayedXen, monkeypatch
     else:
         lock_file(xen, "baye").unlink()  # rebooted, or unlocked by hand
 
-    def lost() -> bool:
+    def lost() -> str:
         try:
             ours.check()
         except LockLost as lost:
-            assert "baye" in lost.message
-            return True
-        return False
+            return lost.message
+        return ""
 
-    wait_for(lost, "the loss to be noticed", 5, 0.01)
+    assert "baye" in wait_for(lost, "the loss to be noticed", 5, 0.01)
     ours.release()
     assert held(xen) == (["baye"] if taken else [])
 
