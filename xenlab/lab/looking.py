@@ -126,7 +126,8 @@ def look_at_domains(host: Dom0) -> DomainsLook:
 def look_before_start(host: Dom0, config: str, disks: Sequence[str]) -> DomainsLook:
     """The domains, the config as the host reads it now, and every file that a disk of this host rests on.
 
-    That is what must be known before a guest is started: nobody else may have one of its `disks`.
+    That is what must be known before a guest is started: nobody else may have one of its `disks`, no domain, nor the
+    host itself by a mount.
     """
     found = ask(
         host.remote,
@@ -134,6 +135,7 @@ def look_before_start(host: Dom0, config: str, disks: Sequence[str]) -> DomainsL
         Section("config", commands.read(config), _SHARE_SECONDS),
         *([Section("files", filesystems.files(disks), _SHARE_SECONDS)] if disks else []),
         Section("attached", xenstore.attached_files(), _SHARE_SECONDS),
+        Section("mounts", filesystems.mountinfo()),
     )
     return _domains(host.name, found, disks)
 
@@ -271,6 +273,7 @@ def _domains(host: str, found: Answers, disks: Sequence[str] = ()) -> DomainsLoo
         migrations=found.read("moving", facts.processes, absent={}),
         files=_files(found, "files", disks) if "files" in found.by_name else (),
         attached=_attached(found) if "attached" in found.by_name else (),
+        mounts=found.read("mounts", filesystems.parse_mountinfo) if "attached" in found.by_name else (),
         config=found.read("config", str) if "config" in found.by_name else "",
     )
 
