@@ -110,13 +110,57 @@ def test_what_is_no_mountinfo_is_not_understood(text: str) -> None:
         parse_mountinfo(text)
 
 
+NFS = """\
+83 25 0:32 / /mnt/private rw - nfs4 10.1.1.143:/srv/private rw,vers=4.2,addr=10.1.1.143
+84 25 0:1033 / /mnt/again ro - nfs4 baye:/srv/private/artem ro,vers=4.2,nosharecache,addr=10.1.1.143
+85 25 0:34 / /mnt/team8 rw - nfs4 10.1.1.143:/srv/team8 rw,vers=4.2,addr=10.1.1.143
+86 25 0:35 / /mnt/nas rw - nfs 10.1.1.9:/srv/private rw,vers=3,addr=10.1.1.9
+"""
+
+
 def test_one_export_mounted_twice_is_one_file() -> None:
-    first = FileFact("/a", inode=7, size=9, device=0x20, is_regular=True)
-    assert first.is_same(FileFact("/b", inode=7, size=9, device=0x21))
-    assert not first.is_same(FileFact("/b", inode=8, size=9, device=0x21))
-    # Images made by one script may well have one inode and size on two disks.
-    assert not FileFact("/a", inode=7, size=9, device=0xFE00).is_same(FileFact("/b", inode=7, size=9, device=0xFE01))
-    assert not first.is_same(FileFact("/a", missing="No such file or directory"))
+    numbers = {"/mnt/private/a": 32, "/mnt/again/a": 0x400009, "/mnt/team8/a": 34, "/mnt/nas/a": 35, "/zfs/a": 36}
+    stats = "".join(f"{number} 7 9 81a4 {path}\n" for path, number in numbers.items())
+    mounts = "".join(f"mount {line}\n" for line in NFS.splitlines())
+    ours, again, team8, nas, zfs = parse_files(tuple(numbers), stats + mounts, "")
+    assert ours.export == ("10.1.1.143", "/srv/private")
+    assert ours.is_same(again)
+    assert again.is_same(ours)
+    # Images made by one script may well have one inode and one size in two exports, data sets or disks.
+    assert not any(one.is_same(other) for one in (ours, again) for other in (team8, nas, zfs))
+    assert not team8.is_same(zfs)
+    assert not ours.is_same(FileFact("/a", missing="No such file or directory"))
+
+
+def test_a_loop_device_rests_on_its_file(tmp_path: Path) -> None:
+    """As sysfs shows it of a partition of a loop device below device-mapper."""
+    disk, other = tmp_path / "guest1.img", tmp_path / "guest2.img"
+    disk.write_text("1")
+    other.write_text("2")
+    for device in ("loop3/loop3p1", "loop3/loop", "dm-0/slaves", "loop4/loop"):
+        (tmp_path / "sys" / device).mkdir(parents=True)
+    for name, target in (("loop3p1", "loop3/loop3p1"), ("dm-0/slaves/loop3p1", "loop3/loop3p1")):
+        (tmp_path / "sys" / name).symlink_to(tmp_path / "sys" / target)
+    (tmp_path / "sys/loop3p1/partition").write_text("1\n")
+    (tmp_path / "sys/loop3/loop/backing_file").write_text(f"{disk}\n")
+    (tmp_path / "sys/loop4/loop/backing_file").write_text("/elsewhere.img\n")
+    (tmp_path / "sys/loop5/loop").mkdir(parents=True)
+    (tmp_path / "sys/loop5/loop/backing_file").write_text(f"{disk} (deleted)\n")
+    for name in ("dm-0", "loop3", "loop4", "loop5"):
+        (tmp_path / name).write_text("")
+    paths = tuple(str(tmp_path / name) for name in ("dm-0", "guest1.img", "guest2.img", "loop3", "loop4", "loop5"))
+    script = filesystems.files(paths)[2].replace("/sys/class/block", f"{tmp_path}/sys").replace("/dev/*", "*")
+    ran = subprocess.run(["sh", "-c", script, "sh", *paths], capture_output=True, text=True, check=False)
+    mapped, image, another, loop, elsewhere, deleted = parse_files(paths, ran.stdout, ran.stderr)
+    assert [file.path for file in mapped.behind] == [str(disk)]
+    assert mapped.is_same(image)
+    assert loop.is_same(image)
+    assert loop.is_same(mapped)
+    assert not loop.is_same(another)
+    assert loop.is_known
+    assert not elsewhere.is_known
+    assert deleted.is_known
+    assert not deleted.is_same(image)
 
 
 def test_hostile_lines_take_no_time() -> None:

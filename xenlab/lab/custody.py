@@ -7,7 +7,7 @@ further line an act that was about to happen; every line is on the disk before t
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,9 @@ from pydantic import ValidationError
 
 from xenlab.errors import CannotObserve
 from xenlab.outcomes import Model
+
+WRITE = "write"
+"""The act that writes a file of ours on a host or in a guest; all others change what a guest does or where it is."""
 
 
 class GuestFound(Model):
@@ -54,8 +57,9 @@ class Act(Model):
 class Custody:
     """One run's responsibility for a lab.
 
-    `run` is its id, in every name that it leaves on a machine. Until `begin` no act is let through: `still_ours`
-    may refuse one later, by raising, when the hosts' lock was lost.
+    `run` is its id, in every name that it leaves on a machine. Until `begin` no act is let through, and none ever on
+    a guest that was found unclear: nobody would know where to bring it back to. `still_ours` may refuse one later, by
+    raising, when the hosts' lock was lost. `acts` are those that are not yet undone.
     """
 
     def __init__(self, folder: Path | None = None, run: str | None = None) -> None:
@@ -64,6 +68,7 @@ class Custody:
         self._folder = folder or default_folder()
         self._begun = False
         self._refusal = "the lab was not looked at yet"
+        self._found: Mapping[str, GuestFound] = {}
         self.acts: list[Act] = []
 
     @property
@@ -76,22 +81,18 @@ class Custody:
         """Where this run keeps files on a host, in memory only."""
         return f"/run/xenlab-{self.run}"
 
-    @property
-    def lock_words(self) -> dict[str, str]:
-        """What the hosts' lock says of this run."""
-        return {"id": self.run, "pid": str(os.getpid())}
-
     def begin(self, found: LabFound) -> None:
         """Have the lab as found on the disk; acts may happen from now on.
 
         :raises CannotObserve: it cannot be written.
         """
         self._write(found.model_dump_json(), anew=True)
-        self._begun = True
+        self._begun, self._found = True, found.guests
 
-    def resume(self) -> None:
+    def resume(self, found: LabFound, acts: Iterable[Act]) -> None:
         """Go on with what an earlier process of this run has noted."""
-        self._begun = True
+        self._begun, self._found = True, found.guests
+        self.acts += acts
 
     def refuse(self, why: str) -> None:
         """Let no act through: what is needed to undo it is not known."""
@@ -100,14 +101,26 @@ class Custody:
     def will(self, act: str, **facts: str) -> None:
         """Note an act before it happens.
 
-        :raises CannotObserve: nothing may be done to this lab, or it cannot be noted.
+        :raises CannotObserve: nothing may be done to this lab or this guest, or it cannot be noted.
         """
         if not self._begun:
             raise CannotObserve(f"nothing is done to the lab: {self._refusal}")
+        guest = self._found.get(facts.get("guest", ""))
+        if guest is not None and guest.unclear:
+            raise CannotObserve(f"nothing is done to {facts['guest']}: when the run began it was {guest.unclear}")
         self.still_ours()
         noted = Act(act=act, facts=facts)
         self._write(noted.model_dump_json())
         self.acts.append(noted)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The guests that something was done to which is not yet undone; a file in a guest does not move it."""
+        return frozenset(act.facts["guest"] for act in self.acts if act.act != WRITE and "guest" in act.facts)
+
+    def undone(self, guest: str) -> None:
+        """The guest is as it was found again."""
+        self.acts = [act for act in self.acts if act.act == WRITE or act.facts.get("guest") != guest]
 
     def end(self) -> None:
         """All is as it was found: nothing is left to mend."""
@@ -118,16 +131,18 @@ class Custody:
     def _write(self, line: str, *, anew: bool = False) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if anew else os.O_APPEND)
+            flags = os.O_CREAT | (os.O_EXCL | os.O_WRONLY if anew else os.O_APPEND | os.O_RDWR)
             descriptor = os.open(self.path, flags, 0o600)
             try:
-                os.write(descriptor, line.encode() + b"\n")
-                os.fsync(descriptor)
+                _append(descriptor, line)
             finally:
                 os.close(descriptor)
+            if anew:
+                _sync_folder(self._folder)
         except OSError as problem:
             raise CannotObserve(
-                f"nothing is done to the lab, since its undo cannot be noted: {self.path}: {problem.strerror}"
+                f"nothing is done to the lab, since its undo cannot be noted: {self.path}: {problem.strerror}",
+                hint=f"make room and see that {self._folder} can be written, or set XDG_STATE_HOME",
             ) from problem
 
 
@@ -140,11 +155,11 @@ def unfinished(folder: Path | None = None) -> Iterator[tuple[LabFound, tuple[Act
     """Every run that left something to mend, the oldest first; a line that was cut short is left out."""
     noted = []
     for path in (folder or default_folder()).glob("*.jsonl"):
-        head, *rest = path.read_text(encoding="utf-8").splitlines() or [""]
         try:
+            head, *rest = path.read_text(encoding="utf-8", errors="replace").split("\n")
             found = LabFound.model_validate_json(head)
-        except ValidationError:
-            continue  # killed while it wrote its first line: before any act
+        except (FileNotFoundError, ValidationError):
+            continue  # ended meanwhile, or killed while it wrote its first line: before any act
         noted.append((found, tuple(_acts(rest))))
     return iter(sorted(noted, key=lambda pair: pair[0].began))
 
@@ -167,6 +182,25 @@ def this_process() -> tuple[int, int]:
 def now() -> datetime:
     """The time, aware and in UTC."""
     return datetime.now(UTC)
+
+
+def _append(descriptor: int, line: str) -> None:
+    """One whole line on the disk; after one that was cut short, on a line of its own."""
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+    data = (b"\n" if cut else b"") + line.encode() + b"\n"
+    while data:  # a disk that is nearly full takes a part
+        data = data[os.write(descriptor, data) :]
+    os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the file's name on the disk as well: without it a power cut leaves nothing to be mended from."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _process(pid: int) -> tuple[int, int] | None:

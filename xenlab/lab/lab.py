@@ -160,10 +160,9 @@ class Lab:
         """
         self._lock = HostLock(self.hosts, found.run, str(os.getpid()), lambda: "mend")
         self._lock.take()
-        self.custody.resume()
+        self.custody.resume(found, acts)
         self.custody.still_ours = self._lock.check
         self.found = Found(self.found.hosts, found.guests)
-        self.custody.acts += acts
         homecomings = self.bring_home()
         for act in acts:
             self._forget(act)

@@ -29,7 +29,7 @@ from xenlab.remote.errors import CommandTimedOut
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Answer, Section
 from xenlab.xen import logs, peers, xenstore, xl
-from xenlab.xen.cfg import parse_xl_conf
+from xenlab.xen.cfg import XlConf, parse_xl_conf
 from xenlab.xen.parsers import Domain, parse_info, parse_list, parse_list_long
 
 T = TypeVar("T")
@@ -131,7 +131,8 @@ def look_at_domains(host: Dom0) -> DomainsLook:
 def look_before_start(host: Dom0, config: str, disks: Sequence[str]) -> DomainsLook:
     """The domains, the config as the host reads it now, and every file that a disk of this host rests on.
 
-    That is what must be known before a guest is started: nobody else may have one of its `disks`.
+    That is what must be known before a guest is started: nobody else may have one of its `disks`, no domain, nor the
+    host itself by a mount.
     """
     found = ask(
         host.remote,
@@ -139,6 +140,7 @@ def look_before_start(host: Dom0, config: str, disks: Sequence[str]) -> DomainsL
         Section("config", commands.read(config), _SHARE_SECONDS),
         *([Section("files", filesystems.files(disks), _SHARE_SECONDS)] if disks else []),
         Section("attached", xenstore.attached_files(), _SHARE_SECONDS),
+        Section("mounts", filesystems.mountinfo()),
     )
     return _domains(host.name, found, disks)
 
@@ -287,6 +289,7 @@ def _domains(host: str, found: Answers, disks: Sequence[str] = ()) -> DomainsLoo
         migrations=found.read("moving", facts.processes, absent={}),
         files=_files(found, "files", disks) if "files" in found.by_name else (),
         attached=_attached(found) if "attached" in found.by_name else (),
+        mounts=found.read("mounts", filesystems.parse_mountinfo) if "attached" in found.by_name else (),
         config=found.read("config", str) if "config" in found.by_name else "",
     )
 

@@ -51,9 +51,9 @@ class Look:
 class DomainsLook(Look):
     """The domains of one host: by `xl list` (`rows`), and by xenstore with their devices (`stored`).
 
-    `migrations` are the command lines of `xl migrate` and its helpers under way, by process id. `files` are the
-    paths that were asked for, `attached` the files behind all disks that the host serves; both are empty where
-    the look did not ask for them.
+    `migrations` are the command lines of `xl migrate` and its helpers under way, by process id. What comes after
+    is empty where the look did not ask for it: `files` are the paths that were asked for, `attached` what all disks
+    rest on that the host serves or has mounted itself (`mounts`), `config` a guest's config as the host reads it.
     """
 
     rows: tuple[DomainRow, ...] | Unknown
@@ -61,6 +61,7 @@ class DomainsLook(Look):
     migrations: Mapping[int, str] | Unknown
     files: tuple[FileFact, ...] | Unknown = ()
     attached: tuple[FileFact, ...] | Unknown = ()
+    mounts: tuple[Mount, ...] | Unknown = ()
     config: str | Unknown = ""
 
 

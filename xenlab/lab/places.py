@@ -4,12 +4,11 @@ A guest counts as being on a host only where xl and xenstore both say so. What i
 cannot be seen is told apart from what is merely off, since whoever starts a guest that is anywhere ruins its disk.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.looks import DomainsLook, Unknown
-from xenlab.remote.filesystems import FileFact
 from xenlab.xen.parsers import DomainRow
 from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
 
@@ -38,8 +37,8 @@ class Places:
 
     @property
     def host(self) -> str | None:
-        """The one host that has it, whole and nowhere else; None where it is off, on both, half moved or unseen."""
-        sure = not (self.halves or self.disputed or self.unseen)
+        """The one host that has it, whole and nowhere else; None where it is off, on both, being moved or unseen."""
+        sure = not (self.halves or self.senders or self.disputed or self.unseen)
         return next(iter(self.rows)) if sure and len(self.rows) == 1 else None
 
     @property
@@ -68,10 +67,13 @@ class Places:
     def whole_on(self) -> str:
         """The one host that has it.
 
-        :raises LabFault: it is off, on both hosts or half moved. :raises CannotObserve: a host could not be seen.
+        :raises LabFault: it is off, on both hosts or half moved.
+        :raises CannotObserve: a host could not be seen, xl and xenstore disagree, or it is being moved.
         """
-        if self.unseen:
-            raise CannotObserve(f"where {self.guest} is cannot be seen: {self.words}", evidence=self.ids)
+        if self.unseen or self.disputed or self.senders:
+            raise CannotObserve(
+                f"where {self.guest} is cannot be told: {self.words}", hint=by_hand(self), evidence=self.ids
+            )
         if self.host is None:
             raise LabFault(
                 f"{self.guest} is {self.words}",
@@ -111,19 +113,6 @@ def places_of(guest: str, looks: Sequence[DomainsLook]) -> Places:
     return Places(guest, rows, halves, tuple(senders), tuple(disputed), tuple(unseen), ids)
 
 
-def others_with_its_disks(guest: str, looks: Sequence[DomainsLook]) -> Iterator[tuple[str, str, str]]:
-    """Host, domain and file of every other domain that has one of the disks that the look asked for."""
-    own = {guest, guest + INCOMING, guest + MIGRATED_AWAY}
-    for look in looks:
-        if isinstance(look.stored, Unknown) or isinstance(look.files, Unknown) or isinstance(look.attached, Unknown):
-            continue
-        behind = {fact.path: fact for fact in look.attached}
-        for domain in look.stored:
-            for disk in domain.disks if domain.name not in own else ():
-                if any(_same(fact, disk.target, behind) for fact in look.files):
-                    yield look.host, domain.name, disk.target
-
-
 def by_hand(places: Places) -> str:
     """What to type, where nothing may be done by itself: it looks first, and ends nothing."""
     name = places.guest
@@ -149,8 +138,3 @@ def _agree(guest: str, listed: dict[str, DomainRow], stored: dict[str, int]) -> 
 def _sends(args: str, guest: str) -> bool:
     words = args.split()
     return "migrate" in words and guest in words[words.index("migrate") :]
-
-
-def _same(fact: FileFact, target: str, behind: dict[str, FileFact]) -> bool:
-    other = behind.get(target)
-    return target in (fact.path, fact.resolved) or (other is not None and fact.is_same(other))

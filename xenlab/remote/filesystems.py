@@ -6,7 +6,7 @@ and inode (stat(1)).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -17,17 +17,35 @@ Argv = tuple[str, ...]
 NFS_TYPES = frozenset({"nfs", "nfs4"})
 _NO_PART_OF_AN_EXPORT = frozenset({"tmpfs", "ramfs", "overlay", "autofs"})
 
-# One stat for all; then each path without its links. Links may lead nowhere: that is an answer, too.
-_FILES = """
+# One stat for all; then each path without its links, which may lead nowhere: that is an answer, too. Behind a block
+# device are the files that its loop devices have, whatever lies between (partitions, device-mapper). NFS mounts tell
+# one export from another, where it has several device numbers (mounted twice, with other options).
+FILES = r"""
+behind() {
+    for below in /sys/class/block/"$1"/slaves/*; do [ -e "$below" ] && behind "${below##*/}"; done
+    if [ -e /sys/class/block/"$1"/partition ]; then
+        disk=$(readlink -f /sys/class/block/"$1"/..)
+        behind "${disk##*/}"
+    fi
+    [ ! -e /sys/class/block/"$1"/loop/backing_file ] || cat /sys/class/block/"$1"/loop/backing_file
+}
 stat -L -c '%d %i %s %f %n' -- "$@"
-for path; do printf 'resolved %s\\n' "$(readlink -f -- "$path")"; done
+for path; do
+    real=$(readlink -f -- "$path")
+    printf 'resolved %s\n' "$real"
+    case $real in /dev/*)
+        behind "${real##*/}" | grep -v ' (deleted)$' | while IFS= read -r file; do
+            printf 'behind %s\n' "$path"
+            stat -L -c '%d %i %s %f %n' -- "$file" 2>/dev/null || printf 'unseen %s\n' "$file"
+        done ;;
+    esac
+done
+sed -n -e '/ - nfs4\{0,1\} /s/^/mount /p' /proc/self/mountinfo
 """
 _STAT = re.compile(r"(?P<device>\d+) (?P<inode>\d+) (?P<size>\d+) (?P<mode>[0-9a-f]+) (?P<path>/.*)")
 _ERROR = re.compile(r"stat: (?:cannot \w+ |can't stat )['\"‘`](?P<path>.*)['\"’]: (?P<why>[^:]+)")
 _MISSING = ("No such file or directory", "Not a directory")
 _REGULAR = 0o100000
-# Device numbers below this have major 0: file systems without a block device, such as NFS (makedev(3)).
-_FIRST_MAJOR = 0x100
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +131,8 @@ class FileFact:
     """A path as a host sees it: `resolved` without links; size in bytes.
 
     `missing` says that there is none, in the system's words; `unseen` why nothing can be said of it (an I/O
-    error, a stale handle, no permission). Where both are empty the file is there.
+    error, a stale handle, no permission). Where both are empty the file is there. `behind` are the files that a
+    block device rests on (losetup(8)), `export` server and folder of the NFS mount that it lies on.
     """
 
     path: str
@@ -124,22 +143,22 @@ class FileFact:
     is_regular: bool = False
     missing: str = ""
     unseen: str = ""
+    behind: tuple["FileFact", ...] = ()
+    export: tuple[str, str] | None = None
 
     @property
     def is_there(self) -> bool:
         """Whether it exists."""
         return not self.missing and not self.unseen
 
-    def is_same(self, other: "FileFact") -> bool:
-        """Whether both are one file, seen by one host.
+    @property
+    def is_known(self) -> bool:
+        """Whether it is seen to be there, with all that is behind it, or not to be there."""
+        return not self.unseen and all(file.is_there for file in self.behind)
 
-        One export mounted twice may have two device numbers (nosharecache in nfs(5)); then inode and size decide.
-        """
-        if not (self.is_there and other.is_there):
-            return False
-        nameless = self.device < _FIRST_MAJOR and other.device < _FIRST_MAJOR
-        same_place = (self.device, self.inode) == (other.device, other.inode)
-        return same_place or (nameless and (self.inode, self.size) == (other.inode, other.size))
+    def is_same(self, other: "FileFact") -> bool:
+        """Whether both are one file, or rest on one, seen by one host."""
+        return any(_is_one_file(mine, its) for mine in (self, *self.behind) for its in (other, *other.behind))
 
 
 def mountinfo() -> Argv:
@@ -154,7 +173,7 @@ def step_into(folder: str) -> Argv:
 
 def files(paths: Sequence[str]) -> Argv:
     """What the paths are; `parse_files`."""
-    return ("sh", "-c", _FILES, "sh", *paths)
+    return ("sh", "-c", FILES, "sh", *paths)
 
 
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
@@ -222,23 +241,71 @@ def parse_files(paths: Sequence[str], stdout: str, stderr: str) -> tuple[FileFac
 
 def parse_stats(stdout: str, stderr: str) -> tuple[FileFact, ...]:
     """The facts of every path that stat(1) spoke of, well or ill."""
-    facts = [
-        FileFact(
-            found["path"],
-            found["path"],
-            int(found["inode"]),
-            int(found["size"]),
-            int(found["device"]),
-            int(found["mode"], 16) & 0o170000 == _REGULAR,
-        )
-        for found in map(_STAT.fullmatch, stdout.splitlines())
-        if found
-    ]
+    lines = stdout.splitlines()
+    exports = _exports(line.removeprefix("mount ") for line in lines if line.startswith("mount "))
+    facts: dict[str, FileFact] = {}
+    behind: dict[str, list[FileFact]] = {}
+    device = ""
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word == "behind":
+            device = rest
+        elif fact := _stated(word, rest, line, exports):
+            if device:
+                behind.setdefault(device, []).append(fact)
+            else:
+                facts[fact.path] = fact
+            device = ""
     for error in filter(None, map(_ERROR.match, stderr.splitlines())):
         why = error["why"].strip()
         gone = why.startswith(_MISSING)
-        facts.append(FileFact(error["path"], missing=why if gone else "", unseen="" if gone else why))
-    return tuple(facts)
+        facts[error["path"]] = FileFact(error["path"], missing=why if gone else "", unseen="" if gone else why)
+    return tuple(replace(fact, behind=tuple(behind.get(path, ()))) for path, fact in facts.items())
+
+
+def _stated(word: str, rest: str, line: str, exports: Mapping[int, tuple[str, str]]) -> FileFact | None:
+    """One line of stat(1), or none where it is another line."""
+    if word == "unseen":
+        return FileFact(rest, unseen="it cannot be looked at")
+    found = _STAT.fullmatch(line)
+    if found is None:
+        return None
+    return FileFact(
+        path=found["path"],
+        resolved=found["path"],
+        inode=int(found["inode"]),
+        size=int(found["size"]),
+        device=int(found["device"]),
+        is_regular=int(found["mode"], 16) & 0o170000 == _REGULAR,
+        export=exports.get(int(found["device"])),
+    )
+
+
+def _exports(lines: Iterable[str]) -> dict[int, tuple[str, str]]:
+    """Server and folder of each NFS mount by its device number, as stat(1) gives it."""
+    text = "\n".join(lines)
+    return {
+        _device(mount.device): (mount.option("addr") or mount.source, mount.source.rpartition(":")[2])
+        for mount in (parse_mountinfo(text) if text else ())
+    }
+
+
+def _device(numbers: str) -> int:
+    """MAJOR:MINOR as one number (makedev(3), as glibc and Linux have it)."""
+    major, _, minor = (int(part) if part.isdecimal() else 0 for part in numbers.partition(":"))
+    return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
+
+
+def _is_one_file(one: FileFact, other: FileFact) -> bool:
+    if not (one.is_there and other.is_there) or one.inode != other.inode:
+        return False
+    if one.device == other.device:
+        return True
+    # Images made by one script may have one inode and one size in two exports: only the same export counts.
+    if one.size != other.size or one.export is None or other.export is None or one.export[0] != other.export[0]:
+        return False
+    folders = [PurePosixPath(fact.export[1]) for fact in (one, other) if fact.export]
+    return folders[0].is_relative_to(folders[1]) or folders[1].is_relative_to(folders[0])
 
 
 def _unescaped(word: str) -> str:

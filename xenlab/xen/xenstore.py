@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from xenlab.errors import CannotObserve
+from xenlab.remote import filesystems
 
 Argv = tuple[str, ...]
 
@@ -17,11 +18,12 @@ _DOMAINS = (
     "xenstore-ls -f /local/domain | "
     f"grep -E '^/local/domain/([0-9]+/name|[0-9]+/backend/[a-z0-9_]+/[0-9]+/[0-9]+/({_KEYS})) = '"
 )
-# The files and devices behind all disks that this host serves, as stat(1) sees them.
+# What stat(1) sees of all disks that this host serves, and of all devices that it has mounted itself.
 _ATTACHED = r"""
-xenstore-ls -f /local/domain/0/backend 2>/dev/null |
-sed -n -e 's|^[^=]*/params = "\(.*\)"$|\1|p' | sed -e 's|^[^/]*:||' | grep ^/ | sort -u | tr '\n' '\0' |
-xargs -0 -r stat -L -c '%d %i %s %f %n' --
+files=$1
+{ xenstore-ls -f /local/domain | sed -n -e 's|^[^=]*/backend/[^=]*/params = "\(.*\)"$|\1|p' | sed -e 's|^[^/]*:||'
+sed -n -e 's|^.* - [^ ]* \(/dev/[^ ]*\) .*|\1|p' /proc/self/mountinfo; } 2>/dev/null |
+grep ^/ | sort -u | tr '\n' '\0' | xargs -0 -r sh -c "$files" sh
 """
 _LINE = re.compile(r'/local/domain/(?P<domid>\d+)/(?P<path>[a-z0-9_/]+) = "(?P<value>.*)"')
 _DISKS = frozenset({"vbd", "vbd3", "qdisk", "tap", "vbd2"})
@@ -58,8 +60,8 @@ def list_domains() -> Argv:
 
 
 def attached_files() -> Argv:
-    """The files and devices behind every disk that this host serves; read them with `filesystems.parse_stats`."""
-    return ("sh", "-c", _ATTACHED)
+    """What every disk rests on that this host serves or has mounted itself; read it with `filesystems.parse_stats`."""
+    return ("sh", "-c", _ATTACHED, "sh", filesystems.FILES)
 
 
 def parse_domains(text: str) -> tuple[StoredDomain, ...]:
