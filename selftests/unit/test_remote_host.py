@@ -12,7 +12,7 @@ from sshd import Sshd
 
 from xenlab.errors import LabFault
 from xenlab.remote import connection, errors
-from xenlab.remote.doing import listening
+from xenlab.remote.activity import show_activity
 from xenlab.remote.echo import Echoed
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
@@ -82,7 +82,7 @@ def test_whoever_listens_is_told_what_runs_without_whole_scripts(host: RemoteHos
         told.append(what)
         return contextlib.nullcontext()
 
-    with listening(listener):
+    with show_activity(listener):
         host.run("echo", "a b")
         script(host, "exit 0", "/srv/private", "x y")
     assert told == ["baye: echo 'a b'", "baye: sh … /srv/private 'x y'"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from xenlab.errors import CannotObserve
-from xenlab.remote.doing import doing, listening
+from xenlab.remote.activity import activity, show_activity
 from xenlab.remote.waiting import NotInTime, wait_for
 
 
@@ -52,13 +52,13 @@ def test_whoever_listens_is_told_what_goes_on_and_when_it_is_over() -> None:
         told.append(f"- {what}")
 
     def look() -> bool:
-        with doing("a look"):
+        with activity("a look"):
             return True
 
     def elsewhere() -> None:
         wait_for(look, "another thread", 1)
 
-    with listening(listener):
+    with show_activity(listener):
         wait_for(look, "the moon", 1)
         other = threading.Thread(target=elsewhere)
         other.start()

@@ -15,13 +15,14 @@ from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands, facts
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.machine import Machine
+from xenlab.remote.prompts import shows_login_prompt
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import xl
 from xenlab.xen.faults import GuestDidNotSuspend
 from xenlab.xen.messages import explain, parse_migration
 from xenlab.xen.parsers import Domain, DomainRow
 
-CONSOLE_SECONDS = 8
+CONSOLE_SECONDS = 20.0
 _BOOT_LOOK_SECONDS = 20.0
 
 
@@ -174,10 +175,10 @@ class Guest:
         if self.spec.login == "console":
             self.remote.close()  # logged in, it shows a shell
         host = self.host
-        text = host.remote.run(*xl.console_glance(self.name, CONSOLE_SECONDS)).stdout
+        text = host.remote.glance(*xl.console(self.name), timeout=CONSOLE_SECONDS).stdout
         return Finding(
             "console-login",
-            "login:" in text,
+            shows_login_prompt(text),
             expected="a login prompt on the console",
             actual=f"the console shows: {text.strip()[-120:]!r}",
             hint="a getty on hvc0 in the guest, and console=hvc0 on its kernel's command line",
