@@ -42,14 +42,14 @@ def test_what_the_condition_raises_is_not_hidden() -> None:
         wait_for(lambda: 1 / 0, "nothing", 1)
 
 
-def test_whoever_listens_is_told_what_goes_on_and_when_it_is_over() -> None:
-    told: list[str] = []
+def test_whoever_listens_is_shown_what_goes_on_and_when_it_is_over() -> None:
+    shown: list[str] = []
 
     @contextmanager
     def listener(what: str) -> Iterator[None]:
-        told.append(f"+ {what}")
+        shown.append(f"+ {what}")
         yield
-        told.append(f"- {what}")
+        shown.append(f"- {what}")
 
     def look() -> bool:
         with activity("a look"):
@@ -64,4 +64,4 @@ def test_whoever_listens_is_told_what_goes_on_and_when_it_is_over() -> None:
         other.start()
         other.join()
     wait_for(look, "nobody", 1)
-    assert told == ["+ waiting for the moon", "+ a look", "- a look", "- waiting for the moon"]
+    assert shown == ["+ waiting for the moon", "+ a look", "- a look", "- waiting for the moon"]

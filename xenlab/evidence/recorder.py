@@ -123,7 +123,10 @@ class Journal:
                     self._start()
                 self._write_rest()
             if self._file is not None:
-                self._file.close()
+                try:
+                    self._file.close()
+                except OSError as problem:  # NFS may tell of a full disk only now
+                    self._problem = problem
                 self._file = None
             return self._problem
 

@@ -83,7 +83,7 @@ class Lab:
         return Guest(spec, remote, self.hosts, self.share, self.spec.timeouts)
 
     def _by_console(self, spec: GuestSpec) -> Machine:
-        def dial() -> Console:
+        def open_console() -> Console:
             for host in self.hosts:
                 row = host.domain(spec.name)
                 if row is not None and row.alive:
@@ -91,6 +91,6 @@ class Lab:
             raise NoConsole(f"{spec.name} runs on no host: there is no console of it", hint="xl list on both hosts")
 
         bound = self.spec.timeouts.command_seconds
-        remote = ConsoleHost(spec.name, Login.of(spec, self._environ), dial, self._sink, timeout=bound)
+        remote = ConsoleHost(spec.name, Login.of(spec, self._environ), open_console, self._sink, timeout=bound)
         self._open.callback(remote.close)
         return remote

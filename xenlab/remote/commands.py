@@ -72,7 +72,8 @@ _ROOT_DEVICE = """
 while read -r _ _ number _ target _; do [ "$target" = / ] && root=$number; done </proc/self/mountinfo
 readlink "/sys/dev/block/$root"
 """
-# setsid and nohup let a program outlive its SSH session; its output goes to a file, so the session can end.
+# A session of its own has no terminal that could hang up on the program; its output goes to a file, so that the SSH
+# session can end.
 # -c bounds it by the packets that it sends. iputils notes times (-D) and tells late replies at once (-O); busybox
 # and inetutils do neither, and old busybox waits whole seconds.
 _START_PING = """
@@ -82,7 +83,7 @@ case $(ping -V 2>&1) in
 *iputils*) notes="-D -O -n" ;;
 *) ping -i "$3" -c 1 127.0.0.1 >/dev/null 2>&1 || { every= count=$5; } ;;
 esac
-setsid nohup ping $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
+setsid ping $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
 echo "$! $1"
 """
 # A fork costs an emulated guest 27 ms. bash waits without one, by reading what never comes; where it cannot wait, the
@@ -114,7 +115,7 @@ fi
 {_LOOP}"""
 _START_WRITER = """
 : >"$1" || exit
-setsid nohup "$(command -v bash || echo sh)" -c "$5" writer "$2" "$3" "$4" "$1" >>"$1" 2>&1 </dev/null &
+setsid "$(command -v bash || echo sh)" -c "$5" writer "$2" "$3" "$4" "$1" >>"$1" 2>&1 </dev/null &
 echo "$! $1"
 """
 # bash (5 or later) knows the time without a fork.
@@ -126,7 +127,7 @@ command -v bash >/dev/null || {{ echo "a heartbeat takes bash, which is not here
 file=$1
 [ -d /dev/shm ] && [ -w /dev/shm ] && file=/dev/shm/${{1##*/}}
 : >"$file" || exit
-setsid nohup bash -c "$5" heartbeat "$2" "$3" "$4" >"$file" 2>&1 </dev/null &
+setsid bash -c "$5" heartbeat "$2" "$3" "$4" >"$file" 2>&1 </dev/null &
 echo "$! $file"
 """
 _STOP_BACKGROUND = f"""

@@ -62,6 +62,8 @@ class ConsoleLogin:
                 self._log_in(prompt["line"])
             if prompt.re is not frames.READY:
                 self._dialogue.send(frames.start(instead_of_shell=prompt.re is not prompts.SHELL))
+                self._dialogue.expect((frames.STARTING,), self._timeouts.login)
+                self._dialogue.send(frames.program())
                 self._dialogue.expect((frames.READY,), self._timeouts.login)
             user = self.ask_user()
         except TimeoutError:

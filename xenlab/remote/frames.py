@@ -87,11 +87,27 @@ class Answer:
     stderr_cut: int = 0
 
 
+STARTING = re.compile(r"xenlab-starts\s*\Z")
+"""What `start` prints once it reads the agent's text."""
+
+
 def start(*, instead_of_shell: bool) -> bytes:
-    """The line that starts the agent in any shell; `instead_of_shell` ends the login with it."""
-    text = base64.b64encode(_AGENT.encode()).decode()
-    # The space in front keeps it out of the histories that heed one.
-    return f""" {"exec " if instead_of_shell else ""}sh -c 'eval "$(echo {text} | base64 -d)"'\r""".encode()
+    """The line that has any shell read the agent's text, `program`; `instead_of_shell` ends the login with it."""
+    # Short, since busybox edits no line over 1024 characters. The space in front keeps it out of the histories that
+    # heed one; `printf` keeps its echo from looking like its answer.
+    read = 'while read -r l && [ "$l" != . ]; do a=$a$l; done'
+    words = f'printf "xenlab-%s\\n" starts; a=; {read}; eval "$(echo $a | base64 -d)"'
+    return f" {'exec ' if instead_of_shell else ''}sh -c '{words}'\r".encode()
+
+
+def program() -> bytes:
+    """The agent's text; it says `READY` once it runs."""
+    return f"{_lines('', _AGENT.encode())}.\r".encode()
+
+
+def _lines(mark: str, data: bytes) -> str:
+    text = base64.b64encode(data).decode()
+    return "".join(f"{mark}{text[at : at + _CHUNK]}\r" for at in range(0, len(text), _CHUNK))
 
 
 def question(nonce: str) -> bytes:
@@ -110,9 +126,7 @@ def command(script: str, nonce: str) -> bytes:
     It should end in `exec`: the agent then waits for the program itself, whatever a key does to a shell between them.
     """
     data = script.encode()
-    text = base64.b64encode(data).decode()
-    chunks = [f"+{text[at : at + _CHUNK]}\r" for at in range(0, len(text), _CHUNK)]
-    return f"{''.join(chunks)}!{nonce} {hashlib.sha256(data).hexdigest()}\r".encode()
+    return f"{_lines('+', data)}!{nonce} {hashlib.sha256(data).hexdigest()}\r".encode()
 
 
 def again(nonce: str) -> bytes:
@@ -135,13 +149,13 @@ def read(received: bytes, nonce: str) -> Answer | None:
     text = received.decode("ascii", errors="replace").replace("\r", "")
     # A kernel message (printk's time in brackets) may come within a line and goes on to the end of one.
     for shown in (text, re.sub(r"\[ *\d+\.\d+\][^\n]*(\n|\Z)", "", text)):
-        match = re.search(rf"<{nonce}\n(.*)\n>{nonce} ([0-9a-f]{{64}})", shown, re.DOTALL)
-        if match is None:
+        body, found, rest = shown.partition(f"<{nonce}\n")[2].partition(f"\n>{nonce} ")
+        if not found:
             continue
         # Other programs' messages come in lines of their own.
-        lines = [line for line in match[1].split("\n") if re.search(r"[^A-Za-z0-9+/=]", line) is None]
-        for answer in (match[1], "\n".join(lines)):
-            if hashlib.sha256(answer.encode()).hexdigest() == match[2]:
+        lines = [line for line in body.split("\n") if re.search(r"[^A-Za-z0-9+/=]", line) is None]
+        for answer in (body, "\n".join(lines)):
+            if hashlib.sha256(answer.encode()).hexdigest() == rest[:64]:
                 return _answer(answer)
     return None
 
