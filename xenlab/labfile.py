@@ -86,7 +86,8 @@ class Reachable(Model):
 
     `key_file` and `known_hosts` are files of this machine, in the lab file relative to itself; whether the
     latter is there and has the host's key shows when it is connected to. `password_env` names the
-    environment variable that holds the password.
+    environment variable that holds the password. With `sudo`, commands of a user who is not root run through
+    `sudo -n` where that asks for no password.
     """
 
     name: Name
@@ -96,6 +97,7 @@ class Reachable(Model):
     key_file: LocalFile | None = None
     password_env: Variable | None = None
     known_hosts: LocalPath = Field(default_factory=_users_known_hosts)
+    sudo: bool = True
 
 
 class HostSpec(Reachable):

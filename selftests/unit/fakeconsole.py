@@ -14,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from xenlab.remote.console import Console, ConsoleHost, Patience
+from xenlab.remote.console import Console, ConsoleHost
+from xenlab.remote.console_login import ConsoleTimeouts
 from xenlab.remote.login import Login
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 PASSWORD = "correct horse"
-PATIENCE = Patience(prompt=3, nudge=0.5, login=5, agent=2, lull=0.5, interrupt=2, settle=0.05)
-HASTY = replace(PATIENCE, prompt=0.4, nudge=0.1, agent=0.3, interrupt=0.3)
+TIMEOUTS = ConsoleTimeouts(prompt=3, nudge=0.5, login=5, agent=2, lull=0.5, interrupt=2, settle=0.05)
+HASTY = replace(TIMEOUTS, prompt=0.4, nudge=0.1, agent=0.3, interrupt=0.3)
 LOGIN = Login("10.1.1.85", USER, Path("/dev/null"), password=PASSWORD)
 DETACH = b"\x1d"
 Change = Callable[[bytes], bytes]
@@ -46,13 +47,13 @@ done
 
 
 class FakeGuest:
-    """`heard` changes what a reader is shown of the console, `typed` what the console gets of what is typed."""
+    """`shown_as` changes what a reader is shown of the console, `typed` what the console gets of what is typed."""
 
     def __init__(self, folder: Path, program: str = GETTY) -> None:
         self.folder = folder
-        self.heard: Change = bytes
+        self.shown_as: Change = bytes
         self.typed: Change = bytes
-        self.dialled = 0
+        self.opened = 0
         self.silent = False
         self._reader: socket.socket | None = None
         self._unread = b""
@@ -68,13 +69,13 @@ class FakeGuest:
         file = self.folder / "logins"
         return len(file.read_text().splitlines()) if file.exists() else 0
 
-    def dial(self) -> Console:
+    def open_console(self) -> Console:
         ours, theirs = socket.socketpair()
         with self._lock:
-            self.dialled += 1
+            self.opened += 1
             self.silent = False
             self._reader = ours
-            ours.sendall(self.heard(self._unread))
+            ours.sendall(self.shown_as(self._unread))
             self._unread = b""
         threading.Thread(target=self._type, args=(ours,), daemon=True).start()
         return Console("baye", theirs)
@@ -109,7 +110,7 @@ class FakeGuest:
                         self._unread += data
                         continue
                     with contextlib.suppress(OSError):
-                        self._reader.sendall(self.heard(data))
+                        self._reader.sendall(self.shown_as(data))
 
     def _type(self, reader: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -128,7 +129,7 @@ class ConsoleUser:
     """A console host for a while, closed at its end."""
 
     def __init__(self, guest: FakeGuest, login: Login) -> None:
-        self.host = ConsoleHost("guest1", login, guest.dial, lambda _: None, patience=PATIENCE)
+        self.host = ConsoleHost("guest1", login, guest.open_console, lambda _: None, timeouts=TIMEOUTS)
 
     def __enter__(self) -> ConsoleHost:
         return self.host

@@ -1,4 +1,4 @@
-"""A real SSH server in this process, which runs its commands with sh."""
+"""A real SSH server in this process, which gives its commands to a login shell."""
 
 import contextlib
 import socket
@@ -32,15 +32,16 @@ class Door(paramiko.ServerInterface):
         if self.server.dies_on and self.server.dies_on in command.decode():
             self.server.drop()
         else:
-            threading.Thread(target=serve, args=(channel, command), daemon=True).start()
+            argv = [*self.server.login_shell, command.decode()]
+            threading.Thread(target=serve, args=(channel, argv), daemon=True).start()
         return True
 
 
-def serve(channel: paramiko.Channel, command: bytes) -> None:
+def serve(channel: paramiko.Channel, argv: list[str]) -> None:
     # Input only comes once the client has our word that the command runs; sshd gives it first, too.
     first = channel.recv(65536)
     pipe = subprocess.PIPE
-    with subprocess.Popen(["sh", "-c", command], stdin=pipe, stdout=pipe, stderr=pipe) as child:
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as child:
 
         def pump(source: BufferedReader, send: Callable[[bytes], None]) -> None:
             with contextlib.suppress(OSError):
@@ -74,6 +75,7 @@ class Sshd:
         self.user_key = paramiko.ECDSAKey.generate()
         self.commands: list[str] = []
         self.terminals = 0
+        self.login_shell = ["sh", "-c"]
         self.dies_on: str | None = None
         self.transports: list[paramiko.Transport] = []
         self.listener = socket.create_server(("127.0.0.1", 0))

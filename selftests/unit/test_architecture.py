@@ -24,7 +24,8 @@ DOWNWARD = (
 PURE = (
     *("xenlab/outcomes.py", "xenlab/errors.py", "xenlab/probes/continuity.py", "xenlab/probes/inside.py"),
     *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py"),
-    *("xenlab/remote/frames.py", "xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/grading/scoring.py"),
+    *("xenlab/remote/frames.py", "xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/remote/prompts.py"),
+    *("xenlab/remote/shell.py", "xenlab/grading/scoring.py"),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
     *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
@@ -47,7 +48,7 @@ NO_IO_OF_THEM = frozenset({("pathlib", "PurePosixPath"), ("io", "StringIO"), ("i
 NOT_FOR_STEPS = frozenset(
     {
         *("os", "subprocess", "shlex", "pty", "paramiko", "testinfra", "xenlab.xen.xl", "xenlab.remote.commands"),
-        *("xenlab.remote.backend", "xenlab.remote.connection", "xenlab.remote.host"),
+        *("xenlab.remote.connections", "xenlab.remote.connection", "xenlab.remote.host"),
     }
 )
 RUNNERS = frozenset({"run", "execute", "system", "popen", "Popen", "check_output", "xl"})

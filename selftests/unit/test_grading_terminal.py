@@ -167,7 +167,7 @@ def test_an_interrupted_run_ends_with_its_summary(graded: Graded) -> None:
 
 WAITING = """
 import os, threading, time
-from xenlab.remote.doing import doing
+from xenlab.remote.activity import activity
 from xenlab.remote.waiting import wait_for
 
 def wait(what, seconds=2.2):
@@ -188,7 +188,7 @@ def test_paths(guest_name, request):
     '''Paths lie under the share.'''
     from xenlab.grading.run import run_of
     run_of(request.config).journal.add_secret("hunter2")
-    with doing("baye: sh … hunter2"):
+    with activity("baye: sh … hunter2"):
         threading.Event().wait(1.2)
     check(guest_name != "guest1", id="kernel-exists", expected="a file", actual="nothing", hint="mend the path")
 """

@@ -1,5 +1,6 @@
 """The guest's pulse: its text, and the real program, frozen and let be."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -54,23 +55,28 @@ def test_what_is_no_heartbeat_is_not_read_as_one(text: str) -> None:
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash on this machine")
 @pytest.mark.parametrize("frozen", [0.0, 1.0])
 def test_the_program_itself_frozen_and_let_be(tmp_path: Path, frozen: float) -> None:
-    file = tmp_path / "heart beat"
     started = subprocess.run(
-        commands.start_heartbeat(str(file), 10), capture_output=True, text=True, check=True, timeout=10
+        commands.start_heartbeat(str(tmp_path / f"heart beat {os.getpid()}"), 10),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
     )
-    pid = facts.process_id(started.stdout)
+    beating = facts.background(started.stdout)
+    file = Path(beating.file)
     try:
         wait_for(lambda: file.exists() and len(file.read_text()) > 400, "ten beats", 10, interval=0.01)
         if frozen:
-            subprocess.run(["kill", "-s", "STOP", str(pid)], check=True)
+            subprocess.run(["kill", "-s", "STOP", str(beating.pid)], check=True)
             time.sleep(frozen)
-            subprocess.run(["kill", "-s", "CONT", str(pid)], check=True)
+            subprocess.run(["kill", "-s", "CONT", str(beating.pid)], check=True)
         before = len(file.read_text())
         wait_for(lambda: len(file.read_text()) > before + 400, "ten beats more", 10, interval=0.01)
     finally:
         stopped = subprocess.run(
-            commands.stop_heartbeat(pid, str(file)), capture_output=True, text=True, check=False, timeout=20
+            commands.stop_heartbeat(beating.pid, beating.file), capture_output=True, text=True, check=False, timeout=20
         )
+        file.unlink()
     assert stopped.returncode == 0, stopped.stderr
     pulse = feel(parse_heartbeat(stopped.stdout), 0.01)
     assert frozen * 0.95 <= pulse.stood_still <= frozen + 0.5
@@ -78,7 +84,8 @@ def test_the_program_itself_frozen_and_let_be(tmp_path: Path, frozen: float) -> 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash on this machine")
 def test_a_heart_that_cannot_wait_stops_rather_than_races() -> None:
-    argv = ["bash", "-c", f"exec 9<&-; {commands.HEARTBEAT}", "bash", "0.01"]
+    program = commands.start_heartbeat("/x")[-1].replace("9<> <(:)", "9<&-")
+    argv = ["bash", "-c", program, "heartbeat", "0.01", "1000", "60"]
     ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
     assert ended.returncode != 0
     assert ended.stdout.count("\n") == 1

@@ -4,20 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakeconsole import PASSWORD, USER, FakeGuest
+from fakeconsole import PASSWORD, TIMEOUTS, USER, FakeGuest
 from fakelab import ADDRESSES, CONFIG, EXPORT, MOUNT_POINT, FakeRemote, xl_list
 
 from xenlab.errors import UsageError
-from xenlab.lab.guest import CONSOLE_SECONDS, Guest
+from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
 from xenlab.lab.watch import Watch
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ShareSpec
 from xenlab.remote import commands
+from xenlab.remote.console_login import glance
 from xenlab.remote.errors import NoConsole
 from xenlab.remote.host import RemoteHost
+from xenlab.remote.result import CommandResult
 from xenlab.xen import xl
-
-GLANCE = xl.console_glance("guest1", CONSOLE_SECONDS)
 
 
 class Seat(FakeRemote):
@@ -27,7 +27,11 @@ class Seat(FakeRemote):
 
     def terminal(self, *argv: str) -> object:
         self.asked.append(argv)
-        return self.guest.dial().terminal
+        return self.guest.open_console().terminal
+
+    def glance(self, *argv: str, timeout: float) -> CommandResult:
+        shown = glance(self.terminal(*argv), timeout, timeouts=TIMEOUTS)  # type: ignore[arg-type]
+        return CommandResult(0, shown, "", 0.1, self.name, " ".join(argv))
 
 
 def lab_file(**login: str) -> LabFile:
@@ -91,7 +95,6 @@ def test_a_guest_that_runs_nowhere_has_no_console(lab: Lab, at: int, state: str)
 def test_it_is_logged_out_before_its_console_is_looked_at(lab: Lab, console: FakeGuest) -> None:
     guest = guest_on(lab, 0)
     guest.remote.run("true")
-    seats(lab)[0].says[GLANCE] = "\r\nguest1 login: "
     assert guest.shows_login_prompt()
     assert console.shown("")
     guest.remote.run("true")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakeconsole import HASTY, LOGIN, PATIENCE, FakeGuest
+from fakeconsole import HASTY, LOGIN, TIMEOUTS, FakeGuest
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import commands, errors, facts, frames
@@ -37,7 +37,7 @@ def records() -> list[CommandRecord]:
 
 @pytest.fixture
 def host(guest: FakeGuest, records: list[CommandRecord]) -> Iterator[ConsoleHost]:
-    remote = ConsoleHost("guest1", LOGIN, guest.dial, records.append, timeout=10, patience=PATIENCE)
+    remote = ConsoleHost("guest1", LOGIN, guest.open_console, records.append, timeout=10, timeouts=TIMEOUTS)
     yield remote
     remote.close()
 
@@ -107,7 +107,7 @@ def test_a_command_longer_than_a_terminals_line_arrives(host: ConsoleHost) -> No
 
 
 def test_surroundings_are_those_of_ssh(host: ConsoleHost) -> None:
-    assert script(host, 'echo "$LC_ALL ${PATH##*:}"; cat').stdout == "C.UTF-8 /sbin\n"
+    assert script(host, 'echo "$LC_ALL ${PATH##*:}"; cat').stdout == "C /sbin\n"
     assert script(host, "kill -9 $$").exit_code == 137
 
 
@@ -143,9 +143,9 @@ def test_messages_in_the_middle_of_an_answer_are_no_part_of_it(
         half = len(data) // 2 if next(moments) % every == 2 else 0
         return data[:half] + (noise if half else b"") + data[half:]
 
-    guest.heard = noisy
+    guest.shown_as = noisy
     result = script(host, 'echo run >>count; yes "$1" | head -c 20000; echo no >&2', "a line")
-    guest.heard = bytes
+    guest.shown_as = bytes
     assert (result.stdout, result.stderr) == (("a line\n" * 3000)[:20000], "no\n")
     assert counted(guest) == 1
 
@@ -160,7 +160,7 @@ def test_a_garbled_answer_is_asked_for_again_and_the_command_is_not_run_again(
         seen.append(data)
         return data.replace(b"MDEy", b"MDEz", 1) if len(seen) < 3 else data
 
-    guest.heard = once
+    guest.shown_as = once
     assert script(host, "echo run >>count; echo 0123456789").stdout == "0123456789\n"
     assert counted(guest) == 1
 
@@ -170,10 +170,10 @@ def test_what_stays_garbled_is_never_an_answer(
     host: ConsoleHost, guest: FakeGuest, records: list[CommandRecord], change: tuple[bytes, bytes]
 ) -> None:
     host.run("true")
-    guest.heard = lambda data: data.replace(*change)
+    guest.shown_as = lambda data: data.replace(*change)
     with pytest.raises(CannotObserve, match=r"garbled, 5 times|did not end within"):
         script(host, "echo run >>count; echo 0123456789", timeout=3)
-    guest.heard = bytes
+    guest.shown_as = bytes
     assert records[-1].exit_code is None
     assert counted(guest) == 1
     assert host.run("echo", "next").stdout == "next\n"
@@ -216,12 +216,12 @@ def test_a_console_that_ends_in_a_command_is_told_and_the_next_command_finds_it_
     assert (records[-1].exit_code, records[-1].timed_out) == (None, False)
     go.touch()
     assert host.run("echo", "again").stdout == "again\n"
-    assert (guest.dialled, guest.logins, counted(guest)) == (2, 1, 1)
+    assert (guest.opened, guest.logins, counted(guest)) == (2, 1, 1)
 
 
 def test_what_runs_in_the_background_outlives_the_console(host: ConsoleHost, guest: FakeGuest) -> None:
     log = guest.folder / "log"
-    pid = facts.process_id(host.run(*commands.start_writer(str(log), 20)).check().stdout)
+    pid = facts.background(host.run(*commands.start_writer(str(log), 20)).check().stdout).pid
     guest.hang_up()
     lines = len(log.read_text().splitlines())
     wait_for(lambda: len(log.read_text().splitlines()) > lines + 3, "the writer to go on", 5, 0.02)
@@ -247,7 +247,7 @@ def test_a_console_that_fell_silent_is_left_for_a_new_one(host: ConsoleHost, gue
     host.run("true")
     guest.silent = True
     assert host.run("echo", "there").stdout == "there\n"
-    assert guest.dialled == 2
+    assert guest.opened == 2
 
 
 def test_a_timeout_is_bounded_and_recorded_and_leaves_the_console_usable(
@@ -260,11 +260,11 @@ def test_a_timeout_is_bounded_and_recorded_and_leaves_the_console_usable(
     assert time.monotonic() - begun < 5
     assert (records[-1].exit_code, records[-1].timed_out, records[-1].stdout) == (None, True, "first\n")
     assert host.run("echo", "next").stdout == "next\n"
-    assert guest.dialled == 1
+    assert guest.opened == 1
 
 
 def test_a_command_that_does_not_heed_ctrl_c_costs_the_console(guest: FakeGuest, records: list[CommandRecord]) -> None:
-    host = ConsoleHost("guest1", LOGIN, guest.dial, records.append, patience=HASTY)
+    host = ConsoleHost("guest1", LOGIN, guest.open_console, records.append, timeouts=HASTY)
     with pytest.raises(errors.CommandTimedOut):
         script(host, "trap '' INT QUIT; while [ ! -e go ]; do sleep 0.02; done", timeout=0.3)
     with pytest.raises(errors.NoLoginPrompt, match="neither a login prompt nor a shell"):
@@ -276,9 +276,19 @@ def test_a_command_that_does_not_heed_ctrl_c_costs_the_console(guest: FakeGuest,
 
 
 def test_an_answer_that_could_not_be_written_down_whole_is_none() -> None:
-    def told(text: str) -> bytes:
+    def sent(text: str) -> bytes:
         return f"<n\r\n{text}\r\n>n {hashlib.sha256(text.encode()).hexdigest()}\r\n".encode()
 
-    assert frames.read(told("0\nb2s=\n==\n=\n"), "n") == frames.Answer(0, b"ok", b"")
-    assert frames.read(told("0\nb2s=\n"), "n") is None
-    assert frames.read(told("0\nb2s=\n==\n=\n")[:-10], "n") is None
+    assert frames.read(sent("0/2/0\nb2s=\n==\n=\n"), "n") == frames.Answer(0, b"ok", b"")
+    assert frames.read(sent("0/2/0\nb2s=\n"), "n") is None
+    assert frames.read(sent("0/2/0\nb2s=\n==\n=\n")[:-10], "n") is None
+    assert frames.read(sent("3/2000000/7\nb2s=\n==\n=\n"), "n") == frames.Answer(3, b"ok", b"", False, 1999998, 7)
+
+
+@pytest.mark.parametrize("hostile", ["[1.1] ", "[ ", "x ", "+", "\n", "<n\n", ">n "])
+def test_a_hostile_console_costs_no_time(hostile: str) -> None:
+    flood = f"<n\n{hostile * (1_000_000 // len(hostile))}".encode()
+    begun = time.monotonic()
+    assert frames.read(flood, "n") is None
+    assert frames.read(flood + f"\n>n {'0' * 64}".encode(), "n") is None
+    assert time.monotonic() - begun < 2

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakeconsole import GETTY, HASTY, LOGIN, PASSWORD, PATIENCE, USER, ConsoleUser, FakeGuest
+from fakeconsole import GETTY, HASTY, LOGIN, PASSWORD, TIMEOUTS, USER, ConsoleUser, FakeGuest
 
 from xenlab.remote import errors
 from xenlab.remote.console import Console, ConsoleHost
@@ -30,11 +30,11 @@ def guest(tmp_path: Path) -> Iterator[FakeGuest]:
 def test_a_wrong_password_is_refused_and_no_password_is_told(guest: FakeGuest) -> None:
     records: list[CommandRecord] = []
     wrong = replace(LOGIN, password="battery staple")
-    host = ConsoleHost("guest1", wrong, guest.dial, records.append, patience=PATIENCE)
-    with pytest.raises(errors.LoginRefused, match=r"refuses the login of .* on its console on baye") as refusal:
+    host = ConsoleHost("guest1", wrong, guest.open_console, records.append, timeouts=TIMEOUTS)
+    with pytest.raises(errors.LoginRefused, match=r"the console of guest1 on baye refuses the login of") as refusal:
         host.run("true")
     assert "battery" not in f"{refusal.value} {host!r} {records}"
-    host = ConsoleHost("guest1", LOGIN, guest.dial, records.append, patience=PATIENCE)
+    host = ConsoleHost("guest1", LOGIN, guest.open_console, records.append, timeouts=TIMEOUTS)
     assert host.run("true").ok
     assert PASSWORD not in f"{host!r} {records}"
     host.close()
@@ -43,7 +43,7 @@ def test_a_wrong_password_is_refused_and_no_password_is_told(guest: FakeGuest) -
 def test_a_password_that_is_echoed_is_not_told_either(tmp_path: Path) -> None:
     guest = FakeGuest(tmp_path, GETTY.replace("stty -echo", "true").replace("Login incorrect", "$word is no password"))
     wrong = replace(LOGIN, password="battery staple")
-    host = ConsoleHost("guest1", wrong, guest.dial, lambda _: None, patience=PATIENCE)
+    host = ConsoleHost("guest1", wrong, guest.open_console, lambda _: None, timeouts=TIMEOUTS)
     try:
         with pytest.raises(errors.LoginRefused) as refusal:
             host.run("true")
@@ -72,11 +72,11 @@ def test_closing_logs_out_and_lets_go(guest: FakeGuest) -> None:
         with ConsoleUser(guest, LOGIN) as host:
             assert host.run("echo", "in").stdout == "in\n"
         wait_for(lambda: guest.shown(""), "the console to be free", 2, 0.02)
-    assert (guest.dialled, guest.logins) == (2, 2)
+    assert (guest.opened, guest.logins) == (2, 2)
 
 
 def test_an_agent_left_by_a_run_that_died_is_used_and_then_ended(guest: FakeGuest) -> None:
-    dead = ConsoleHost("guest1", LOGIN, guest.dial, lambda _: None, patience=PATIENCE)
+    dead = ConsoleHost("guest1", LOGIN, guest.open_console, lambda _: None, timeouts=TIMEOUTS)
     dead.run("true")
     guest.hang_up()
     with ConsoleUser(guest, LOGIN) as host:
@@ -111,7 +111,7 @@ def test_any_shell_will_do(tmp_path: Path, shell: str) -> None:
             assert host.run("sh", "-c", "exit 4").exit_code == 4
     finally:
         guest.stop()
-    assert (guest.dialled, guest.logins) == (2, 2)
+    assert (guest.opened, guest.logins) == (2, 2)
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash --norc"])
@@ -127,7 +127,7 @@ def test_a_shell_that_was_logged_in_is_used_and_left_as_it_was(tmp_path: Path, s
             pytest.raises(errors.ConsoleBusy, match=f"{USER} is logged in on the console .*, not artem"),
         ):
             host.run("true")
-        console = guest.dial().terminal
+        console = guest.open_console().terminal
         console.sendall(b"echo a; stty -a\r")
         heard = b""
         console.settimeout(5)
@@ -142,20 +142,24 @@ def test_a_shell_that_was_logged_in_is_used_and_left_as_it_was(tmp_path: Path, s
 @pytest.mark.parametrize(
     ("said", "error", "words"),
     [
-        (b"guest1 is an invalid domain identifier (rc=-6)\r\n", errors.NoConsole, "ended on baye: .*invalid domain"),
+        (
+            b"guest1 is an invalid domain identifier (rc=-6)\r\n",
+            errors.NoConsole,
+            "guest1 on baye ended: .*invalid domain",
+        ),
         (b"xenconsole: Could not read tty from store: Success\r\n", errors.NoConsole, "Could not read tty"),
         (b"xenconsole: Could not lock /var/lock/xenconsole.5: busy\r\n", errors.ConsoleBusy, "someone else has"),
         (b"", errors.NoConsole, "nothing"),
     ],
 )
 def test_an_xl_console_that_fails_is_told_by_its_words(said: bytes, error: type[Exception], words: str) -> None:
-    def dial() -> Console:
+    def open_console() -> Console:
         ours, theirs = socket.socketpair()
         ours.sendall(said)
         ours.close()
         return Console("baye", theirs)
 
-    host = ConsoleHost("guest1", LOGIN, dial, lambda _: None, patience=HASTY)
+    host = ConsoleHost("guest1", LOGIN, open_console, lambda _: None, timeouts=HASTY)
     with pytest.raises(error, match=words):
         host.run("true")
 
@@ -163,7 +167,7 @@ def test_an_xl_console_that_fails_is_told_by_its_words(said: bytes, error: type[
 @pytest.mark.parametrize("program", ["while :; do echo 'Loading, please wait'; sleep 0.01; done", "sleep 60"])
 def test_a_console_with_nothing_to_log_in_at(tmp_path: Path, program: str) -> None:
     guest = FakeGuest(tmp_path, program)
-    host = ConsoleHost("guest1", LOGIN, guest.dial, lambda _: None, patience=HASTY)
+    host = ConsoleHost("guest1", LOGIN, guest.open_console, lambda _: None, timeouts=HASTY)
     begun = time.monotonic()
     try:
         with pytest.raises(errors.NoLoginPrompt, match="Loading" if "Load" in program else "nothing"):

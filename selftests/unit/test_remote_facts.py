@@ -1,28 +1,15 @@
 """What commands print and what it means; the scripts are run for real, by this machine's sh."""
 
-import ctypes
 import hashlib
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import commands, facts
-from xenlab.remote.waiting import wait_for
-
-
-@pytest.fixture
-def reaped() -> Iterator[Callable[[int], None]]:
-    """Reap background processes at once, as init does; a container's may take its time."""
-    prctl, set_child_subreaper = ctypes.CDLL(None).prctl, 36
-    prctl(set_child_subreaper, 1)
-    yield lambda pid: threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
-    prctl(set_child_subreaper, 0)
 
 
 def run(argv: commands.Argv) -> subprocess.CompletedProcess[str]:
@@ -102,7 +89,7 @@ def test_cpu() -> None:
         facts.cpu,
         facts.uptime,
         facts.boot_id,
-        facts.process_id,
+        facts.background,
     ],
 )
 @pytest.mark.parametrize("text", ["", "sh: 1: not found\n"])
@@ -152,7 +139,7 @@ def test_ends_digest(tmp_path: Path) -> None:
     ends = [hashlib.sha256(end).hexdigest() for end in (data[: 1 << 20], data[-(1 << 20) :])]
     assert [digest.size, digest.first, digest.last] == [len(data), *ends]
     missing = run(commands.ends_digest(str(tmp_path / "none")))
-    assert (missing.returncode, missing.stdout) == (1, "")
+    assert (missing.returncode, missing.stdout) == (commands.NO_SUCH_FILE, "")
 
 
 def test_nonce(tmp_path: Path) -> None:
@@ -161,56 +148,13 @@ def test_nonce(tmp_path: Path) -> None:
     assert run(commands.read_nonce(file)).stdout == "one\\n two\n"
     assert run(commands.is_file(file)).returncode == 0
     assert run(commands.is_file(str(tmp_path))).returncode == 1
+    assert run(commands.is_file(str(tmp_path / "none"))).returncode == commands.NO_SUCH_FILE
     assert run(commands.resolve(file)).stdout == f"{file}\n"
     assert run(commands.remove(file, file)).returncode == 0
     assert run(commands.read_nonce(file)).returncode != 0
     denied = run(commands.write_nonce(str(tmp_path / "no" / "file"), "x"))
     assert denied.returncode != 0
     assert "No such file" in denied.stderr
-
-
-def test_the_writer_outlives_its_session_and_is_stopped(tmp_path: Path, reaped: Callable[[int], None]) -> None:
-    file = tmp_path / "a log"
-    pid = facts.process_id(run(commands.start_writer(str(file), 10)).stdout)
-    reaped(pid)
-    wait_for(lambda: file.read_text().count("\n") > 3, "four lines", 5, 0.01)
-    stopped = run(commands.stop_writer(pid, str(file)))
-    assert stopped.returncode == 0
-    left = facts.written(stopped.stdout)
-    assert left.is_unbroken
-    assert len(left.numbers) > 3
-    again = run(commands.stop_writer(pid, str(file)))
-    assert again.returncode == commands.ALREADY_ENDED
-    assert facts.written(again.stdout) == left
-
-
-def test_someone_elses_process_is_never_signalled(tmp_path: Path) -> None:
-    file = tmp_path / "log"
-    file.write_text("1\n")
-    with subprocess.Popen(["sleep", "30"]) as stranger:
-        assert run(commands.stop_writer(stranger.pid, str(file))).returncode == commands.ALREADY_ENDED
-        assert stranger.poll() is None
-        stranger.kill()
-
-
-def test_a_broken_write_shows() -> None:
-    assert not facts.written("1\n2\n4\n").is_unbroken
-    assert not facts.written("1\nsync: I/O error\n").is_unbroken
-    assert not facts.written("").is_unbroken
-
-
-@pytest.mark.skipif(shutil.which("ping") is None, reason="no ping here")
-def test_the_background_ping_prints_its_summary(tmp_path: Path, reaped: Callable[[int], None]) -> None:
-    if run(("ping", "-c1", "-W1", "127.0.0.1")).returncode != 0:
-        pytest.skip("ping is not allowed here")
-    file = tmp_path / "ping log"
-    pid = facts.process_id(run(commands.start_ping("127.0.0.1", str(file))).stdout)
-    reaped(pid)
-    wait_for(lambda: "icmp_seq=2" in file.read_text(), "two replies", 5, 0.02)
-    stopped = run(commands.stop_ping(pid, str(file)))
-    assert stopped.returncode == 0
-    assert "icmp_seq=1 " in stopped.stdout
-    assert "packets transmitted" in stopped.stdout
 
 
 def test_root_can_be_asked_for_nothing() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from xenlab.errors import CannotObserve
-from xenlab.remote.doing import doing, listening
+from xenlab.remote.activity import activity, show_activity
 from xenlab.remote.waiting import NotInTime, wait_for
 
 
@@ -42,26 +42,26 @@ def test_what_the_condition_raises_is_not_hidden() -> None:
         wait_for(lambda: 1 / 0, "nothing", 1)
 
 
-def test_whoever_listens_is_told_what_goes_on_and_when_it_is_over() -> None:
-    told: list[str] = []
+def test_whoever_listens_is_shown_what_goes_on_and_when_it_is_over() -> None:
+    shown: list[str] = []
 
     @contextmanager
     def listener(what: str) -> Iterator[None]:
-        told.append(f"+ {what}")
+        shown.append(f"+ {what}")
         yield
-        told.append(f"- {what}")
+        shown.append(f"- {what}")
 
     def look() -> bool:
-        with doing("a look"):
+        with activity("a look"):
             return True
 
     def elsewhere() -> None:
         wait_for(look, "another thread", 1)
 
-    with listening(listener):
+    with show_activity(listener):
         wait_for(look, "the moon", 1)
         other = threading.Thread(target=elsewhere)
         other.start()
         other.join()
     wait_for(look, "nobody", 1)
-    assert told == ["+ waiting for the moon", "+ a look", "- a look", "- waiting for the moon"]
+    assert shown == ["+ waiting for the moon", "+ a look", "- a look", "- waiting for the moon"]

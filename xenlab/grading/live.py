@@ -50,7 +50,7 @@ class LiveTable:
         self._live.refresh()
 
     @contextmanager
-    def doing(self, what: str) -> Iterator[None]:
+    def activity(self, what: str) -> Iterator[None]:
         """Show that `what` goes on; within a wait, the wait is what is shown."""
         self._last = brief(plain(self._run.journal.mask(what)), _NOTE_TEXT)
         self._begun.append((self._last, time.monotonic()))

@@ -18,7 +18,7 @@ from xenlab.evidence.text import plain
 from xenlab.grading.live import STYLES, LiveTable
 from xenlab.grading.run import Run, StepRun
 from xenlab.grading.writing import name_of, note_on
-from xenlab.remote.doing import listening
+from xenlab.remote.activity import show_activity
 
 OWN_WORDS = "pytest.txt"
 
@@ -103,7 +103,7 @@ class Terminal:
             return (yield)
         self._table = self._table or LiveTable(self._console, self._run)
         self._table.begin()
-        with listening(self._table.doing):
+        with show_activity(self._table.activity):
             return (yield)
 
     def pytest_runtest_logfinish(self) -> None:

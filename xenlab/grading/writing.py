@@ -32,7 +32,9 @@ def write_reports(run: Run, grade: Grade) -> Grade | None:
     :returns: the previous attempt's grade as it lay there until now, if there was one.
     """
     previous = previous_grade(run.reports)
-    run.journal.write(run.reports / "evidence")
+    run.journal.open(run.reports / "evidence" / "commands.jsonl")
+    if problem := run.journal.close():
+        warnings.warn(f"the evidence is not whole: {problem}", stacklevel=2)
     timelines = run.reports / "timelines"
     timelines.mkdir(parents=True, exist_ok=True)
     for old in (*timelines.glob("*.svg"), *timelines.glob("*.csv")):

@@ -23,7 +23,6 @@ from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.outcomes import Finding
 from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands
-from xenlab.remote.dialogue import glance
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Section
@@ -196,8 +195,8 @@ class Guest:
         host = self._hosts.named(self.acts.where().whole_on())
         if self.spec.login == "console":
             self.machine.close()  # logged in, it shows a shell
-        shown = glance(host.remote.terminal(*xl.console(self.name)), _CONSOLE_SECONDS)
-        return boot.shows_prompt(self.name, host.name, shown)
+        shown = host.remote.glance(*xl.console(self.name), timeout=_CONSOLE_SECONDS)
+        return boot.shows_prompt(self.name, host.name, shown.stdout, (shown.id,))
 
     def look_inside(self, nonce: Nonce | None = None) -> "Inside":
         """What it shows of itself to a login, and what its host has given it."""

@@ -234,7 +234,7 @@ class Lab:
         return Guest(spec, machine, self.hosts, self.share, self.spec.timeouts, self.custody)
 
     def _by_console(self, spec: GuestSpec) -> Machine:
-        def dial() -> Console:
+        def open_console() -> Console:
             places = places_of(spec.name, self.hosts.at_once(look_at_domains))
             if places.unseen:
                 raise CannotObserve(f"the console of {spec.name} cannot be had: {places.words}", evidence=places.ids)
@@ -244,6 +244,6 @@ class Lab:
             return Console(host.name, host.remote.terminal(*xl.console(spec.name)))
 
         bound = self.spec.timeouts.command_seconds
-        remote = ConsoleHost(spec.name, Login.of(spec, self._environ), dial, self._sink, timeout=bound)
+        remote = ConsoleHost(spec.name, Login.of(spec, self._environ), open_console, self._sink, timeout=bound)
         self._open.callback(remote.close)
         return remote

@@ -20,7 +20,7 @@ from xenlab.probes.heartbeat import Pulse, feel, parse_heartbeat
 from xenlab.probes.inside import analyse_inside, inside_trace, parse_ping
 from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands, facts
-from xenlab.remote.doing import doing
+from xenlab.remote.activity import activity
 from xenlab.remote.echo import Echo, Echoed
 from xenlab.remote.facts import Written
 from xenlab.remote.waiting import wait_for
@@ -235,7 +235,7 @@ class Watch:
             commands.start_writer(WRITER_LOG),
             commands.start_heartbeat(HEARTBEAT_LOG, HEARTBEAT_MS),
         )
-        ping, writer, beat = (facts.process_id(remote.run(*argv).check().stdout) for argv in argvs)
+        ping, writer, beat = (facts.background(remote.run(*argv).check().stdout).pid for argv in argvs)
         return _Inside(ping, writer, beat, time.monotonic())
 
     def _stop_within(self, within: _Inside) -> None:
@@ -270,5 +270,5 @@ class Watch:
         """Let both pings run for as long as the lab file says, told by the outside ping's own replies."""
         seconds = self._probes.settle_seconds
         replies = max(3, int(seconds * 1000 / self._probes.outside_interval_ms * 0.9))
-        with doing(f"letting both pings of {self.guest.name} run for {seconds:g} s"):
+        with activity(f"letting both pings of {self.guest.name} run for {seconds:g} s"):
             self._outside.wait_for_replies(replies, seconds + _FIRST_REPLIES_SECONDS)

@@ -1,10 +1,10 @@
 """One SSH connection: host key verified, every command bounded and recorded, never re-opened.
 
-testinfra's own way hangs on much stderr (it reads stdout to its end first) and has no time limit; here
-both streams are drained at once, and a command that outlives its time is ended on both sides.
+Both streams of a command are drained at once and kept only to a bound; a command that outlives its time, or writes
+without end, is ended on both sides.
 """
 
-import math
+import secrets
 import shlex
 import socket
 import time
@@ -17,13 +17,15 @@ from threading import BoundedSemaphore, Event, Thread, Timer
 import paramiko
 
 from xenlab.errors import CannotObserve
-from xenlab.remote.dialling import open_client
-from xenlab.remote.doing import doing
+from xenlab.remote.activity import activity
 from xenlab.remote.echo import Echo, Echoed
-from xenlab.remote.errors import CommandTimedOut, ConnectionLost
+from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood
 from xenlab.remote.login import Limits, Login
+from xenlab.remote.output import FLOOD_BYTES, KEPT_BYTES, Output, Stream
 from xenlab.remote.record import CommandRecord
-from xenlab.remote.result import CommandResult
+from xenlab.remote.result import CommandResult, RawResult, in_short, shortened, text
+from xenlab.remote.shell import Shell, probe, read_probe
+from xenlab.remote.ssh_client import open_client
 
 Sink = Callable[[CommandRecord], str]
 """Takes a record and returns its id."""
@@ -31,34 +33,18 @@ Sink = Callable[[CommandRecord], str]
 # sshd allows ten sessions on a connection unless told otherwise (MaxSessions in sshd_config(5)).
 SESSIONS = 8
 CHUNK = 65536
-# xl lives in /usr/sbin, which is not on every user's path; parsers need messages in plain English.
-SURROUNDINGS = "PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8"
-# The remote side ends the process a little after this side has given up, so that the two never race.
-GRACE_SECONDS = 2
-# coreutils and new busybox know -k, older busybox does not, and some guests have no timeout(1) at all.
-HOW_TO_BOUND = "timeout -k 1 5 true 2>/dev/null && echo -k 5 || { timeout 5 true 2>/dev/null && echo; } || echo none"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A command's raw outcome; `exit_code` is -1 when a signal ended it."""
-
-    exit_code: int
-    stdout: bytes
-    stderr: bytes
-    seconds: float
-    id: str = ""
 
 
 class SshConnection:
     """One TCP connection to a host, for as long as it lives.
 
-    Several threads may run commands on it at once.
+    Several threads may run commands on it at once. `shell` is how commands are run there, where that is known from
+    another connection to the same login; else the host is asked.
 
     :raises HostUnreachable: and its siblings in `xenlab.remote.errors`, while it is being opened.
     """
 
-    def __init__(self, name: str, login: Login, sink: Sink, limits: Limits) -> None:
+    def __init__(self, name: str, login: Login, sink: Sink, limits: Limits, shell: Shell | None = None) -> None:
         self.name = name
         self._sink = sink
         self._limits = limits
@@ -66,7 +52,7 @@ class SshConnection:
         self.client, self._transport = open_client(name, login, limits)
         self.fingerprint: str = self._transport.get_remote_server_key().fingerprint
         try:
-            self._bound = self._how_to_bound()
+            self.shell = shell or self._ask_shell(login)
         except CannotObserve:
             self.close()
             raise
@@ -80,27 +66,62 @@ class SshConnection:
         """Close the connection; commands running on it end with ConnectionLost."""
         self.client.close()
 
-    def run(self, *argv: str, timeout: float = 60.0, stdin: str | None = None) -> CommandResult:
+    def run(self, *argv: str, timeout: float = 60.0, stdin: str | None = None, changes: bool = False) -> CommandResult:
         """Run a program on this very connection, each argument quoted; `timeout` in seconds.
 
+        `changes` records it as an act, which changes the lab, not a look.
+
         :raises CommandTimedOut: it did not end in time.
+        :raises OutputFlood: it wrote without end.
         :raises ConnectionLost: the connection broke; it is not opened again.
         """
         data = None if stdin is None else stdin.encode()
-        return told(self.name, argv, self.execute(argv, timeout=timeout, stdin=data))
+        return self.execute(argv, timeout=timeout, stdin=data, changes=changes).as_result(self.name, argv)
 
     def execute(
-        self, argv: Sequence[str], *, timeout: float, stdin: bytes | None = None, shown: str | None = None
-    ) -> Ended:
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        stdin: bytes | None = None,
+        shown: str | None = None,
+        changes: bool = False,
+        leave_running: bool = False,
+        keep: int = KEPT_BYTES,
+    ) -> RawResult:
         """Run a program and record it; `shown` stands in the record instead of the quoted `argv`.
 
+        `leave_running`: when its time is over, it is not ended on the host, only no longer waited for. `keep` is how
+        many bytes are kept of each stream.
+
         :raises CommandTimedOut: it did not end in time.
+        :raises OutputFlood: it wrote without end.
         :raises ConnectionLost: the connection broke.
         """
-        line = shlex.join(argv)
-        bound = self._bound and f"{self._bound} {math.ceil(timeout) + GRACE_SECONDS}"
-        with doing(f"{self.name}: {shown or _in_short(argv)}"), self._slots:
-            return self._converse(f"{SURROUNDINGS} {bound} {line}", shown or line, timeout, stdin, self._sink)
+        line = shown or shlex.join(argv)
+        with activity(f"{self.name}: {shown or in_short(argv)}"), self._slots:
+            ended = self._converse(self.shell.line(argv, None if leave_running else timeout), timeout, stdin, keep)
+        stderr = ended.stderr.removeprefix(self.shell.noise)
+        kept = text(ended.stdout), text(stderr)
+        id_ = self._sink(
+            CommandRecord(
+                self.name,
+                line,
+                ended.exit_code,
+                *kept,
+                ended.started,
+                ended.begun,
+                ended.seconds,
+                ended.unfinished == "timed out",
+                changes,
+                ended.stdout_cut,
+                ended.stderr_cut,
+            )
+        )
+        if ended.exit_code is None:
+            raise self._unfinished(ended, shortened(line), timeout, *kept, (id_,) if id_ else ())
+        cut = ended.stdout_cut, ended.stderr_cut
+        return RawResult(ended.exit_code, ended.stdout, stderr, ended.seconds, id_, *cut)
 
     def echo(self, interval: float) -> Echo:
         """Begin to send numbered lines through `cat` on this very connection, one every `interval` seconds.
@@ -114,10 +135,7 @@ class SshConnection:
             code, seconds = (0 if echoed.whole else None), time.monotonic() - begun
             self._sink(CommandRecord(self.name, "cat", code, f"{echoed}\n", "", started, begun, seconds, False))
 
-        try:
-            channel.exec_command("exec cat")
-        except (paramiko.SSHException, EOFError, OSError) as death:
-            raise ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False) from death
+        self._start(channel, "exec cat")
         return Echo(channel, interval, record)
 
     def terminal(self, argv: Sequence[str]) -> paramiko.Channel:
@@ -126,24 +144,28 @@ class SshConnection:
         :raises ConnectionLost: the connection is dead.
         """
         channel = self._open_channel()
-        try:
-            channel.get_pty()
-            channel.exec_command(f"{SURROUNDINGS} {shlex.join(argv)}".encode())
-        except (paramiko.SSHException, EOFError, OSError) as death:
-            raise ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False) from death
+        self._start(channel, self.shell.line(argv, None), on_terminal=True)
         return channel
 
-    def _how_to_bound(self) -> str:
-        probe = self._converse(HOW_TO_BOUND, "timeout", self._limits.channel, None, lambda _: "")
-        words = probe.stdout.decode().strip()
-        return "" if words == "none" else f"timeout {words}".strip()
+    def _ask_shell(self, login: Login) -> Shell:
+        nonce = secrets.token_hex(16)
+        account, limit = f"{login.user} on {self.name}", self._limits.channel
+        ended = self._converse(probe(nonce, sudo=login.sudo), limit, None, KEPT_BYTES)
+        if ended.exit_code is None:
+            out, err = text(ended.stdout), text(ended.stderr)
+            raise self._unfinished(ended, f"the login shell of {account}", limit, out, err, ())
+        return read_probe(nonce, text(ended.stdout), ended.stderr, account=account)
 
-    def _converse(self, sent: str, shown: str, timeout: float, stdin: bytes | None, sink: Sink) -> Ended:
+    def _converse(self, sent: str, timeout: float, stdin: bytes | None, keep: int) -> "_Ended":
         channel = self._open_channel()
         started, begun = datetime.now(UTC), time.monotonic()
-        stdout: list[bytes] = []
-        stderr: list[bytes] = []
+        output = Output(keep)
         expired, broken = Event(), False
+
+        def drain(receive: Callable[[int], bytes], stream: Stream) -> None:
+            while data := receive(CHUNK):
+                if not output.take(stream, data):
+                    channel.close()
 
         def expire() -> None:
             expired.set()
@@ -159,9 +181,9 @@ class SshConnection:
                 Thread(target=_feed, args=(channel, stdin), daemon=True).start()
             else:
                 _feed(channel, b"")
-            errors = Thread(target=lambda: stderr.extend(iter(lambda: channel.recv_stderr(CHUNK), b"")))
+            errors = Thread(target=drain, args=(channel.recv_stderr, output.stderr))
             errors.start()
-            stdout.extend(iter(lambda: channel.recv(CHUNK), b""))
+            drain(channel.recv, output.stdout)
             errors.join()
             exit_code = channel.recv_exit_status()
         except (paramiko.SSHException, EOFError, OSError):
@@ -169,34 +191,55 @@ class SshConnection:
         finally:
             timer.cancel()
             channel.close()
-        seconds = time.monotonic() - begun
         # A command has ended when its exit status and the end of its output are there; one that a signal
         # ended has no exit status, one whose background child holds on to its output has no end.
         complete = channel.eof_received and not broken
-        timed_out = expired.is_set() and (exit_code == -1 or not complete)
-        lost = not timed_out and (not complete or (exit_code == -1 and not self.alive))
-        out, err = b"".join(stdout), b"".join(stderr)
-        id_ = sink(
-            CommandRecord(
-                self.name,
-                shown,
-                None if timed_out or lost else exit_code,
-                text(out),
-                text(err),
-                started,
-                begun,
-                seconds,
-                timed_out,
-            )
+        unfinished = ""
+        if output.floods:
+            unfinished = "floods"
+        elif expired.is_set() and (exit_code == -1 or not complete):
+            unfinished = "timed out"
+        elif not complete or (exit_code == -1 and not self.alive):
+            unfinished = "lost"
+        return _Ended(
+            None if unfinished else exit_code,
+            bytes(output.stdout.head),
+            bytes(output.stderr.head),
+            output.stdout.cut,
+            output.stderr.cut,
+            started,
+            begun,
+            time.monotonic() - begun,
+            unfinished,
         )
-        if timed_out:
-            raise CommandTimedOut(
-                f"{self.name}: `{shown}` did not end within {timeout:g} s",
-                hint="a hard NFS mount whose server is away makes programs hang",
-            )
-        if lost:
-            raise ConnectionLost(f"{self.name}: the connection broke during `{shown}`", sent=True)
-        return Ended(exit_code, out, err, seconds, id_)
+
+    def _unfinished(
+        self, ended: "_Ended", what: str, timeout: float, stdout: str, stderr: str, evidence: tuple[str, ...]
+    ) -> CannotObserve:
+        """The error for a command whose end was not seen."""
+        match ended.unfinished:
+            case "timed out":
+                return CommandTimedOut(
+                    f"{self.name}: `{what}` did not end within {timeout:g} s",
+                    hint="a hard NFS mount whose server is away makes programs hang",
+                    stdout=stdout,
+                    stderr=stderr,
+                    evidence=evidence,
+                )
+            case "floods":
+                return OutputFlood(
+                    f"{self.name}: `{what}` was ended, as it wrote more than {FLOOD_BYTES >> 20} MiB",
+                    stdout=stdout,
+                    stderr=stderr,
+                    evidence=evidence,
+                )
+        return ConnectionLost(
+            f"{self.name}: the connection broke during `{what}`",
+            sent=True,
+            stdout=stdout,
+            stderr=stderr,
+            evidence=evidence,
+        )
 
     def _open_channel(self) -> paramiko.Channel:
         try:
@@ -207,12 +250,33 @@ class SshConnection:
                 hint="see MaxSessions in the host's /etc/ssh/sshd_config",
             ) from refusal
         except (paramiko.SSHException, EOFError, OSError) as death:
-            raise ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False) from death
+            raise self._dead(death) from death
+
+    def _start(self, channel: paramiko.Channel, line: str, *, on_terminal: bool = False) -> None:
+        try:
+            if on_terminal:
+                channel.get_pty()
+            channel.exec_command(line.encode())
+        except (paramiko.SSHException, EOFError, OSError) as death:
+            raise self._dead(death) from death
+
+    def _dead(self, death: Exception) -> ConnectionLost:
+        return ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False)
 
 
-def _in_short(argv: Sequence[str]) -> str:
-    # A script is pages long; what it is given says enough.
-    return f"sh … {shlex.join(argv[4:])}" if tuple(argv[:2]) == ("sh", "-c") else shlex.join(argv)
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """One command as it came to its end; `exit_code` is None when that was not seen, and `unfinished` says why."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+    stdout_cut: int
+    stderr_cut: int
+    started: datetime
+    begun: float
+    seconds: float
+    unfinished: str
 
 
 def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
@@ -220,14 +284,3 @@ def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
     with suppress(OSError, EOFError, paramiko.SSHException, socket.timeout):
         channel.sendall(stdin)
         channel.shutdown_write()
-
-
-def text(data: bytes) -> str:
-    """Return what a program wrote; bytes that are not UTF-8 become U+FFFD."""
-    return data.decode("utf-8", errors="replace")
-
-
-def told(host: str, argv: Sequence[str], ended: Ended) -> CommandResult:
-    """Return a raw outcome as the result that other rooms work with."""
-    out, err = text(ended.stdout), text(ended.stderr)
-    return CommandResult(ended.exit_code, out, err, ended.seconds, host, shlex.join(argv), ended.id)

@@ -5,41 +5,33 @@ console ends when the guest leaves its host; the next command looks for it where
 itself still logged in.
 """
 
-import re
 import secrets
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from threading import RLock
+
+from testinfra.host import Host as TestinfraHost
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import frames
-from xenlab.remote.connection import Ended, Sink, text, told
+from xenlab.remote.activity import activity
+from xenlab.remote.connection import Sink
+from xenlab.remote.console_login import ConsoleLogin, ConsoleTimeouts, console_ended
 from xenlab.remote.dialogue import Dialogue, Terminal
-from xenlab.remote.errors import (
-    CommandTimedOut,
-    ConnectionLost,
-    ConsoleBusy,
-    LoginRefused,
-    NoConsole,
-    NoLoginPrompt,
-)
+from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood
 from xenlab.remote.frames import Answer
 from xenlab.remote.login import Login
 from xenlab.remote.machine import await_login
 from xenlab.remote.record import CommandRecord
-from xenlab.remote.result import CommandResult
+from xenlab.remote.result import CommandResult, RawResult, in_short, shortened, text
+from xenlab.remote.shell import Shell, probe_script, read_probe
+from xenlab.remote.testinfra_backend import modules_of
 
-# "Last login: ..." is no prompt, though it may end there for a moment.
-_LOGIN = re.compile(r"(?<!ast )(?<!failed )login: *$")
-_PASSWORD = re.compile(r"[Pp]assword[^\n]*: *$")
-_SHELL = re.compile(r"[#$%>] ?$")
-_REFUSED = re.compile(r"Login incorrect|Permission denied|Authentication failure")
-# xl's own client locks a guest's console (/var/lock/xenconsole.5).
-_LOCKED = re.compile(r"Could not lock ")
 _CTRL_C, _QUIT = b"\x03", b"\x1c"
 _TRIES = 5
 
@@ -52,53 +44,42 @@ class Console:
     terminal: Terminal
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a console may be silent, in seconds; an emulated guest needs most of it.
-
-    `prompt`: until it shows anything to log in at; `agent`: until the agent says that it is there; both are asked
-    for every `nudge`. `login`: between a user name or password and what comes of it; `lull`: within an answer;
-    `interrupt`: from Ctrl-C to the command's end; `settle`: for how long nothing follows a prompt.
-    """
-
-    prompt: float = 20.0
-    nudge: float = 3.0
-    login: float = 30.0
-    agent: float = 10.0
-    lull: float = 5.0
-    interrupt: float = 5.0
-    settle: float = 0.4
-
-
 class ConsoleHost:
-    """One guest, reached by its console: bounded commands, quoted arguments, everything but the login told to `sink`.
+    """One guest, reached by its console: bounded commands, quoted arguments, all but the login recorded by `sink`.
 
-    `dial` opens the console on the host that has the guest now, or raises HostUnreachable. `timeout` is the time in
-    seconds that a command has when its call does not say. Threads that share it wait for each other.
+    `open_console` opens the console on the host that has the guest now, or raises HostUnreachable. `timeout` is the
+    time in seconds that a command has when its call does not say. Threads that share it wait for each other. Where its
+    user is not root, commands run through `sudo -n` if they can.
     """
 
     def __init__(
         self,
         name: str,
         login: Login,
-        dial: Callable[[], Console],
+        open_console: Callable[[], Console],
         sink: Sink,
         *,
         timeout: float = 60.0,
-        patience: Patience | None = None,
+        timeouts: ConsoleTimeouts | None = None,
     ) -> None:
         self.name = name
         self._login = login
-        self._dial = dial
+        self._open_console = open_console
         self._sink = sink
         self._timeout = timeout
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or ConsoleTimeouts()
         self._turn = RLock()
         self._dialogue: Dialogue | None = None
         self._host = ""
+        self._shell: Shell | None = None
 
     def __repr__(self) -> str:
         return f"ConsoleHost({self.name!r}, {self._login.user})"
+
+    @cached_property
+    def testinfra(self) -> TestinfraHost:
+        """testinfra's modules on this guest; see `RemoteHost.testinfra`."""
+        return modules_of(self.name, self.run)
 
     @property
     def way_in(self) -> str:
@@ -107,140 +88,75 @@ class ConsoleHost:
             self._ready()
             return f"on its console on {self._host}"
 
-    def run(self, *argv: str, timeout: float | None = None) -> CommandResult:
+    def runs_as_root(self) -> bool:
+        """Whether commands run as root, by the login itself or through sudo; told when it was logged in.
+
+        :raises NoConsole, NoLoginPrompt, ConsoleBusy, LoginRefused: no login succeeds.
+        """
+        with self._turn:
+            return self._shell_of(self._ready()).is_root
+
+    def run(self, *argv: str, timeout: float | None = None, changes: bool = False) -> CommandResult:
         """Run a program with these arguments, each quoted for sh; `timeout` in seconds.
+
+        `changes` records it as an act, which changes the lab, not a look.
 
         :raises CommandTimedOut: it did not end in time, and Ctrl-C was pressed.
         :raises ConnectionLost: the console ended meanwhile; the command may have been run.
         :raises CannotObserve: its answer came garbled, time and again.
         :raises NoConsole, NoLoginPrompt, ConsoleBusy, LoginRefused: it was not sent.
         """
-        with self._turn:
+        bound = self._timeout if timeout is None else timeout
+        with self._turn, activity(f"{self.name}: {in_short(argv)}"):
             dialogue = self._ready()
-            return told(self.name, argv, self._execute(dialogue, argv, self._timeout if timeout is None else timeout))
+            return self._execute(dialogue, argv, bound, changes).as_result(self.name, argv)
 
     def pinned_connection(self) -> None:
         """None: no TCP connection leads to this guest."""
 
     def wait_until_reachable(self, timeout: float, word: str = "") -> None:
         """Wait until one is logged in; `word` says what it is waited for ("guest1 to boot"). See `await_login`."""
-        await_login(self._logged_in, self._login.user, word or f"a login on the console of {self.name}", timeout)
+        await_login(self._log_in, self._login.user, word or f"a login on the console of {self.name}", timeout)
 
     def close(self) -> None:
         """Log out, and let go of the console; a later command takes it again."""
         with self._turn:
             if self._dialogue is not None:
-                self._leave(self._dialogue)
+                self._console_login(self._dialogue).leave()
                 self._drop()
 
     # Getting in
 
-    def _logged_in(self) -> None:
+    def _log_in(self) -> None:
         with self._turn:
             self._ready()
+
+    def _console_login(self, dialogue: Dialogue) -> ConsoleLogin:
+        return ConsoleLogin(dialogue, self._login, self._where, self._timeouts)
+
+    @property
+    def _where(self) -> str:
+        return f"the console of {self.name} on {self._host}"
 
     def _ready(self) -> Dialogue:
         """The open console, its agent proven to listen; what is silent or has ended is opened anew, once."""
         if self._dialogue is not None:
-            with suppress(EOFError, TimeoutError):
-                self._ask_user(self._dialogue)
+            with suppress(EOFError, TimeoutError, OutputFlood):
+                self._console_login(self._dialogue).ask_user()
                 return self._dialogue
             self._drop()
-        console = self._dial()
-        dialogue = Dialogue(console.terminal)
+        console = self._open_console()
+        dialogue, self._host = Dialogue(console.terminal), console.host
         try:
-            self._get_in(dialogue, console.host)
+            self._console_login(dialogue).start_agent()
         except EOFError as end:
             console.terminal.close()
-            raise self._ended(dialogue, console.host) from end
+            raise console_ended(self._where, dialogue.tail, self._login.password) from end
         except BaseException:
             dialogue.close()
             raise
-        self._dialogue, self._host = dialogue, console.host
+        self._dialogue = dialogue
         return dialogue
-
-    def _get_in(self, dialogue: Dialogue, host: str) -> None:
-        try:
-            # Enter makes getty repeat its prompt, a shell its own, and the agent say that it is there.
-            prompts = (frames.READY, _LOGIN, _SHELL)
-            prompt = self._repeat(dialogue, frames.ENTER, prompts, self._patience.prompt, self._patience.settle).re
-            if prompt is _LOGIN:
-                self._log_in(dialogue, host)
-            if prompt is not frames.READY:
-                dialogue.say(frames.start(instead_of_shell=prompt is _LOGIN))
-                dialogue.expect((frames.READY,), self._patience.login)
-            user = self._ask_user(dialogue)
-        except TimeoutError:
-            raise NoLoginPrompt(
-                f"the console of {self.name} on {host} shows neither a login prompt nor a shell: "
-                f"{self._shown(dialogue)}",
-                hint="a getty on hvc0 in the guest, console=hvc0 on its kernel's command line, and no program left "
-                "running on the console",
-            ) from None
-        if user != self._login.user:
-            self._leave(dialogue)
-            raise ConsoleBusy(
-                f"{user} is logged in on the console of {self.name} on {host}, not {self._login.user}",
-                hint=f"log out there: xl console {self.name} on {host}",
-            )
-
-    def _log_in(self, dialogue: Dialogue, host: str) -> None:
-        dialogue.say(self._login.user.encode() + frames.ENTER)
-        if self._prompt(dialogue, _PASSWORD, _SHELL) is _SHELL:
-            return
-        dialogue.say((self._login.password or "").encode() + frames.ENTER)
-        if self._prompt(dialogue, _REFUSED, _SHELL, _LOGIN) is not _SHELL:
-            raise LoginRefused(
-                f"{self.name} refuses the login of {self._login.user} on its console on {host}: "
-                f"{self._shown(dialogue)}",
-                hint="check the password, whether the account is locked (passwd -S), and that hvc0 is in the "
-                "guest's /etc/securetty where it has one",
-            )
-
-    def _prompt(self, dialogue: Dialogue, *prompts: re.Pattern[str]) -> re.Pattern[str]:
-        return dialogue.expect(prompts, self._patience.login, self._patience.settle).re
-
-    def _ask_user(self, dialogue: Dialogue) -> str:
-        nonce = secrets.token_hex(8)
-        answers = (frames.answered(nonce),)
-        return self._repeat(dialogue, frames.question(nonce), answers, self._patience.agent)[1]
-
-    def _repeat(
-        self,
-        dialogue: Dialogue,
-        words: bytes,
-        answers: Sequence[re.Pattern[str]],
-        timeout: float,
-        settle: float = 0.0,
-    ) -> re.Match[str]:
-        deadline = time.monotonic() + timeout
-        while True:
-            dialogue.say(words)
-            try:
-                left = max(0.1, deadline - time.monotonic())
-                return dialogue.expect(answers, min(self._patience.nudge, left), settle)
-            except TimeoutError:
-                if time.monotonic() >= deadline:
-                    raise
-
-    def _ended(self, dialogue: Dialogue, host: str) -> CannotObserve:
-        said = self._shown(dialogue)
-        if _LOCKED.search(said):
-            return ConsoleBusy(
-                f"someone else has the console of {self.name} on {host}: {said}", hint="leave it with Ctrl-]"
-            )
-        return NoConsole(f"xl console {self.name} ended on {host}: {said}", hint=f"xl list on {host}")
-
-    def _leave(self, dialogue: Dialogue) -> None:
-        with suppress(EOFError, TimeoutError):
-            dialogue.say(frames.LEAVE)
-            dialogue.expect((_LOGIN, _SHELL), self._patience.login)
-
-    def _shown(self, dialogue: Dialogue) -> str:
-        """What the screen shows last, short; never the password, should it have been echoed."""
-        tail = dialogue.tail.replace(self._login.password, "********") if self._login.password else dialogue.tail
-        lines = [line.strip() for line in tail.splitlines() if line.strip()]
-        return repr(lines[-1][-160:]) if lines else "nothing"
 
     def _drop(self) -> None:
         if self._dialogue is not None:
@@ -249,61 +165,95 @@ class ConsoleHost:
 
     # Running a command
 
-    def _execute(self, dialogue: Dialogue, argv: Sequence[str], timeout: float) -> Ended:
+    def _shell_of(self, dialogue: Dialogue) -> Shell:
+        """How commands are run there; asked once."""
+        if self._shell is None:
+            nonce = secrets.token_hex(16)
+            deadline = time.monotonic() + self._timeouts.login
+            try:
+                answer = self._answer(dialogue, probe_script(nonce, sudo=self._login.sudo), deadline)
+            except (TimeoutError, EOFError) as silence:
+                self._drop()
+                raise ConnectionLost(f"{self._where} ended after the login: {silence}", sent=False) from silence
+            if answer is None:
+                raise self._garbled("how commands can be run")
+            shell = read_probe(nonce, text(answer.stdout), b"", account=f"{self._login.user} on {self.name}")
+            # No timeout(1): it would take the program out of Ctrl-C's reach, which ends it here.
+            self._shell = replace(shell, timeout=())
+        return self._shell
+
+    def _execute(self, dialogue: Dialogue, argv: Sequence[str], timeout: float, changes: bool) -> RawResult:
+        script = self._shell_of(dialogue).script(argv, None)
         line = shlex.join(argv)
         started, begun = datetime.now(UTC), time.monotonic()
 
-        def record(answer: Answer | None, *, ended: bool = False, timed_out: bool = False) -> Ended:
+        def record(answer: Answer | None, *, ended: bool = False, timed_out: bool = False) -> RawResult:
             kept = answer or Answer(-1, b"", b"")
             seconds = time.monotonic() - begun
             code, out, err = kept.exit_code if ended else None, text(kept.stdout), text(kept.stderr)
-            id_ = self._sink(CommandRecord(self.name, line, code, out, err, started, begun, seconds, timed_out))
-            return Ended(kept.exit_code, kept.stdout, kept.stderr, seconds, id_)
+            cut = kept.stdout_cut, kept.stderr_cut
+            id_ = self._sink(
+                CommandRecord(self.name, line, code, out, err, started, begun, seconds, timed_out, changes, *cut)
+            )
+            return RawResult(kept.exit_code, kept.stdout, kept.stderr, seconds, id_, *cut)
 
         try:
-            answer = self._answer(dialogue, line, begun + timeout)
+            answer = self._answer(dialogue, script, begun + timeout)
         except TimeoutError:
-            record(self._interrupt(dialogue), timed_out=True)
+            kept = record(self._interrupt(dialogue), timed_out=True).as_result(self.name, argv)
             raise CommandTimedOut(
-                f"{self.name}: `{line}` did not end within {timeout:g} s",
+                f"{self.name}: `{shortened(line)}` did not end within {timeout:g} s",
                 hint="a disk whose NFS server is away makes programs hang",
+                stdout=kept.stdout,
+                stderr=kept.stderr,
+                evidence=kept.evidence,
             ) from None
         except EOFError as end:
-            record(None)
+            kept = record(None).as_result(self.name, argv)
             self._drop()
-            raise ConnectionLost(f"{self.name}: the console ended during `{line}`", sent=True) from end
+            raise ConnectionLost(
+                f"{self.name}: the console ended during `{shortened(line)}`", sent=True, evidence=kept.evidence
+            ) from end
+        except OutputFlood as flood:
+            self._drop()
+            flood.evidence = record(None).as_result(self.name, argv).evidence
+            raise
         ended = record(answer, ended=answer is not None)
         if answer is None:
-            raise CannotObserve(
-                f"{self.name}: the answer to `{line}` came over the console garbled, {_TRIES} times",
-                hint="what else writes to the guest's console? `dmesg -n 1` there silences its kernel",
-            )
+            raise self._garbled(f"`{shortened(line)}`", (ended.id,) if ended.id else ())
         return ended
 
-    def _answer(self, dialogue: Dialogue, line: str, deadline: float) -> Answer | None:
-        """The command's answer, told again where it came garbled; the command is run once. None: garbled each time."""
+    def _garbled(self, what: str, evidence: tuple[str, ...] = ()) -> CannotObserve:
+        return CannotObserve(
+            f"{self.name}: the answer to {what} came over the console garbled, {_TRIES} times",
+            hint="what else writes to the guest's console? `dmesg -n 1` there silences its kernel",
+            evidence=evidence,
+        )
+
+    def _answer(self, dialogue: Dialogue, script: str, deadline: float) -> Answer | None:
+        """The script's answer, told again where it came garbled; it is run once. None: garbled each time."""
         nonce = secrets.token_hex(8)
-        ask = frames.command(line, nonce)
+        ask = frames.command(script, nonce)
         for _ in range(_TRIES):
-            dialogue.say(ask)
-            dialogue.hear_between(frames.begin(nonce), frames.end(nonce), deadline, self._patience.lull)
-            answer = frames.read(dialogue.heard, nonce)
+            dialogue.send(ask)
+            dialogue.receive_between(frames.begin(nonce), frames.end(nonce), deadline, self._timeouts.lull)
+            answer = frames.read(dialogue.received, nonce)
             if answer is not None and not answer.mangled:
                 return answer
             nonce = secrets.token_hex(8)
-            ask = frames.again(nonce) if answer is None else frames.command(line, nonce)
-            deadline = max(deadline, time.monotonic() + self._patience.agent)
+            ask = frames.again(nonce) if answer is None else frames.command(script, nonce)
+            deadline = max(deadline, time.monotonic() + self._timeouts.agent)
         return None
 
     def _interrupt(self, dialogue: Dialogue) -> Answer | None:
         """End the command that outlived its time, and return what it had written; else let go of the console."""
         nonce = secrets.token_hex(8)
         for key in (_CTRL_C, _QUIT):
-            with suppress(TimeoutError, EOFError):
-                dialogue.say(key)
-                dialogue.press(frames.again(nonce))
-                until = time.monotonic() + self._patience.interrupt
-                dialogue.hear_between(frames.begin(nonce), frames.end(nonce), until, self._patience.lull)
-                return frames.read(dialogue.heard, nonce)
+            with suppress(TimeoutError, EOFError, OutputFlood):
+                dialogue.send(key)
+                dialogue.send_more(frames.again(nonce))
+                until = time.monotonic() + self._timeouts.interrupt
+                dialogue.receive_between(frames.begin(nonce), frames.end(nonce), until, self._timeouts.lull)
+                return frames.read(dialogue.received, nonce)
         self._drop()
         return None

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from xenlab.remote.errors import OutputFlood
+from xenlab.remote.prompts import shown_on_screen
+
 _CHUNK = 65536
 _TAIL = 2000
-# ECMA-48 sequences, such as those that set a window's title in front of a prompt.
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[^\[\]])")
+_FLOOD_BYTES = 16 << 20
 # What takes `xl console` off the guest's console (Ctrl-]); it must come alone.
 _DETACH = b"\x1d"
-_PARTING_SECONDS = 3.0
+_DETACH_SECONDS = 3.0
 _SENDING_SECONDS = 30.0
 
 
@@ -33,41 +35,43 @@ class Terminal(Protocol):
 
 
 class Dialogue:
-    """Everything said and heard on one open console. EOFError: it has ended; TimeoutError: it stayed silent."""
+    """Everything sent and received on one open console.
+
+    EOFError: it has ended; TimeoutError: it stayed silent; OutputFlood: it writes without end.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._heard = bytearray()
+        self._received = bytearray()
 
     @property
-    def heard(self) -> bytes:
-        """All that came since the last `say`."""
-        return bytes(self._heard)
+    def received(self) -> bytes:
+        """All that came since the last `send`."""
+        return bytes(self._received)
 
     @property
     def tail(self) -> str:
         """The last of it, as read on a screen."""
-        text = self._heard[-_TAIL:].decode("utf-8", errors="replace")
-        return _ESCAPES.sub("", text).replace("\r", "")
+        return shown_on_screen(self._received[-_TAIL:])
 
-    def say(self, data: bytes) -> None:
-        """Send `data`, and forget what was heard before."""
-        self._heard.clear()
-        self.press(data)
+    def send(self, data: bytes) -> None:
+        """Send `data`, and forget what was received before."""
+        self._received.clear()
+        self.send_more(data)
 
-    def press(self, data: bytes) -> None:
-        """Send `data` in the midst of what is heard."""
+    def send_more(self, data: bytes) -> None:
+        """Send `data` in the midst of what is received."""
         try:
             self._terminal.settimeout(_SENDING_SECONDS)
             self._terminal.sendall(data)
         except OSError as end:
             with suppress(TimeoutError):
-                while True:  # until its last words are heard
-                    self.listen(0.0)
+                while True:  # until its last words are here
+                    self.receive(0.0)
             raise EOFError(str(end)) from end
 
-    def listen(self, until: float) -> None:
-        """Hear what comes next, by `until` on the monotonic clock."""
+    def receive(self, until: float) -> None:
+        """Take what comes next, by `until` on the monotonic clock."""
         self._terminal.settimeout(max(0.01, until - time.monotonic()))
         try:
             data = self._terminal.recv(_CHUNK)
@@ -77,7 +81,9 @@ class Dialogue:
             raise EOFError(str(end)) from end
         if not data:
             raise EOFError("it was closed from the other side")
-        self._heard += data
+        self._received += data
+        if len(self._received) > _FLOOD_BYTES:
+            raise OutputFlood(f"the console wrote more than {_FLOOD_BYTES >> 20} MiB on end")
 
     def expect(self, patterns: Sequence[re.Pattern[str]], timeout: float, settle: float = 0.0) -> re.Match[str]:
         """Wait until the tail fits one of the patterns, and return the match with the first that it fits.
@@ -88,23 +94,27 @@ class Dialogue:
         while True:
             match = next(filter(None, (pattern.search(self.tail) for pattern in patterns)), None)
             if match is None:
-                self._before(deadline)
+                self._receive_before(deadline)
                 continue
             quiet = min(deadline, time.monotonic() + settle)
             try:
-                self._before(quiet)
+                self._receive_before(quiet)
             except TimeoutError:
                 return match
 
-    def hear_between(self, begin: bytes, end: re.Pattern[bytes], until: float, lull: float) -> None:
-        """Wait for a mark and for what stands after it; where that stays away for `lull` seconds, return too."""
+    def receive_between(self, begin: bytes, end: re.Pattern[bytes], until: float, lull: float) -> None:
+        """Wait for two marks of less than 128 bytes, one after the other.
+
+        Where the second stays away for `lull` seconds after what came last, return too.
+        """
         searched = 0
-        while not end.search(self._heard, searched):
-            # Its digest may come in pieces: it is looked for in the last line again.
-            searched = max(0, self._heard.rfind(b"\n"))
-            begun = begin in self._heard
+        begun = False
+        while not end.search(self._received, searched):
+            begun = begun or self._received.find(begin, searched) >= 0
+            # A mark may come in pieces: its beginning is looked at again.
+            searched = max(0, len(self._received) - 128)
             try:
-                self._before(min(until, time.monotonic() + lull) if begun else until)
+                self._receive_before(min(until, time.monotonic() + lull) if begun else until)
             except TimeoutError:
                 if begun and time.monotonic() < until:
                     return
@@ -112,15 +122,15 @@ class Dialogue:
 
     def close(self) -> None:
         """Let go of the console, and see that it was let go of, so that the next can have it."""
-        with suppress(EOFError, TimeoutError):
-            self.press(_DETACH)
-            deadline = time.monotonic() + _PARTING_SECONDS
+        with suppress(EOFError, TimeoutError, OutputFlood):
+            self.send(_DETACH)
+            deadline = time.monotonic() + _DETACH_SECONDS
             while True:
-                self._before(deadline)
+                self._receive_before(deadline)
         self._terminal.close()
 
-    def _before(self, deadline: float) -> None:
+    def _receive_before(self, deadline: float) -> None:
         # A console that is never silent must not outlast the deadline either.
         if time.monotonic() >= deadline:
             raise TimeoutError
-        self.listen(deadline)
+        self.receive(deadline)

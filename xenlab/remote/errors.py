@@ -12,11 +12,25 @@ class HostUnreachable(CannotObserve):
 
 
 class ConnectionLost(HostUnreachable):
-    """A connection that stood has broken; `sent` tells whether the command had gone out by then."""
+    """A connection that stood has broken; `sent` tells whether the command had gone out by then.
 
-    def __init__(self, message: str, *, hint: str = "", sent: bool) -> None:
-        super().__init__(message, hint=hint)
+    `stdout` and `stderr` are what it had written until then.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        sent: bool,
+        stdout: str = "",
+        stderr: str = "",
+        evidence: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, evidence=evidence)
         self.sent = sent
+        self.stdout = stdout
+        self.stderr = stderr
 
 
 class NoConsole(HostUnreachable):
@@ -47,8 +61,35 @@ class IncompatiblePeer(CannotObserve):
     """The host speaks only SSH algorithms that are refused as too old."""
 
 
-class CommandTimedOut(CannotObserve):
-    """A command did not end in its time; its process on the host is ended too."""
+class NotAShell(CannotObserve):
+    """A login succeeds but runs no commands: its shell is nologin, say, or a forced command stands before it."""
+
+
+class NoisyLogin(CannotObserve):
+    """A login prints words of its own on stdout, which nobody could tell from a command's output."""
+
+
+class CommandUnfinished(CannotObserve):
+    """A command was not seen to its end; `stdout` and `stderr` are what it had written until then."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", stdout: str = "", stderr: str = "", evidence: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, evidence=evidence)
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class CommandTimedOut(CommandUnfinished):
+    """A command did not end in its time; its process on the host is ended too, unless it was to be left running."""
+
+
+class OutputFlood(CommandUnfinished):
+    """A command wrote so much that it was ended early."""
+
+
+class OutputCut(CannotObserve):
+    """A command ended, but wrote more than is kept: what is there must not be taken for the whole."""
 
 
 class RemoteCommandFailed(CannotObserve):

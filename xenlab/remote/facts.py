@@ -6,11 +6,17 @@ Every function raises CannotObserve when it does not understand the text: an unr
 import json
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from xenlab.errors import CannotObserve
 
 NFS_TYPES = frozenset({"nfs", "nfs4"})
+# "10.1.1.0/24(rw,sync)" at the end of a line, after blanks.
+_CLIENT = re.compile(r"(?<=\s)(\S+)\(([^()]*)\)\Z")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
+# Disk drivers name these in every guest that has such a drive without a medium.
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,20 @@ class Mount:
         return self.fstype in NFS_TYPES
 
     @property
+    def is_automount(self) -> bool:
+        """Whether it only waits for someone to look into it (autofs(5), x-systemd.automount)."""
+        return self.fstype == "autofs"
+
+    @property
+    def server_address(self) -> str:
+        """The address of an NFS mount's server, by which the kernel reaches it (nfs(5), addr=); "" where not known.
+
+        `source` says what was typed: a name, an alias, another spelling of the address.
+        """
+        found = (option.removeprefix("addr=") for option in self.options if option.startswith("addr="))
+        return next(found, "") if self.is_nfs else ""
+
+    @property
     def server_and_export(self) -> tuple[str, str] | None:
         """Server and exported path of an NFS mount ("10.1.1.143:/private"); an IPv6 server is in []."""
         server, colon, export = self.source.rpartition(":/")
@@ -41,6 +61,11 @@ class Export:
     path: str
     client: str
     options: tuple[str, ...]
+
+    @property
+    def is_root(self) -> bool:
+        """Whether NFSv4 clients see it as "/" (exports(5), fsid=0): a mount of SERVER:/ is this export."""
+        return not {"fsid=0", "fsid=root"}.isdisjoint(self.options)
 
     @property
     def lets_root_write(self) -> bool:
@@ -83,10 +108,20 @@ class Cpu:
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """A program that runs on in the background: its process id, and the file that it writes to."""
+
+    pid: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
-    """What the background writer left: its numbers, and any other words (an error of the disk)."""
+    """What the background writer left: its numbers, the guest's uptime in seconds when it wrote each, and any other
+    words (an error of the disk)."""
 
     numbers: tuple[int, ...]
+    uptimes: tuple[float, ...]
     complaints: tuple[str, ...]
 
     @property
@@ -98,11 +133,21 @@ class Written:
 
 def mount(text: str) -> Mount:
     """Read `commands.mount_of`: of mounts on top of each other, the one that is seen."""
-    return mounts(text)[-1]
+    if not text.startswith("/"):
+        return mounts(text)[-1]
+    # Old findmnt: the path, and all mounts in the order of mounting.
+    path, _, table = text.partition("\n")
+    above = [mount for mount in mounts(table) if PurePosixPath(path).is_relative_to(mount.target)]
+    if not above:
+        _not_understood("mountinfo", text)
+    deepest = max(len(mount.target) for mount in above)
+    return [mount for mount in above if len(mount.target) == deepest][-1]
 
 
 def mounts(text: str) -> tuple[Mount, ...]:
     """Read `commands.mounts`, in the order of mounting."""
+    if text[:1].isdigit():
+        return tuple(map(_mountinfo, text.splitlines()))
     rows = _json_rows("findmnt", text, "filesystems")
     if not rows:
         _not_understood("findmnt", text)
@@ -117,17 +162,32 @@ def mounts(text: str) -> tuple[Mount, ...]:
     )
 
 
+def _mountinfo(line: str) -> Mount:
+    """One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), as findmnt shows it."""
+    left, _, right = line.partition(" - ")
+    mount_fields, file_system = left.split(" "), right.split(" ")
+    if len(mount_fields) < 6 or len(file_system) != 3:
+        _not_understood("mountinfo", line)
+    _, _, _, root, target, options, *_ = mount_fields
+    fstype, source, more_options = file_system
+    bound = "" if root == "/" else f"[{_unescaped(root)}]"
+    both = dict.fromkeys([*options.split(","), *more_options.split(",")])
+    return Mount(_unescaped(source) + bound, fstype, _unescaped(target), tuple(both))
+
+
 def exports(text: str) -> tuple[Export, ...]:
     """Read `commands.exports`; a long path stands on a line of its own before its clients."""
     found: list[Export] = []
     path = ""
     for line in filter(str.strip, text.splitlines()):
-        entry = re.fullmatch(r"(?P<path>/.*?)?\s*(?:(?<=\s)(?P<client>\S+)\((?P<options>[^()]*)\))?\s*", line)
-        if entry is None:
+        words = line.rstrip()
+        client = _CLIENT.search(words)
+        named = words[: client.start()].rstrip() if client else words
+        path = named or path
+        if not path.startswith("/") or named[:1] not in ("", "/"):
             _not_understood("exportfs", line)
-        path = entry["path"] or path
-        if entry["client"] is not None:
-            found.append(Export(path, entry["client"], tuple(entry["options"].split(","))))
+        if client:
+            found.append(Export(path, client[1], tuple(client[2].split(","))))
     return tuple(found)
 
 
@@ -139,7 +199,7 @@ def swaps(text: str) -> tuple[Swap, ...]:
     found = []
     for row in rows:
         match row.split():
-            case [device, _, size, *_] if size.isdecimal():
+            case [device, _, size, *_] if _NUMBER.fullmatch(size):
                 found.append(Swap(_unescaped(device), int(size)))
             case _:
                 _not_understood("/proc/swaps", row)
@@ -154,7 +214,7 @@ def loop_devices(text: str) -> tuple[LoopDevice, ...]:
 
 def ends_digest(text: str) -> EndsDigest:
     """Read `commands.ends_digest`."""
-    match = re.fullmatch(r"(\d+) ([0-9a-f]{64}) ([0-9a-f]{64})", text.strip())
+    match = re.fullmatch(r"([0-9]{1,18}) ([0-9a-f]{64}) ([0-9a-f]{64})", text.strip())
     if match is None:
         _not_understood("the digest", text)
     return EndsDigest(int(match[1]), match[2], match[3])
@@ -172,10 +232,10 @@ def cpu(text: str) -> Cpu:
 
 def uptime(text: str) -> float:
     """Read `commands.uptime`: seconds since the boot."""
-    match = re.match(r"(\d+\.\d+) ", text)
-    if match is None:
+    first = text.partition(" ")[0]
+    if not _UPTIME.fullmatch(first):
         _not_understood("/proc/uptime", text)
-    return float(match[1])
+    return float(first)
 
 
 def boot_id(text: str) -> str:
@@ -193,11 +253,12 @@ def root_device(text: str) -> str:
     return name
 
 
-def process_id(text: str) -> int:
-    """Read the process id of what was started in the background."""
-    if not text.strip().isdecimal():
-        _not_understood("the process id", text)
-    return int(text)
+def background(text: str) -> Background:
+    """Read what `commands.start_ping` and its siblings print."""
+    pid, _, file = text.removesuffix("\n").partition(" ")
+    if not _NUMBER.fullmatch(pid) or not file.startswith("/"):
+        _not_understood("the program's start", text)
+    return Background(int(pid), file)
 
 
 def processes(text: str) -> dict[int, str]:
@@ -205,25 +266,32 @@ def processes(text: str) -> dict[int, str]:
     found = {}
     for line in filter(str.strip, text.splitlines()):
         pid, _, args = line.strip().partition(" ")
-        if not pid.isdecimal():
+        if not _NUMBER.fullmatch(pid):
             _not_understood("ps", line)
         found[int(pid)] = args.strip()
     return found
 
 
 def written(text: str) -> Written:
-    """Read what the background writer wrote."""
-    lines = text.splitlines()
-    numbers = tuple(int(line) for line in lines if line.isdecimal())
-    return Written(numbers, tuple(line for line in lines if not line.isdecimal()))
+    """Read what the background writer wrote; a last line that was cut short is left out."""
+    numbers, uptimes, complaints = [], [], []
+    for line in text.split("\n")[:-1]:
+        match line.split(" "):
+            case [number, uptime] if _NUMBER.fullmatch(number) and _UPTIME.fullmatch(uptime):
+                numbers.append(int(number))
+                uptimes.append(float(uptime))
+            case _:
+                complaints.append(line)
+    return Written(tuple(numbers), tuple(uptimes), tuple(complaints))
 
 
 def _json_rows(program: str, text: str, key: str) -> list[dict[str, Any]]:
     try:
         rows = json.loads(text)[key]
-    except (ValueError, KeyError, TypeError):
+    # Too deep a nesting is a RecursionError.
+    except (ValueError, KeyError, TypeError, RecursionError):
         _not_understood(program, text)
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         _not_understood(program, text)
     return rows
 
@@ -234,5 +302,5 @@ def _unescaped(path: str) -> str:
 
 
 def _not_understood(source: str, text: str) -> NoReturn:
-    first = next(iter(text.strip().splitlines()), "nothing")
+    first = next(iter(text[:1000].strip().splitlines()), "nothing")
     raise CannotObserve(f"the answer of {source} is not understood: {first[:100]!r}")

@@ -15,14 +15,17 @@ from dataclasses import dataclass
 _CHUNK = 1024
 ENTER = b"\r"
 
-READY = re.compile(r"xenlab-agent 1\s*$")
+KEPT_BYTES = 1 << 20
+"""Of each stream of a command, what travels over the console."""
+
+READY = re.compile(r"xenlab-agent 2\s*$")
 """What the agent says when it starts and whenever it is sent an empty line."""
 
 # Ctrl-C must end the command alone: a trap, unlike ignoring, does not pass on to it; but it makes dash's read fail
 # just as the end of input does, which is what `key` tells apart. The output's files are new ones each time: a
 # background program may still hold the old. They lie where no disk is waited for.
 _AGENT = r"""
-export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8
+export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C
 unset TMOUT
 was=$(stty -g) && f=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
 trap 'rm -r "$f"; stty "$was"' EXIT
@@ -39,8 +42,10 @@ run() {
         : >"$f/out" >"$f/err"
         code=mangled
     fi
-    { echo "$code" && base64 "$f/out" && echo == && base64 "$f/err" && echo =; } >"$f/answer"
+    set -- $(cd "$f" && wc -c out err)
+    { echo "$code/$1/$3" && encode out && echo == && encode err && echo =; } >"$f/answer"
 }
+encode() { head -c KEPT_BYTES "$f/$1" | base64; }
 tell() {
     printf '\n<%s\n' "$1"
     cat "$f/answer"
@@ -51,7 +56,7 @@ sent=
 line=
 while :; do
     case $line in
-    '') printf '\nxenlab-agent 1\n' ;;
+    '') printf '\nxenlab-agent 2\n' ;;
     '?'*) sent= && printf '\n?%s %s\n' "${line#?}" "$(id -un)" ;;
     +*) sent=$sent${line#?} ;;
     !*) line=${line#?} && run "${line#* }" && tell "${line%% *}" && sent= ;;
@@ -61,7 +66,7 @@ while :; do
     line= key=
     IFS= read -r line || [ "$key" ] || exit
 done
-"""
+""".replace("KEPT_BYTES", str(KEPT_BYTES))
 
 LEAVE = b".\r"
 """Has the agent end: the console is then as it was before."""
@@ -69,19 +74,40 @@ LEAVE = b".\r"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the agent told of a command; `mangled` when it was not run, since it did not arrive as it was sent."""
+    """What the agent tells of a command; `mangled` when it was not run, since it did not arrive as it was sent.
+
+    `stdout_cut` and `stderr_cut` are the bytes that it wrote beyond `KEPT_BYTES`.
+    """
 
     exit_code: int
     stdout: bytes
     stderr: bytes
     mangled: bool = False
+    stdout_cut: int = 0
+    stderr_cut: int = 0
+
+
+STARTING = re.compile(r"xenlab-starts\s*\Z")
+"""What `start` prints once it reads the agent's text."""
 
 
 def start(*, instead_of_shell: bool) -> bytes:
-    """The line that starts the agent in any shell; `instead_of_shell` ends the login with it."""
-    text = base64.b64encode(_AGENT.encode()).decode()
-    # The space in front keeps it out of the histories that heed one.
-    return f""" {"exec " if instead_of_shell else ""}sh -c 'eval "$(echo {text} | base64 -d)"'\r""".encode()
+    """The line that has any shell read the agent's text, `program`; `instead_of_shell` ends the login with it."""
+    # Short, since busybox edits no line over 1024 characters. The space in front keeps it out of the histories that
+    # heed one; `printf` keeps its echo from looking like its answer.
+    read = 'while read -r l && [ "$l" != . ]; do a=$a$l; done'
+    words = f'printf "xenlab-%s\\n" starts; a=; {read}; eval "$(echo $a | base64 -d)"'
+    return f" {'exec ' if instead_of_shell else ''}sh -c '{words}'\r".encode()
+
+
+def program() -> bytes:
+    """The agent's text; it says `READY` once it runs."""
+    return f"{_lines('', _AGENT.encode())}.\r".encode()
+
+
+def _lines(mark: str, data: bytes) -> str:
+    text = base64.b64encode(data).decode()
+    return "".join(f"{mark}{text[at : at + _CHUNK]}\r" for at in range(0, len(text), _CHUNK))
 
 
 def question(nonce: str) -> bytes:
@@ -94,13 +120,13 @@ def answered(nonce: str) -> re.Pattern[str]:
     return re.compile(rf"\?{nonce} (\S+)\n")
 
 
-def command(line: str, nonce: str) -> bytes:
-    """Have the agent run a program, given as words for sh, and tell the answer."""
-    # With no shell between them, the agent waits for the program itself, whatever a key does to others.
-    data = f"exec {line}".encode()
-    text = base64.b64encode(data).decode()
-    chunks = [f"+{text[at : at + _CHUNK]}\r" for at in range(0, len(text), _CHUNK)]
-    return f"{''.join(chunks)}!{nonce} {hashlib.sha256(data).hexdigest()}\r".encode()
+def command(script: str, nonce: str) -> bytes:
+    """Have the agent run a script for sh and tell the answer.
+
+    It should end in `exec`: the agent then waits for the program itself, whatever a key does to a shell between them.
+    """
+    data = script.encode()
+    return f"{_lines('+', data)}!{nonce} {hashlib.sha256(data).hexdigest()}\r".encode()
 
 
 def again(nonce: str) -> bytes:
@@ -118,26 +144,31 @@ def end(nonce: str) -> re.Pattern[bytes]:
     return re.compile(rf">{nonce} [0-9a-f]{{64}}".encode())
 
 
-def read(heard: bytes, nonce: str) -> Answer | None:
-    """The answer in what was heard, or None when it is not there whole and unchanged."""
-    text = heard.decode("ascii", errors="replace").replace("\r", "")
+def read(received: bytes, nonce: str) -> Answer | None:
+    """The answer in what was received, or None when it is not there whole and unchanged."""
+    text = received.decode("ascii", errors="replace").replace("\r", "")
     # A kernel message (printk's time in brackets) may come within a line and goes on to the end of one.
-    for shown in (text, re.sub(r"\[ *\d+\.\d+\][^\n]*\n", "", text)):
-        match = re.search(rf"<{nonce}\n(.*)\n>{nonce} ([0-9a-f]{{64}})", shown, re.DOTALL)
-        if match is None:
+    for shown in (text, re.sub(r"\[ *\d+\.\d+\][^\n]*(\n|\Z)", "", text)):
+        body, found, rest = shown.partition(f"<{nonce}\n")[2].partition(f"\n>{nonce} ")
+        if not found:
             continue
-        without_other_lines = re.sub(r"^[^\n]*[^A-Za-z0-9+/=\n][^\n]*\n", "", match[1], flags=re.MULTILINE)
-        for told in (match[1], without_other_lines):
-            if hashlib.sha256(told.encode()).hexdigest() == match[2]:
-                return _answer(told)
+        # Other programs' messages come in lines of their own.
+        lines = [line for line in body.split("\n") if re.search(r"[^A-Za-z0-9+/=]", line) is None]
+        for answer in (body, "\n".join(lines)):
+            if hashlib.sha256(answer.encode()).hexdigest() == rest[:64]:
+                return _answer(answer)
     return None
 
 
 def _answer(text: str) -> Answer | None:
     head, _, rest = text.partition("\n==\n")
-    code, _, out = head.partition("\n")
+    first, _, out = head.partition("\n")
+    code, *sizes = first.split("/")
     if not rest.endswith("=\n"):
         return None  # the guest had no room to write it down
     err = rest.removesuffix("=\n")
     stdout, stderr = (base64.b64decode(stream.replace("\n", "")) for stream in (out, err))
-    return Answer(-1 if code == "mangled" else int(code), stdout, stderr, mangled=code == "mangled")
+    if code == "mangled":
+        return Answer(-1, b"", b"", mangled=True)
+    cut = (max(0, int(size) - len(stream)) for size, stream in zip(sizes, (stdout, stderr), strict=True))
+    return Answer(int(code), stdout, stderr, False, *cut)

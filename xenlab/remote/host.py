@@ -1,26 +1,34 @@
 """A host or guest that commands can be run on."""
 
+import shlex
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 
 import paramiko
-import testinfra.host
+from testinfra.host import Host as TestinfraHost
 
-from xenlab.remote.backend import HardenedParamikoBackend
-from xenlab.remote.connection import Sink, SshConnection, told
-from xenlab.remote.errors import RemoteCommandFailed
+from xenlab.remote.activity import activity
+from xenlab.remote.connection import Sink, SshConnection
+from xenlab.remote.connections import Connections
+from xenlab.remote.console_login import glance
+from xenlab.remote.errors import ConsoleBusy, NoConsole, RemoteCommandFailed
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.machine import await_login
-from xenlab.remote.result import CommandResult
+from xenlab.remote.output import KEPT_BYTES
+from xenlab.remote.record import CommandRecord
+from xenlab.remote.result import CommandResult, RawResult
+from xenlab.remote.testinfra_backend import modules_of
 
 WRITE_FILE = 'umask 077; cat >"$1" && chmod "$2" "$1"'
 
 
 class RemoteHost:
-    """One machine over SSH: bounded commands, quoted arguments, everything told to `sink`.
+    """One machine over SSH: bounded commands, quoted arguments, every record given to `sink`.
 
     It connects when first used and may be shared between threads. `timeout` is the time in seconds that a
-    command has when its call does not say.
+    command has when its call does not say. Where its user is not root, commands run through `sudo -n` if they can.
     """
 
     def __init__(
@@ -29,16 +37,20 @@ class RemoteHost:
         self.name = name
         self.address = login.address
         self._login = login
+        self._sink = sink
         self._timeout = timeout
-        self._backend = HardenedParamikoBackend(name, login, sink, limits=limits, timeout=timeout)
+        self._connections = Connections(name, login, sink, limits)
 
     def __repr__(self) -> str:
         return f"RemoteHost({self.name!r}, {self._login.user}@{self._login.address}:{self._login.port})"
 
     @cached_property
-    def modules(self) -> testinfra.host.Host:
-        """testinfra's modules on this host: `modules.file(path)`, `.mount_point(path)`, `.package(name)`."""
-        return testinfra.host.Host(self._backend)
+    def testinfra(self) -> TestinfraHost:
+        """testinfra's modules on this host: `testinfra.file(path)`, `.mount_point(path)`, `.package(name)`.
+
+        Their commands are bounded and recorded as any other; what cannot be seen raises CannotObserve.
+        """
+        return modules_of(self.name, self.run)
 
     @property
     def fingerprint(self) -> str:
@@ -46,35 +58,81 @@ class RemoteHost:
 
         :raises HostUnreachable: and its siblings: a connection is opened when there is none.
         """
-        return self._backend.connection().fingerprint
+        return self._connections.current().fingerprint
 
     @property
     def way_in(self) -> str:
         """How one is logged in; see `fingerprint`."""
         return f"over SSH, host key {self.fingerprint}"
 
+    def runs_as_root(self) -> bool:
+        """Whether commands run as root, by the login itself or through sudo; told when the connection was opened.
+
+        :raises HostUnreachable: and its siblings: a connection is opened when there is none.
+        """
+        return self._connections.current().shell.is_root
+
     def terminal(self, *argv: str) -> paramiko.Channel:
         """Start a program on a terminal of its own, unbounded and unrecorded, until the channel is closed.
 
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
         """
-        return self._backend.terminal(argv)
+        return self._connections.use(lambda connection: connection.terminal(argv))
 
-    def run(self, *argv: str, timeout: float | None = None, stdin: str | None = None) -> CommandResult:
+    def glance(self, *argv: str, timeout: float = 20.0) -> CommandResult:
+        """Start a guest's console (`xl console NAME`), press Enter, and return as stdout what it then shows.
+
+        It takes until a prompt is there, or `timeout` seconds; the console is let go of, however it ends. What a
+        console shows is for `prompts.shows_login_prompt` to read.
+
+        :raises ConsoleBusy: someone else has the console.
+        :raises NoConsole: it cannot be had, or ended.
+        :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
+        """
+        command = shlex.join(argv)
+        started, begun = datetime.now(UTC), time.monotonic()
+
+        def record(code: int, stdout: str, stderr: str) -> CommandResult:
+            seconds = time.monotonic() - begun
+            id_ = self._sink(CommandRecord(self.name, command, code, stdout, stderr, started, begun, seconds, False))
+            return CommandResult(code, stdout, stderr, seconds, self.name, command, id_)
+
+        terminal = self.terminal(*argv)
+        with activity(f"{self.name}: {command}"):
+            try:
+                shown = glance(terminal, timeout, where=f"`{command}` on {self.name}")
+            except (ConsoleBusy, NoConsole) as ended:
+                ended.evidence = record(1, "", ended.message).evidence
+                raise
+        return record(0, shown, "")
+
+    def run(
+        self,
+        *argv: str,
+        timeout: float | None = None,
+        stdin: str | None = None,
+        changes: bool = False,
+        leave_running: bool = False,
+    ) -> CommandResult:
         """Run a program with these arguments, each quoted for the remote shell; `timeout` in seconds.
 
+        `changes` records it as an act, which changes the lab, not a look. With `leave_running` a program that
+        outlives its time, or its connection, is not ended on the host, only no longer waited for.
+
         :raises CommandTimedOut: it did not end in time; its process is ended, the connection stays usable.
+        :raises OutputFlood: it wrote without end, and is ended.
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
         """
         data = None if stdin is None else stdin.encode()
-        return self._run(argv, timeout, data)
+        return self._run(argv, timeout, data, changes=changes, leave_running=leave_running).as_result(self.name, argv)
 
     def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Write `data` to a file and give it `mode`; the bytes go to no record.
 
         :raises RemoteCommandFailed: the file cannot be written.
         """
-        self._run(("sh", "-c", WRITE_FILE, "sh", path, f"{mode:o}"), None, data).check()
+        argv = ("sh", "-c", WRITE_FILE, "sh", path, f"{mode:o}")
+        self._run(argv, None, data, changes=True).as_result(self.name, argv).check()
 
     def read_bytes(self, path: str, limit: int = 1 << 20) -> bytes:
         """Return a file's content.
@@ -82,10 +140,10 @@ class RemoteHost:
         :raises RemoteCommandFailed: it cannot be read, or it has more than `limit` bytes.
         """
         argv = ("head", "-c", str(limit + 1), "--", path)
-        ended = self._backend.execute(argv, timeout=self._timeout)
-        told(self.name, argv, ended).check()
+        ended = self._run(argv, None, None, keep=max(limit + 1, KEPT_BYTES))
+        evidence = ended.as_result(self.name, argv).check().evidence
         if len(ended.stdout) > limit:
-            raise RemoteCommandFailed(f"{path} on {self.name} has more than {limit} bytes", evidence=(ended.id,))
+            raise RemoteCommandFailed(f"{path} on {self.name} has more than {limit} bytes", evidence=evidence)
         return ended.stdout
 
     def pinned_connection(self) -> SshConnection:
@@ -96,7 +154,7 @@ class RemoteHost:
 
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
         """
-        return self._backend.pinned()
+        return self._connections.pinned()
 
     def wait_until_reachable(self, timeout: float, word: str = "") -> None:
         """Wait until a login succeeds; `word` says what it is waited for ("guest1 to boot").
@@ -106,12 +164,25 @@ class RemoteHost:
         :raises HostUnreachable: no login within about `timeout` seconds; tells the last reason.
         :raises HostKeyUnknown, HostKeyMismatch, LoginRefused, IncompatiblePeer: at once, as `await_login` says.
         """
-        await_login(self._backend.connection, self._login.user, word or f"an SSH login on {self.name}", timeout)
+        await_login(self._connections.current, self._login.user, word or f"an SSH login on {self.name}", timeout)
 
     def close(self) -> None:
         """Close the connection; a later command opens a new one. Pinned connections are not touched."""
-        self._backend.close()
+        self._connections.close()
 
-    def _run(self, argv: Sequence[str], timeout: float | None, stdin: bytes | None) -> CommandResult:
+    def _run(
+        self,
+        argv: Sequence[str],
+        timeout: float | None,
+        stdin: bytes | None,
+        *,
+        changes: bool = False,
+        leave_running: bool = False,
+        keep: int = KEPT_BYTES,
+    ) -> RawResult:
         bound = self._timeout if timeout is None else timeout
-        return told(self.name, argv, self._backend.execute(argv, timeout=bound, stdin=stdin))
+        return self._connections.use(
+            lambda connection: connection.execute(
+                argv, timeout=bound, stdin=stdin, changes=changes, leave_running=leave_running, keep=keep
+            )
+        )

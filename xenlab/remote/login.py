@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xenlab.errors import UsageError
-from xenlab.labfile import GuestSpec, HostSpec
+from xenlab.labfile import GuestSpec, HostSpec, LabFile, Reachable
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
     """Address, user and the one credential to use for them; the password is never shown.
 
-    With neither key nor password, the SSH agent and the user's own keys are tried.
+    With neither key nor password, the SSH agent and the user's own keys are tried. `sudo`: commands of a user who is
+    not root run through `sudo -n` where that works without a password.
     """
 
     address: str
@@ -21,6 +22,7 @@ class Login:
     port: int = 22
     key_file: Path | None = None
     password: str | None = field(default=None, repr=False)
+    sudo: bool = True
 
     @classmethod
     def of(cls, spec: HostSpec | GuestSpec, environ: Mapping[str, str]) -> "Login":
@@ -28,20 +30,31 @@ class Login:
 
         :raises UsageError: the lab file names an environment variable that is not set.
         """
-        password = None
-        if spec.password_env is not None:
-            password = environ.get(spec.password_env)
-            if not password:
-                raise UsageError(
-                    f"the environment variable {spec.password_env}, the password of {spec.name}, is not set",
-                    hint=f"export {spec.password_env}=... before the call",
-                )
-        return cls(spec.address, spec.user, spec.known_hosts, spec.port, spec.key_file, password)
+        password = _password(spec, environ) or None
+        if spec.password_env is not None and password is None:
+            raise UsageError(
+                f"the environment variable {spec.password_env}, the password of {spec.name}, is not set",
+                hint=f"export {spec.password_env}=... before the call",
+            )
+        return cls(spec.address, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo)
 
     @property
     def host_key_name(self) -> str:
         """The name to look for in known_hosts: the address, or "[address]:port" for another port than 22."""
         return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+
+
+def secrets_of(spec: LabFile, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Every password that the logins of a lab use: what no record and no report may show.
+
+    One whose environment variable is not set is left out: `Login.of` says so.
+    """
+    found = (_password(machine, environ) for machine in (*spec.hosts, *spec.guests))
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _password(spec: Reachable, environ: Mapping[str, str]) -> str:
+    return environ.get(spec.password_env, "") if spec.password_env is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from testinfra.host import Host as TestinfraHost
+
 from xenlab.errors import CannotObserve
 from xenlab.remote.connection import SshConnection
 from xenlab.remote.errors import HostUnreachable, LoginRefused
@@ -21,10 +23,20 @@ class Machine(Protocol):
     def way_in(self) -> str:
         """How one is logged in: "over SSH, host key SHA256:..."; raises CannotObserve when no login succeeds."""
 
-    def run(self, *argv: str, timeout: float | None = None) -> CommandResult:
+    @property
+    def testinfra(self) -> TestinfraHost:
+        """testinfra's modules on it: `testinfra.file(path)`, `.mount_point(path)`, `.service(name)`."""
+
+    def runs_as_root(self) -> bool:
+        """Whether commands run as root, by the login itself or through sudo; raises CannotObserve without a login."""
+
+    def run(self, *argv: str, timeout: float | None = None, changes: bool = False) -> CommandResult:
         """Run a program with these arguments, each quoted; `timeout` in seconds.
 
+        `changes` records it as an act, which changes the lab, not a look.
+
         :raises CommandTimedOut: it did not end in time.
+        :raises OutputFlood: it wrote without end.
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
         """
 

@@ -6,7 +6,7 @@ from threading import Event
 from typing import Literal, TypeVar
 
 from xenlab.errors import CannotObserve
-from xenlab.remote.doing import doing
+from xenlab.remote.activity import activity
 
 T = TypeVar("T")
 
@@ -26,14 +26,14 @@ def wait_for(
     """Ask `condition` every `interval` seconds until its answer is true, and return that answer.
 
     The condition is asked at once, and a last time when `timeout` seconds are over. `awaited` completes the
-    sentence "waited 30 s for ..."; whoever listens (see `xenlab.remote.doing`) is told of it. Setting `stop`
-    from another thread ends the wait early.
+    sentence "waited 30 s for ..."; whoever shows activities (see `xenlab.remote.activity`) is told of it. Setting
+    `stop` from another thread ends the wait early.
 
     :raises NotInTime: (a CannotObserve) the condition did not come true in time, or the wait was stopped.
     """
     pause = stop or Event()
     deadline = time.monotonic() + timeout
-    with doing(f"waiting for {awaited}"):
+    with activity(f"waiting for {awaited}"):
         while True:
             last_look = time.monotonic() >= deadline
             if answer := condition():

@@ -76,20 +76,8 @@ def migrate(name: str, target: str, ssh: tuple[str, ...] | None = None) -> Argv:
 
 
 def console(name: str) -> Argv:
-    """`xl console NAME`: needs a terminal, and ends when the domain leaves this host."""
+    """`xl console NAME`: needs a terminal, which `RemoteHost.glance` gives it; it ends when the domain leaves."""
     return ("xl", "console", _domain(name))
-
-
-# Enter makes getty repeat its prompt; the pipe stays open so long that the answer can come. Without a
-# terminal, which script(1) lends it, xl console passes nothing on.
-_CONSOLE_GLANCE = """
-{ printf '\\r'; sleep "$2"; } | timeout "$2" script -q -c "xl console $1" /dev/null; true
-"""
-
-
-def console_glance(name: str, seconds: int) -> Argv:
-    """Press Enter on the guest's console and print what it shows within `seconds` (xl console)."""
-    return ("sh", "-c", _CONSOLE_GLANCE, "sh", _domain(name), str(seconds))
 
 
 def _domain(name: str) -> str:

@@ -6,16 +6,16 @@ from xenlab.lab.looks import FilesLook, GuestLook, Unknown
 from xenlab.lab.places import Places
 from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
-from xenlab.remote.dialogue import shows_login_prompt
 from xenlab.remote.facts import Swap
 from xenlab.remote.filesystems import Place, place_of
+from xenlab.remote.prompts import shows_login_prompt
 from xenlab.xen.parsers import Domain
 
 # A device of HVM guests has two names: hda is seen as xvda once the PV drivers have it (Xen's docs/misc/vbd-interface).
 _ALIASES = (("hd", "xvd"), ("sd", "xvd"))
 
 
-def shows_prompt(guest: str, host: str, shown: str) -> Finding:
+def shows_prompt(guest: str, host: str, shown: str, evidence: tuple[str, ...] = ()) -> Finding:
     """Its console, asked through xl, shows a login prompt."""
     return Finding(
         "console-login",
@@ -25,6 +25,7 @@ def shows_prompt(guest: str, host: str, shown: str) -> Finding:
         hint="a getty on hvc0 in the guest, and console=hvc0 on its kernel's command line",
         host=host,
         guest=guest,
+        evidence=evidence,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import errors
-from xenlab.remote.dialling import open_client
+from xenlab.remote.ssh_client import open_client
 from xenlab.remote.login import Limits, Login
 
 PASSWORD = "not-for-any-log"

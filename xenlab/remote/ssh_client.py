@@ -55,16 +55,16 @@ def open_client(name: str, login: Login, limits: Limits) -> tuple[paramiko.SSHCl
     _learn_host_keys(client, name, login)
     with ExitStack() as undo:
         undo.callback(client.close)
-        tcp = _dial(name, login, limits)
+        tcp = _connect_tcp(name, login, limits)
         undo.callback(tcp.close)
-        _connect(client, tcp, name, login, limits, key)
+        _log_in(client, tcp, name, login, limits, key)
         transport = client.get_transport()
         if transport is None or not transport.is_active():
             raise HostUnreachable(f"{name}: the connection broke right after the login")
         transport.set_keepalive(limits.keepalive)
         if limits.silence:
-            patience_ms = round(limits.silence * 1000)
-            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
+            silence_ms = round(limits.silence * 1000)
+            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence_ms)
         undo.pop_all()
     return client, transport
 
@@ -73,7 +73,7 @@ def _where(name: str, login: Login) -> str:
     return f"{name} ({login.user}@{login.address} port {login.port})"
 
 
-def _dial(name: str, login: Login, limits: Limits) -> socket.socket:
+def _connect_tcp(name: str, login: Login, limits: Limits) -> socket.socket:
     try:
         tcp = socket.create_connection((login.address, login.port), limits.connect)
     except OSError as failure:
@@ -87,7 +87,7 @@ def _dial(name: str, login: Login, limits: Limits) -> socket.socket:
     return tcp
 
 
-def _connect(
+def _log_in(
     client: paramiko.SSHClient,
     tcp: socket.socket,
     name: str,
