@@ -1,8 +1,10 @@
 """The journal of a run: every remote command, in order, with an id that checks point at."""
 
 import json
+import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from xenlab.evidence.text import bounded
@@ -18,7 +20,8 @@ class Journal:
     """Takes the records of remote commands and gives each an id: "cmd-1", "cmd-2", ...
 
     Safe to use from several threads. Secrets are masked and outputs bounded as a record comes in, so
-    that nothing read from the journal holds more than what is written.
+    that nothing read from the journal holds more than what is written. Once it is to `keep` them in a file, each is
+    there as soon as its command has ended, so that a run that is killed can be read up to then.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, limit: int = LIMIT) -> None:
@@ -26,6 +29,8 @@ class Journal:
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
         self._entries: list[dict[str, object]] = []
+        self._path: Path | None = None
+        self._file: int | None = None
         for secret in secrets:
             self.add_secret(secret)
 
@@ -64,15 +69,29 @@ class Journal:
         with self._lock:
             id_ = f"cmd-{len(self._entries) + 1}"
             self._entries.append({"id": id_, **entry})
+            if self._path is not None:
+                self._keep(self._path)
         return id_
+
+    def keep(self, path: Path) -> None:
+        """Append every record to `path` as it comes, too; what of it cannot be written is kept here only."""
+        with self._lock:
+            self._path = path
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that was recorded is in the file."""
+        return self._file is not None
+
+    def close(self) -> None:
+        """End keeping records in a file."""
+        with self._lock:
+            self._path = None
+            self._close()
 
     def __len__(self) -> int:
         with self._lock:
             return len(self._entries)
-
-    def ids_since(self, position: int) -> tuple[str, ...]:
-        """The ids of the commands recorded after the first `position` ones."""
-        return tuple(f"cmd-{number + 1}" for number in range(position, len(self)))
 
     @property
     def entries(self) -> tuple[dict[str, object], ...]:
@@ -80,12 +99,33 @@ class Journal:
         with self._lock:
             return tuple(self._entries)
 
-    def write(self, directory: Path) -> Path:
-        """Write `commands.jsonl` into `directory`, one command a line, and return its path.
+    @property
+    def text(self) -> str:
+        """All that was recorded as it is written, one command a line.
 
         Escaped to ASCII, so that an output that was no UTF-8 survives as it was read.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / "commands.jsonl"
-        path.write_text("".join(json.dumps(entry) + "\n" for entry in self.entries), encoding="ascii")
-        return path
+        return "".join(_line(entry) for entry in self.entries)
+
+    def _keep(self, path: Path) -> None:
+        try:
+            if self._file is None:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            # In one piece: another's line never comes between, and a full disk cuts none but the last.
+            line = _line(self._entries[-1]).encode("ascii")
+            if os.write(self._file, line) < len(line):
+                raise OSError("cut short")
+        except OSError:
+            self._path = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                os.close(self._file)
+            self._file = None
+
+
+def _line(entry: dict[str, object]) -> str:
+    return json.dumps(entry) + "\n"
