@@ -13,7 +13,7 @@ from types import FrameType
 from rich.console import Console
 
 from xenlab import __version__
-from xenlab.errors import UsageError, XenlabError
+from xenlab.errors import CannotObserve, UsageError, XenlabError
 from xenlab.evidence.text import plain
 from xenlab.grading.writing import read_grade, write_page_again
 from xenlab.lab import custody
@@ -22,6 +22,7 @@ from xenlab.lab.lab import Lab
 from xenlab.lab.lock import unlock
 from xenlab.opening import EMBEDDED, forget_embedded, guest_names, open_found, open_lab
 from xenlab.report.allure_cli import write_allure_page
+from xenlab.report.folder import ReportsFolder, forget_results
 from xenlab.testbed import provision, shell, tools
 from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
 from xenlab.testbed.faults import fault_named, faults
@@ -66,10 +67,11 @@ def parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
+    _reports(verify, "where the reports go")
 
     report = _verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
     report.add_argument("--allure", action="store_true", help="make allure.html, too (needs Node.js and npm)")
-    report.add_argument("--reports", type=Path, metavar="DIR", help="the run's reports (default: reports/)")
+    _reports(report, "the run's reports")
 
     test = _verb(
         verbs, "test", _test, "run the project's own tests (lint, types, unit, embedded)", "-- -m 'not embedded'"
@@ -122,17 +124,27 @@ def _profile(verb: argparse.ArgumentParser, default: str | None) -> None:
     )
 
 
+def _reports(verb: argparse.ArgumentParser, what: str) -> None:
+    verb.add_argument("--reports", type=Path, metavar="DIR", help=f"{what} (default: reports/)")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
     # SIGINT too: a shell starts its background jobs with it ignored, and so would every child of ours.
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, _interrupt)
-    arguments = parser().parse_args(argv)
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as end:
+        if end.code == 2 and "verify" in argv[:1]:
+            _forget(_reports_in(argv))
+        raise
     verb: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return verb(arguments)
     except XenlabError as problem:
-        print(f"xenlab: {problem}", file=sys.stderr)
+        print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
         return problem.exit_code
     except KeyboardInterrupt:
         print("xenlab: interrupted; nothing of this call is left running", file=sys.stderr)
@@ -145,11 +157,16 @@ def _interrupt(_sign: int, _frame: FrameType | None) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    names = guest_names(arguments.lab)
-    for guest in arguments.guest:
-        if guest not in names:
-            raise UsageError(f"--guest {guest}: this lab has {', '.join(names)}")
+    try:
+        names = guest_names(arguments.lab)
+        for guest in arguments.guest:
+            if guest not in names:
+                raise UsageError(f"--guest {guest}: this lab has {', '.join(names)}")
+    except UsageError:
+        _forget(arguments.reports)
+        raise
     options = [f"--lab={arguments.lab}"]
+    options += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
     options += [f"--grade-output={arguments.output}"] if arguments.output else []
     options += [f"--profile={arguments.profile}"] if arguments.profile else []
     options += [f"--guest={guest}" for guest in arguments.guest]
@@ -158,12 +175,35 @@ def _verify(arguments: argparse.Namespace) -> int:
     return _pytest(["tests", *options])
 
 
+def _forget(reports: Path | None) -> None:
+    """Leave nothing of an earlier run where a wrong call's results would be looked for."""
+    forget_results(reports or WORKING_COPY / "reports", own=reports is None)
+
+
+def _reports_in(argv: Sequence[str]) -> Path | None:
+    """The --reports of a call that makes no sense otherwise."""
+    lenient = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    _reports(lenient, "")
+    try:
+        found: Path | None = lenient.parse_known_args(argv)[0].reports
+    except argparse.ArgumentError:
+        return None
+    return found
+
+
 def _report(arguments: argparse.Namespace) -> int:
     reports: Path = arguments.reports or WORKING_COPY / "reports"
+    folder = ReportsFolder(reports)
     grade = read_grade(reports)
-    print(write_page_again(reports, grade))
+    page = write_page_again(folder, grade)
+    if folder.problem:
+        raise CannotObserve(folder.problem)
+    print(page)
     if arguments.allure:
-        print(write_allure_page(reports, grade, WORKING_COPY / "allurerc.yaml"))
+        try:
+            print(write_allure_page(reports, grade, WORKING_COPY / "allurerc.yaml"))
+        except OSError as problem:
+            raise CannotObserve(f"not written: {problem.filename or reports}: {problem.strerror}") from problem
     return 0
 
 

@@ -78,11 +78,24 @@ class CheckResult(Model):
     waiver: Waiver | None = None
 
 
-class StepResult(Model):
-    """One graded step over all guests; `blocked_by` is the id of the root step that failed.
+class SideEvidence(Model):
+    """What the machines had to say when a step failed on a guest: the tail of a log, say.
 
-    `needs` are the ids of the steps it comes after. A step that is not `required` earns points but does not
-    fail the whole; of a `hidden` one students see the outcome, not the checks.
+    `file` is the text's name below evidence/ ("side/1-live-migration-guest1-kernel-log.txt").
+    """
+
+    title: str
+    file: str
+    guest: str | None = None
+
+
+class StepResult(Model):
+    """One graded step over all guests; `blocked_by` is the id of the root step that did not pass.
+
+    `ungradable` are the points of those runs of it that could not be observed, or were blocked by one that could
+    not: neither earned nor lost. `needs` are the ids of the steps it comes after, `commands` those of the commands
+    that were begun while it ran. A step that is not `required` earns points but does not fail the whole; of a
+    `hidden` one students see the outcome, not the checks.
     """
 
     id: str
@@ -96,6 +109,9 @@ class StepResult(Model):
     needs: tuple[str, ...] = ()
     required: bool = True
     hidden: bool = False
+    ungradable: float = 0.0
+    commands: tuple[str, ...] = ()
+    side: tuple[SideEvidence, ...] = ()
 
 
 class PingSummary(Model):
@@ -176,17 +192,25 @@ class Late(Model):
 
 
 class Score(Model):
-    """Points earned of points possible; where the work was `late`, `earned` is what that leaves."""
+    """Points earned of points possible; where the work was `late`, `earned` is what that leaves.
+
+    `ungradable` are the points that could not be observed: neither earned nor lost.
+    """
 
     earned: float
     possible: float
     late: Late | None = None
+    ungradable: float = 0.0
 
 
 class Grade(Model):
-    """The whole result of one run: what grade.json holds, schema version 1."""
+    """The whole result of one run: what grade.json holds, schema version 2.
 
-    schema_: Literal[1] = Field(default=1, alias="schema")
+    `remarks` are what the reader should know and no check is about, such as what others did on the hosts
+    meanwhile; `whereabouts` say where each guest is at the end.
+    """
+
+    schema_: Literal[2] = Field(default=2, alias="schema")
     lab: LabInfo
     started: datetime
     finished: datetime
@@ -194,5 +218,7 @@ class Grade(Model):
     verdict: Literal["passed", "failed", "error"]
     steps: tuple[StepResult, ...]
     migrations: tuple[MigrationRecord, ...] = ()
+    remarks: tuple[str, ...] = ()
+    whereabouts: tuple[str, ...] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -5,12 +5,14 @@ from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
+from gradedrun import CHAIN, Graded
 from pages import MOVE, PING, STARTED, Page, check, failing, grade, step
 
 from xenlab.grading.run import Run
 from xenlab.grading.writing import previous_grade, summary, write_reports
 from xenlab.outcomes import Grade, LabInfo
 from xenlab.report.compare import compare
+from xenlab.report.folder import ReportsFolder
 from xenlab.report.html import render
 
 
@@ -50,7 +52,7 @@ def test_in_a_few_words(previous: Grade, says: str) -> None:
     change = compare(previous, NOW)
     assert str(change) == says
     assert f"Since the previous attempt : {says}." in Page(render(NOW, [], {}, previous=previous)).text
-    assert f"since the previous attempt: {says}" in list(summary(NOW, Path("report.html"), previous))
+    assert f"since the previous attempt: {says}" in list(summary(NOW, previous))
 
 
 def test_many_changes_are_counted() -> None:
@@ -83,7 +85,7 @@ def test_points_are_those_of_the_scores_where_both_had_the_same_steps() -> None:
 def test_what_is_no_earlier_attempt_at_this_lab_is_not_compared(previous: Grade | None) -> None:
     assert compare(previous, NOW) is None
     assert render(NOW, [], {}, previous=previous) == render(NOW, [], {})
-    assert not any("previous" in line for line in summary(NOW, Path("report.html"), previous))
+    assert not any("previous" in line for line in summary(NOW, previous))
 
 
 def test_steps_and_gaps_stand_side_by_side() -> None:
@@ -107,7 +109,7 @@ BROKEN = {
     "nothing": None,
     "no JSON": b"{",
     "no UTF-8": b'{"schema": "\xff"}',
-    "another schema": json.dumps({"schema": 2, "lab": {"name": "embedded"}}).encode(),
+    "another schema": json.dumps({"schema": 1, "lab": {"name": "embedded"}}).encode(),
     "deep": b"[" * 100_000,
     "empty": b"",
     "a list": b"[]",
@@ -120,25 +122,26 @@ def test_a_grade_that_cannot_be_read_is_no_previous_attempt(broken: str, tmp_pat
     if content is not None:
         (tmp_path / "grade.json").write_bytes(content)
     assert previous_grade(tmp_path) is None
-    assert write_reports(Run("embedded", None, (), tmp_path), failing()) is None
+    write_reports(Run("embedded", None, (), ReportsFolder(tmp_path)), failing())
     assert "Since the previous" not in (tmp_path / "report.html").read_text()
     assert Grade.model_validate_json((tmp_path / "grade.json").read_bytes()) == failing()
 
 
-def test_the_previous_attempt_is_read_before_it_is_written_over(tmp_path: Path) -> None:
-    run = Run("embedded", None, (), tmp_path)
-    first = before(step("a", "failed", 2.5))
-    assert write_reports(run, first) is None
-    assert write_reports(run, grade(step("a", "passed", 10))) == first
-    assert "+7.5 points, a now passed" in (tmp_path / "report.html").read_text()
-    assert compare(first, previous_grade(tmp_path))
+def test_the_previous_attempt_is_read_before_it_is_cleared_away(graded: Graded, pytester: pytest.Pytester) -> None:
+    graded(CHAIN)
+    ran = graded(CHAIN.replace('guest_name != "guest1"', "True"))
+    said = "+40 points, paths, boot and move now passed"
+    ran.result.stdout.fnmatch_lines([f"since the previous attempt: {said}"])
+    assert said in (pytester.path / "reports" / "report.html").read_text()
 
 
-def test_the_instructors_page_is_there_only_while_something_is_hidden(tmp_path: Path) -> None:
-    run = Run("embedded", None, (), tmp_path)
+def test_the_instructors_page_is_there_only_where_something_is_hidden(tmp_path: Path) -> None:
+    folder = ReportsFolder(tmp_path)
+    run = Run("embedded", None, (), folder)
     secret = step("a", "passed", 10, checks=[check("secret-check")], hidden=True)
     write_reports(run, grade(secret))
     assert "secret-check" in (tmp_path / "report-instructor.html").read_text()
     assert "secret-check" not in (tmp_path / "report.html").read_text()
+    folder.clear()
     write_reports(run, failing())
     assert not (tmp_path / "report-instructor.html").exists()

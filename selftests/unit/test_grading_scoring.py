@@ -9,7 +9,6 @@ from xenlab.grading.schema import PATH, grade_schema
 from xenlab.grading.scoring import (
     Instance,
     StepSpec,
-    first_to_fix,
     score_step,
     score_steps,
     total,
@@ -17,6 +16,7 @@ from xenlab.grading.scoring import (
     worst,
 )
 from xenlab.outcomes import CheckResult, Grade, LabInfo, Outcome
+from xenlab.report.reading import first_to_fix
 
 PASSED, FAILED, BLOCKED, ERROR, WAIVED = (
     Outcome.PASSED,

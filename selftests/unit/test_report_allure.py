@@ -19,6 +19,7 @@ from xenlab.grading.scoring import StepSpec
 from xenlab.outcomes import CheckResult, Grade, LabInfo, Outcome, Score, StepResult
 from xenlab.report.allure import banner, fetched, finished, without_call_home
 from xenlab.report.allure_cli import forget_this_run
+from xenlab.report.folder import ReportsFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS_CACHE = platformdirs.user_cache_dir()  # before pytester gives each test a home of its own
@@ -147,7 +148,7 @@ def test_a_run_counts_once_in_the_history(tmp_path: Path) -> None:
 
 
 def ended(*checks: tuple[str, Outcome]) -> StepRun:
-    run = StepRun(StepSpec("paths", "T.", 1), None, Run("embedded", None, (), Path()).journal)
+    run = StepRun(StepSpec("paths", "T.", 1), None, Run("embedded", None, (), ReportsFolder(Path())).journal)
     for id, outcome in checks:
         run.add(id, outcome)
     return run
@@ -193,7 +194,7 @@ def test_the_command_log_tells_how_each_ended_and_is_bounded() -> None:
 
 
 def test_the_environment_names_lab_hosts_and_xen() -> None:
-    run = Run("my.toml", None, (), Path())
+    run = Run("my.toml", None, (), ReportsFolder(Path()))
     assert "lab=my.toml\n" in environment(run)
     run.lab = LabInfo(name="a=b: #1", kind="real", hosts=("x", "y"), xen={"x": "4.20"})
     assert r"lab=a\=b\:\ \#1\ (real)" in environment(run)
@@ -202,7 +203,7 @@ def test_the_environment_names_lab_hosts_and_xen() -> None:
 
 
 ATTACHING = """
-import datetime, pytest
+import datetime, pytest, time
 from xenlab.grading.run import run_of
 from xenlab.outcomes import LabInfo, MigrationRecord
 from xenlab.remote.record import CommandRecord
@@ -213,7 +214,8 @@ def left(request):
     run.journal.add_secret("hunter2")
     run.lab = LabInfo(name="embedded", kind="embedded", hosts=("baye",), xen={"baye": "4.20"})
     now = datetime.datetime.now(datetime.timezone.utc)
-    run.journal.append(CommandRecord("baye", f"look {request.node.name}", 0, "hunter2", "", now, 0.0, 0.1, False))
+    look = f"look {request.node.name}"
+    run.journal.append(CommandRecord("baye", look, 0, "hunter2", "", now, time.monotonic(), 0.1, False))
     if "test_move" in request.node.name:
         move = MigrationRecord(guest="guest2", kind="live", source="a", target="b", seconds=1, same_boot=True)
         run.add_migration(move, svg="<svg xmlns='http://www.w3.org/2000/svg'><text>pings</text></svg>")

@@ -1,26 +1,88 @@
-"""What Allure is given of each step beside what allure-pytest writes: labels, its commands, its timelines.
+"""What Allure is given of each step beside what allure-pytest tells it: labels, commands, timelines, side evidence.
 
 The labels build its tree (lab, step, guest), and `xenlab` sorts what did not pass into the categories of
 allurerc.yaml.
 """
 
+import json
 from collections.abc import Generator, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import allure
+import allure_commons
+import attr
 import pytest
+from allure_pytest.listener import AllureListener
 
 from xenlab import __version__
+from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
 from xenlab.grading.run import STEP_KEY, Run, StepRun
 from xenlab.grading.writing import name_of
 from xenlab.outcomes import Outcome
+from xenlab.report.folder import ReportsFolder
 
 _OUTPUT_TEXT = 4_000
 _LOG_TEXT = 256_000
 _CATEGORIES = {Outcome.FAILED: "failed lab", Outcome.BLOCKED: "blocked"}
+_OURS = {"cannot-run", "unexpected-error", "not-run"}
 
 Wrapper = Generator[None, object, object]
+
+
+def register(config: pytest.Config, run: Run, folder: Path) -> None:
+    """Have allure-pytest follow the session, as it does by itself for --alluredir, but write as the reports are."""
+    listener = AllureListener(config)
+    config.pluginmanager.register(listener, "allure_listener")
+    for plugin in (listener, _Files(run.folder, folder, run.journal)):
+        allure_commons.plugin_manager.register(plugin)
+        config.add_cleanup(partial(allure_commons.plugin_manager.unregister, plugin))
+    config.pluginmanager.register(AllureResults(run, folder), "xenlab-allure")
+
+
+class _Files:
+    """Writes what Allure tells, like its own AllureFileLogger; a full disk is noted and costs no step.
+
+    What pytest made of an exception of ours may hold what hosts said, so texts are cleaned here once more.
+    """
+
+    def __init__(self, reports: ReportsFolder, folder: Path, journal: Journal) -> None:
+        self._reports = reports
+        self._folder = folder
+        self._journal = journal
+
+    @allure_commons.hookimpl
+    def report_result(self, result: Any) -> None:  # noqa: ANN401
+        self._item(result)
+
+    @allure_commons.hookimpl
+    def report_container(self, container: Any) -> None:  # noqa: ANN401
+        self._item(container)
+
+    @allure_commons.hookimpl
+    def report_attached_file(self, source: str, file_name: str) -> None:
+        self._write(file_name, Path(source).read_bytes())
+
+    @allure_commons.hookimpl
+    def report_attached_data(self, body: str | bytes, file_name: str) -> None:
+        self._write(file_name, body)
+
+    def _item(self, item: Any) -> None:  # noqa: ANN401
+        told = attr.asdict(item, filter=lambda _, value: bool(value) or value is False)
+        self._write(item.file_pattern.format(prefix=uuid4()), json.dumps(self._clean(told), ensure_ascii=False))
+
+    def _write(self, name: str, content: str | bytes) -> None:
+        self._reports.write(str(self._folder / name), content)
+
+    def _clean(self, told: object) -> object:
+        if isinstance(told, str):
+            return plain(self._journal.mask(told))
+        if isinstance(told, dict):
+            return {key: self._clean(value) for key, value in told.items()}
+        return [self._clean(value) for value in told] if isinstance(told, list | tuple) else told
 
 
 class AllureResults:
@@ -30,14 +92,12 @@ class AllureResults:
         self._run = run
         self._folder = folder
         self._step: StepRun | None = None
-        self._commands = 0
         self._migrations = 0
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Wrapper:
         """Remember what was there before the step."""
         self._step = item.stash.get(STEP_KEY, None)
-        self._commands = len(self._run.journal)
         self._migrations = len(self._run.migrations)
         return (yield)
 
@@ -62,13 +122,16 @@ class AllureResults:
             if record.timeline:
                 name = f"{record.kind} migration {record.source} → {record.target}"
                 allure.attach(self._run.timelines[record.timeline], name, allure.attachment_type.SVG)
-        if log := command_log(self._run.journal.entries[self._commands :]):
+        for side in self._step.side:
+            allure.attach(self._run.side[side.file], side.title, allure.attachment_type.TEXT)
+        its = {*self._step.commands, *(id_ for check in self._step.checks for id_ in check.evidence)}
+        if log := command_log(entry for entry in self._run.journal.entries if entry["id"] in its):
             allure.attach(log, "commands", allure.attachment_type.TEXT)
 
     def pytest_sessionfinish(self) -> None:
         """Say which lab it was."""
         if any(run.started for run in self._run.steps):
-            (self._folder / "environment.properties").write_text(environment(self._run), encoding="utf-8")
+            self._run.folder.write(str(self._folder / "environment.properties"), environment(self._run))
 
 
 def category_of(run: StepRun) -> str:
@@ -76,7 +139,7 @@ def category_of(run: StepRun) -> str:
     if run.outcome is not Outcome.ERROR:
         return _CATEGORIES.get(run.outcome, "")
     errors = {check.id for check in run.checks if check.outcome is Outcome.ERROR}
-    return "could not observe" if errors == {"cannot-observe"} else "grader error"
+    return "could not observe" if errors and not errors & _OURS else "grader error"
 
 
 def command_log(entries: Iterable[Mapping[str, object]]) -> str:

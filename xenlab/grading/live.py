@@ -33,6 +33,8 @@ class LiveTable:
         self._since = time.monotonic()
         self._begun: list[tuple[str, float]] = []
         self._last = ""
+        self._after = ""
+        self._notice = ""
         self._live = Live(
             console=console,
             get_renderable=self._frame,
@@ -59,9 +61,24 @@ class LiveTable:
         finally:
             self._begun.pop()
 
+    def cleaning_up(self, what: str) -> None:
+        """Show that the steps are over, and `what` goes on."""
+        self._after = what
+        self._last = ""
+        self._live.refresh()
+
+    def notice(self, line: str) -> None:
+        """Show one more line above the table, from its next redraw on; fit for a signal handler."""
+        self._notice = line
+
     def refresh(self) -> None:
         """Show the run as it is now."""
         self._live.refresh()
+
+    @property
+    def shown(self) -> bool:
+        """Whether it is on the terminal."""
+        return self._live.is_started
 
     def stop(self) -> None:
         """Erase the table and give the cursor back."""
@@ -76,15 +93,19 @@ class LiveTable:
             table.add_column(column, no_wrap=True)
         table.add_column("seconds", justify="right", no_wrap=True)
         table.add_column("note", no_wrap=True, overflow="ellipsis", ratio=1)
-        for run in self._shown(self._console.height - _HEADING_LINES):
+        heading = [self._heading(), *([Text(self._notice, style="bold yellow")] if self._notice else [])]
+        for run in self._shown(self._console.height - _HEADING_LINES - len(heading) + 1):
             table.add_row(*self._row(run))
-        return Group(self._heading(), table)
+        return Group(*heading, table)
 
     def _heading(self) -> Text:
         count = Counter(run.outcome.value for run in self._run.steps if run.finished)
         parts = [f"{number} {word}" for word, number in count.items()]
         left = len(self._run.steps) - count.total()
-        return Text(f"grading {self._run.lab_name}: " + ", ".join([*parts, f"{left} to come"]), style="bold")
+        text = f"grading {self._run.lab_name}: " + ", ".join([*parts, *([] if self._after else [f"{left} to come"])])
+        if self._after:
+            text += f"; {self._after}{f': {at}' if (at := self._at()) else ''}"
+        return Text(text, style="bold", no_wrap=True, overflow="ellipsis")
 
     def _shown(self, room: int) -> list[StepRun]:
         """As many rows as there is room for, the running one among them."""

@@ -3,33 +3,45 @@
 It does nothing in a session without a step, so that the project's own tests run beside it unchanged.
 """
 
+import os
+import sys
+import warnings
 from collections import Counter
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
-from xenlab.grading.allure_results import AllureResults
+from xenlab.errors import UsageError, XenlabError
+from xenlab.evidence.text import plain
+from xenlab.grading import allure_results, junit
+from xenlab.grading.ending import Ending
+from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.lateness import late
 from xenlab.grading.order import Plan
+from xenlab.grading.recording import Wrapper, clean, is_waived, record, recorded
 from xenlab.grading.rubric import load, shipped
 from xenlab.grading.run import (
     RUN_KEY,
     STEP_KEY,
     ChecksFailedError,
-    EmptyStepError,
-    FaultWaivedError,
+    ChecksUnknownError,
     Run,
     StepRun,
     entered,
 )
 from xenlab.grading.scoring import Apportioner, StepSpec
 from xenlab.grading.terminal import Terminal, add_option
-from xenlab.grading.writing import summary, write_reports
-from xenlab.outcomes import Outcome
+from xenlab.grading.writing import COMMANDS, grade_text, previous_grade, summary, where_guests_are, write_reports
+from xenlab.outcomes import Grade, Outcome
+from xenlab.report.folder import ReportsFolder
 
-Wrapper = Generator[None, object, object]
+FOLDER_KEY = pytest.StashKey[ReportsFolder]()
+PREVIOUS_KEY = pytest.StashKey[Grade | None]()
+FILES_KEY = pytest.StashKey[dict[str, Path]]()
+# pytest's options that run no test, so that nothing is written and what lies in reports/ stays.
+_RUN_NOTHING = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,22 +59,69 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_option(group)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Take the reports folder before anything is written, and empty it before anything can go wrong.
+
+    Which files pytest and Allure are to write is taken from them: they would write over those of a run beside.
+    """
+    if any(getattr(config.option, name, False) for name in _RUN_NOTHING) or hasattr(config, "workerinput"):
+        return None
+    folder = config.stash[FOLDER_KEY] = _folder(config)
+    files = config.stash[FILES_KEY] = _files_of_others(config, folder.path)
+    config.add_cleanup(folder.release)
+    try:
+        folder.hold()
+        config.stash[PREVIOUS_KEY] = previous_grade(folder.path)
+        # A folder of Allure's that lies elsewhere is emptied on request only, as by Allure itself.
+        kept = () if getattr(config.option, "clean_alluredir", False) else ("allure",)
+        folder.clear(*(path for name, path in files.items() if name not in kept))
+    except XenlabError as problem:
+        print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
+        return problem.exit_code
+    return None
+
+
+def _folder(config: pytest.Config) -> ReportsFolder:
+    given: str | None = config.getoption("--reports")
+    path = config.rootpath / "reports" if given is None else config.invocation_params.dir / given
+    return ReportsFolder(path, own=given is None)
+
+
+def _files_of_others(config: pytest.Config, reports: Path) -> dict[str, Path]:
+    """Where JUnit's file and Allure's results are to go, if their plugins are there; they are told of none."""
+    files = {}
+    for option, name, usual in (("xmlpath", "junit", "junit.xml"), ("allure_report_dir", "allure", "allure-results")):
+        if hasattr(config.option, option):
+            given: str | None = getattr(config.option, option)
+            files[name] = reports / usual if given is None else Path(os.path.expandvars(given)).expanduser().absolute()
+            setattr(config.option, option, None)
+    return files
+
+
 @pytest.hookimpl(trylast=True)  # once pytest's terminal reporter is there
 def pytest_configure(config: pytest.Config) -> None:
     """Register the step marker and begin a run."""
     config.addinivalue_line("markers", "step(spec): a graded step; made by xenlab.grading.steps.step")
-    given: str | None = config.getoption("--reports")
     config.stash[RUN_KEY] = run = Run(
         lab_name=config.getoption("--lab"),
         profile=config.getoption("--profile"),
         guests=tuple(config.getoption("--guest")),
-        reports=config.rootpath / "reports" if given is None else config.invocation_params.dir / given,
+        folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
+        previous=config.stash.get(PREVIOUS_KEY, None),
     )
+    config.add_cleanup(run.journal.close)
     terminal = Terminal(config, run)
-    config.pluginmanager.register(Grading(config, run, terminal), "xenlab-grading")
+    files = config.stash.get(FILES_KEY, {})
+    if "junit" in files:
+        junit.register(config, run.folder, files["junit"])
+    if "allure" in files:
+        allure_results.register(config, run, files["allure"])
+    interrupts = Interrupts(terminal.notice)
+    config.add_cleanup(interrupts.uninstall)
+    config.pluginmanager.register(Grading(config, run, terminal, interrupts), "xenlab-grading")
+    config.pluginmanager.register(Ending(run, terminal, interrupts), "xenlab-ending")
     config.pluginmanager.register(terminal, "xenlab-terminal")
-    if folder := config.getoption("allure_report_dir", None):
-        config.pluginmanager.register(AllureResults(run, Path(folder).absolute()), "xenlab-allure")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -74,17 +133,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     run = item.stash.get(STEP_KEY, None)
     if run is not None and (root := run.root_cause) is not None:
         run.add_block(root)
-        pytest.skip(f"blocked by {root}")
+        pytest.skip(f"blocked by {root.spec.id}")
 
 
 class Grading:
     """The hooks of one session."""
 
-    def __init__(self, config: pytest.Config, run: Run, terminal: Terminal) -> None:
+    def __init__(self, config: pytest.Config, run: Run, terminal: Terminal, interrupts: Interrupts) -> None:
         self._config = config
         self._run = run
         self._terminal = terminal
-        self._stopped = ""
+        self._interrupts = interrupts
         self._failures_of_steps = 0
         self._parts = Apportioner({})
 
@@ -123,6 +182,9 @@ class Grading:
         kept = others + [item_of[run] for run in self._run.steps]
         self._tell_deselected(before=items, after=kept)
         items[:] = kept
+        if self._run.steps and not self._config.option.collectonly:
+            self._interrupts.install()
+            self._run.journal.open(self._run.reports / COMMANDS)
 
     def _weigh(self, runs: list[StepRun]) -> None:
         """Read the rubric and how late the work is, and give each run what they say of it."""
@@ -173,20 +235,23 @@ class Grading:
         run = item.stash.get(STEP_KEY, None)
         if run is None:
             return (yield)
-        return (yield from _faults_fail(run))
+        return (yield from recorded(run, ends_early=True))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Wrapper:
-        """Fail a step whose checks failed, and refuse one that made none."""
+        """Fail a step whose checks failed or could not be told, and refuse one that made none."""
         __tracebackhide__ = True
         run = item.stash.get(STEP_KEY, None)
         if run is None:
             return (yield)
-        result = yield from _faults_fail(run)
-        if failure := run.failure():
-            raise failure
-        if not run.checks:
-            raise EmptyStepError(f"step {run.spec.id!r} made no check", hint="a step that cannot fail proves nothing")
+        with ExitStack() as afterwards:
+            afterwards.callback(self._run.gather_side, run)
+            result = yield from recorded(run, ends_early=True)
+            if not run.checks:
+                actual = f"step {run.spec.id!r} made no check"
+                run.add("cannot-run", Outcome.ERROR, actual=actual, hint="a step that cannot fail proves nothing")
+            if problem := run.problem():
+                raise problem
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -196,9 +261,12 @@ class Grading:
         run = item.stash.get(STEP_KEY, None)
         if run is None:
             return (yield)
-        result = yield from _faults_fail(run)
-        if failure := run.failure():
-            raise failure
+        with ExitStack() as afterwards:
+            # What failed in the setup or by an assertion is only known here.
+            afterwards.callback(self._run.gather_side, run)
+            result = yield from recorded(run, ends_early=False)
+            if problem := run.problem():
+                raise problem
         return result
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -211,22 +279,29 @@ class Grading:
         """
         report = yield
         run = item.stash.get(STEP_KEY, None)
-        if run is None:
-            return report
-        run.seconds += call.duration
-        if call.excinfo is not None:
-            _record_exception(run, item, call.when, call.excinfo)
-            ours = isinstance(call.excinfo.value, ChecksFailedError | XenlabError)
-            if report.failed and _is_waived(run, call.excinfo.value):
+        if run is not None and call.excinfo is not None:
+            error = call.excinfo.value
+            record(run, item, call.when, call.excinfo)
+            if report.failed and is_waived(run, error):
                 report.outcome = "skipped"
-                report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: waived: {call.excinfo.value}")
-            elif ours and item.config.option.tbstyle == "auto":
-                report.longrepr = str(call.excinfo.value)
-        self._failures_of_steps += report.failed
-        if call.when == "teardown":
-            run.finished = True
-            report.user_properties += self._properties(run)
+                report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: waived: {error}")
+            elif isinstance(error, ChecksFailedError | ChecksUnknownError) and item.config.option.tbstyle == "auto":
+                report.longrepr = str(error)
+        clean(report, self._run.journal)
+        if run is not None:
+            run.seconds += call.duration
+            self._failures_of_steps += report.failed
+            if call.when == "teardown":
+                run.finish()
+                report.user_properties += self._properties(run)
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Warn in words that are fit for a terminal."""
+        said = str(warning_message.message)
+        if (shown := plain(self._run.journal.mask(said))) != said:
+            warning_message.message = UserWarning(shown)
 
     def _properties(self, run: StepRun) -> list[tuple[str, object]]:
         earned, possible = self._parts.add(run.spec, run.instance)
@@ -239,27 +314,40 @@ class Grading:
 
     # Ending
 
-    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember why the run stopped early."""
-        self._stopped = "interrupted" if type(excinfo.value) is KeyboardInterrupt else str(excinfo.value)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports and set the exit status; last, when all fixtures are torn down.
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Wrapper:
+        """Write the reports and set the exit status, once all fixtures are torn down and pytest's own file is there.
 
         A run that was refused before its first step (a wrong call, no lab) has no grade: one line has said why.
         """
-        if not any(run.started for run in self._run.steps):
-            return
-        reason = self._stopped or str(session.shouldfail or session.shouldstop or "interrupted")
-        for run in self._run.steps:
-            if not run.finished:
-                actual = f"{'stopped while it ran' if run.started else 'not run'}: {reason}"
-                run.add("not-run", Outcome.ERROR, actual=actual)
-        grade = self._run.grade()
-        previous = write_reports(self._run, grade)
-        said = summary(grade, _shown(self._run.reports / "report.html", self._config), previous)
-        self._terminal.end((*said, *self._run.rubric.remarks(self._run.started.date(), grade.steps)))
+        try:
+            return (yield)
+        finally:
+            if any(run.started for run in self._run.steps):
+                self._report(session)
+            else:
+                remarks = (f"remark: {remark}" for remark in self._run.remarks)
+                problem = (self._run.folder.problem,) if self._run.folder.problem else ()
+                self._terminal.say_apart([*remarks, *problem, *where_guests_are(self._run.whereabouts)])
+            # What could not be written is no fault of the lab's; a lab left otherwise has failed no step.
+            if self._run.folder.problem or (session.exitstatus == pytest.ExitCode.OK and not self._run.restored):
+                session.exitstatus = 3
+
+    def _report(self, session: pytest.Session) -> None:
+        run = self._run
+        grade = run.grade()
+        write_reports(run, grade)
+        page = run.reports / "report.html"
+        self._terminal.end(
+            (
+                *summary(grade, run.previous),
+                *run.rubric.remarks(run.started.date(), grade.steps),
+                *((run.folder.problem,) if run.folder.problem else ()),
+                *((f"report: {_shown(page, self._config)}",) if page.exists() else ()),
+                *where_guests_are(grade.whereabouts),
+            ),
+            grade_text(grade),
+        )
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             # A step that failed may be optional; anything else in the session may not fail.
             others = session.testsfailed > self._failures_of_steps
@@ -278,43 +366,6 @@ def _step_run(item: pytest.Item, run: Run) -> StepRun | None:
     guest = None if callspec is None else callspec.params.get("guest_name")
     item.stash[STEP_KEY] = step_run = StepRun(spec, guest, run.journal)
     return step_run
-
-
-def _faults_fail(run: StepRun) -> Wrapper:
-    """Turn a raised fault of the lab into a failed check."""
-    __tracebackhide__ = True
-    try:
-        return (yield)
-    except LabFault as fault:
-        recorded = run.add_fault(fault)
-        raise (run.failure() or FaultWaivedError(recorded.actual)) from None
-
-
-def _record_exception(run: StepRun, item: pytest.Item, when: str, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    error = excinfo.value
-    blocked = isinstance(error, pytest.skip.Exception) and run.blocked_by is not None
-    if isinstance(error, ChecksFailedError | FaultWaivedError) or blocked:
-        return
-    if isinstance(error, AssertionError) and when == "call" and Path(excinfo.traceback[-1].path) == item.path:
-        # An assertion of the step itself; one that fails deeper down is a fault of ours, not of the lab.
-        run.add("assertion", Outcome.FAILED, actual=str(error) or "an assertion failed")
-    elif isinstance(error, XenlabError):
-        id_ = "cannot-observe" if isinstance(error, CannotObserve) else "cannot-run"
-        run.add(id_, Outcome.ERROR, actual=error.message, hint=error.hint)
-    else:
-        run.add(
-            "unexpected-error",
-            Outcome.ERROR,
-            actual=f"{excinfo.typename}: {error}",
-            hint="this says nothing about the lab: the grading itself went wrong",
-        )
-
-
-def _is_waived(run: StepRun, error: BaseException) -> bool:
-    """Whether `error` ended the step for nothing but what is waived, so that nothing of it has failed."""
-    return isinstance(error, FaultWaivedError) or (
-        isinstance(error, AssertionError) and not isinstance(error, ChecksFailedError) and run.outcome is Outcome.WAIVED
-    )
 
 
 def _shown(path: Path, config: pytest.Config) -> Path:

@@ -3,44 +3,56 @@
 One `Run` lies in `config.stash`; a `StepRun` is one step's go on one guest and collects its checks.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from xenlab.errors import LabFault, UsageError, XenlabError
+from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
 from xenlab.grading.rubric import Rubric, WaiverRule, shipped
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
-from xenlab.outcomes import CheckResult, Grade, LabInfo, Late, MigrationRecord, Outcome
+from xenlab.outcomes import CheckResult, Grade, LabInfo, Late, MigrationRecord, Outcome, SideEvidence
+from xenlab.report.folder import ReportsFolder
 
 CHECK_TEXT = 4096
 """Characters kept of one text of a check; the whole output is in the evidence."""
 
 
+SIDE_TEXT = 16 * 1024
+"""Characters kept of one text of side evidence."""
+
+SIDE_TEXTS = 16
+"""Texts of side evidence kept of one step on one guest."""
+
+
 class ChecksFailedError(AssertionError):
-    """The checks of a step that did not hold, one a line; already recorded where it is raised."""
+    """The checks of a step that did not hold, and those that could not be told; already recorded where it is raised."""
+
+
+class ChecksUnknownError(CannotObserve):
+    """The checks of a step that could not be told, none having failed; already recorded where it is raised."""
 
 
 class FaultWaivedError(AssertionError):
     """A fault of the lab that ended the step early, but is waived."""
 
 
-class EmptyStepError(XenlabError):
-    """A step that made no check: it could not have failed, so it proves nothing."""
-
-
 @dataclass(eq=False, slots=True)
 class StepRun:
     """One step on one guest (`guest` None: on the lab as a whole) while and after it runs.
 
-    `needed` are the runs that have to pass before it is run, `waivers` those that are in force.
+    `needed` are the runs that have to pass before it is run, `root` the one that keeps it from being run, `waivers`
+    those that are in force. One that `ended_early` did not come to make all its checks.
     """
 
     spec: StepSpec
@@ -48,18 +60,27 @@ class StepRun:
     journal: Journal
     waivers: tuple[WaiverRule, ...] = ()
     checks: list[CheckResult] = field(default_factory=list)
+    side: list[SideEvidence] = field(default_factory=list)
     seconds: float = 0.0
     needed: tuple["StepRun", ...] = ()
-    blocked_by: str | None = None
+    root: "StepRun | None" = None
+    ended_early: bool = False
     started: bool = False
     finished: bool = False
+    _begun: float = math.inf
+    _ended: float = math.inf
     _told: int = 0
-    _seen: int = 0
+    _side_asked: bool = False
 
     def start(self) -> None:
-        """Begin: commands recorded from here on are this run's evidence."""
+        """Begin: commands that begin from here on are this run's."""
         self.started = True
-        self._seen = len(self.journal)
+        self._begun = time.monotonic()
+
+    def finish(self) -> None:
+        """End: nothing more is checked."""
+        self.finished = True
+        self._ended = time.monotonic()
 
     def add(
         self,
@@ -72,10 +93,9 @@ class StepRun:
         host: str | None = None,
         guest: str | None = None,
         proof: str = "",
+        evidence: Iterable[str] = (),
     ) -> CheckResult:
-        """Record a check, a failed one that a waiver covers as waived; its evidence is every command since the last."""
-        evidence = self.journal.ids_since(self._seen)
-        self._seen += len(evidence)
+        """Record a check, a failed one that a waiver covers as waived; `evidence` are ids of recorded commands."""
         result = CheckResult(
             id=id,
             outcome=outcome,
@@ -84,7 +104,7 @@ class StepRun:
             hint=self._text(hint),
             host=None if host is None else self._text(host),
             guest=guest or self.guest,
-            evidence=evidence,
+            evidence=tuple(dict.fromkeys(evidence)),
             proof=self._text(proof),
         )
         covering = (waiver.reason for waiver in self.waivers if waiver.covers(self.spec.id, result))
@@ -93,33 +113,62 @@ class StepRun:
         self.checks.append(result)
         return result
 
-    def add_fault(self, fault: LabFault) -> CheckResult:
-        """Record a fault of the lab that was raised rather than checked."""
-        return self.add(
-            "lab-fault",
-            Outcome.FAILED,
-            expected=fault.expected,
-            actual=fault.actual,
-            hint=fault.hint,
-            host=fault.host,
-            guest=fault.guest,
-        )
+    def add_raised(self, error: XenlabError) -> CheckResult:
+        """Record what was raised rather than checked: a fault of the lab as failed, all else as an error."""
+        if isinstance(error, LabFault):
+            return self.add(
+                "lab-fault",
+                Outcome.FAILED,
+                expected=error.expected,
+                actual=error.actual,
+                hint=error.hint,
+                host=error.host,
+                guest=error.guest,
+                evidence=error.evidence,
+            )
+        id_ = "cannot-observe" if isinstance(error, CannotObserve) else "cannot-run"
+        return self.add(id_, Outcome.ERROR, actual=error.message, hint=error.hint, evidence=error.evidence)
 
-    def add_block(self, root: str) -> None:
+    def add_block(self, root: "StepRun") -> None:
         """Record that the step is not run since `root` did not pass."""
-        self.blocked_by = root
-        self.add("not-run", Outcome.BLOCKED, actual=f"not run: blocked by {root}")
+        self.root = root
+        self.add("not-run", Outcome.BLOCKED, actual=f"not run: blocked by {root.spec.id}")
 
-    def failure(self) -> ChecksFailedError | None:
-        """What failed since this was last asked, to be raised; None when nothing did."""
-        failed = [check for check in self.checks[self._told :] if check.outcome is Outcome.FAILED]
+    def ask_side(self) -> bool:
+        """Whether side evidence is to be gathered now: once it has failed, and once."""
+        ask = self.outcome is Outcome.FAILED and not self._side_asked
+        self._side_asked |= ask
+        return ask
+
+    def problem(self) -> ChecksFailedError | ChecksUnknownError | None:
+        """What failed or could not be told since this was last asked, to be raised; None when nothing did."""
+        new = self.checks[self._told :]
         self._told = len(self.checks)
-        return ChecksFailedError(_failure_text(failed, len(self.checks))) if failed else None
+        failed = [check for check in new if check.outcome is Outcome.FAILED]
+        unknown = [check for check in new if check.outcome is Outcome.ERROR]
+        text = _problem_text(failed, unknown, len(self.checks))
+        if failed:
+            return ChecksFailedError(text)
+        return ChecksUnknownError(text) if unknown else None
+
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the step that keeps it from being run."""
+        return None if self.root is None else self.root.spec.id
 
     @property
     def instance(self) -> Instance:
         """What the run found so far, to be scored."""
-        return Instance(self.spec.id, self.guest, tuple(self.checks), self.seconds, self.blocked_by)
+        return Instance(
+            self.spec.id,
+            self.guest,
+            tuple(self.checks),
+            self.seconds,
+            self.blocked_by,
+            ended_early=self.ended_early,
+            root_observed=self.root is None or self.root.outcome is not Outcome.ERROR,
+            side=tuple(self.side),
+        )
 
     @property
     def outcome(self) -> Outcome:
@@ -132,15 +181,21 @@ class StepRun:
         return self.finished and self.outcome in (Outcome.PASSED, Outcome.WAIVED)
 
     @property
-    def root_cause(self) -> str | None:
-        """The id of the step at the root of why this one cannot run; None when it can."""
-        for run in self.needed:
-            if not run.passed:
-                return run.blocked_by or run.spec.id
-        return None
+    def root_cause(self) -> "StepRun | None":
+        """The run at the root of why this one cannot run; None when it can."""
+        return next((run.root or run for run in self.needed if not run.passed), None)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The ids of the commands that were begun while it ran, in whichever thread."""
+        return tuple(
+            str(entry["id"])
+            for entry in self.journal.entries
+            if isinstance(at := entry["monotonic"], int | float) and self._begun <= at < self._ended
+        )
 
     def _text(self, text: str) -> str:
-        return plain(bounded(self.journal.mask(text), CHECK_TEXT)[0])
+        return _shown(self.journal, text, CHECK_TEXT)
 
 
 _RUNNING: ContextVar[StepRun] = ContextVar("xenlab_step")
@@ -172,22 +227,46 @@ class Run:
     """A run of the graded steps: its options, and what fixtures add to it.
 
     `lab_name` is `--lab` as given, `guests` the guests chosen by `--guest` (none: all), `late` how late the work
-    came, if it did. Fixtures set `lab` once the lab is known, and record commands in `journal`.
+    came, if it did, `previous` the grade of the attempt before. Fixtures set `lab` once the lab is known, and record
+    commands in `journal`; `remarks` are lines for the reader that no check is about, `whereabouts` say where each
+    guest is at the end.
+
+    What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
+    the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
+    in `on_failure` is called once for each step that ends failed and returns titles and texts to be kept with it.
     """
 
     lab_name: str
     profile: str | None
     guests: tuple[str, ...]
-    reports: Path
+    folder: ReportsFolder
     journal: Journal = field(default_factory=Journal)
     rubric: Rubric = field(default_factory=shipped)
     late: Late | None = None
+    previous: Grade | None = None
     lab: LabInfo | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     migrations: list[MigrationRecord] = field(default_factory=list)
     timelines: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
+    side: dict[str, str] = field(default_factory=dict)
     steps: list[StepRun] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    whereabouts: list[str] = field(default_factory=list)
+    closing: list[Callable[[], None]] = field(default_factory=list)
+    on_failure: list[Callable[[StepRun], Iterable[tuple[str, str]]]] = field(default_factory=list)
+    restored: bool = True
+
+    @property
+    def reports(self) -> Path:
+        """Where the reports go."""
+        return self.folder.path
+
+    @property
+    def current_step(self) -> str:
+        """The step that runs now, and on which guest; empty where none does."""
+        now = next((run for run in self.steps if run.started and not run.finished), None)
+        return "" if now is None else " ".join(part for part in (now.spec.id, now.guest) if part)
 
     def add_migration(
         self, record: MigrationRecord, *, svg: str | None = None, csvs: Mapping[str, str] | None = None
@@ -206,21 +285,43 @@ class Run:
         self.migrations.append(record)
         return record
 
+    def add_side(self, run: StepRun, title: str, text: str) -> None:
+        """Keep a text of side evidence of a step; past `SIDE_TEXTS` of them none is kept."""
+        if len(run.side) >= SIDE_TEXTS:
+            return
+        title = _shown(self.journal, title, 120)
+        stem = "-".join(part for part in (run.spec.id, run.guest, title.lower()) if part)
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:100]
+        file = f"side/{len(self.side) + 1}-{stem}.txt"
+        self.side[file] = _shown(self.journal, text, SIDE_TEXT)
+        run.side.append(SideEvidence(title=title, file=file, guest=run.guest))
+
+    def gather_side(self, run: StepRun) -> None:
+        """Ask all of `on_failure` about a step that has failed, once; one that cannot look says so instead."""
+        for look in self.on_failure if run.ask_side() else ():
+            try:
+                for title, text in islice(look(run), SIDE_TEXTS):
+                    self.add_side(run, title, text)
+            except XenlabError as problem:
+                self.add_side(run, "not gathered", str(problem))
+
     def grade(self) -> Grade:
         """The grade of what has run so far."""
         specs: dict[str, StepSpec] = {}
         for run in self.steps:
             specs.setdefault(run.spec.id, run.spec)
-        steps = score_steps(tuple(specs.values()), (run.instance for run in self.steps))
+        steps = score_steps(tuple(specs.values()), (replace(run.instance, commands=run.commands) for run in self.steps))
         unknown = LabInfo(name=self.lab_name, kind="embedded" if self.lab_name == "embedded" else "real", hosts=())
         return Grade(
             lab=self.lab or unknown,
             started=self.started,
             finished=datetime.now(UTC),
             score=total(steps, self.late),
-            verdict=verdict(steps),
+            verdict=verdict(steps, restored=self.restored),
             steps=steps,
             migrations=tuple(self.migrations),
+            remarks=tuple(_shown(self.journal, text, CHECK_TEXT) for text in self.remarks),
+            whereabouts=tuple(_shown(self.journal, text, CHECK_TEXT) for text in self.whereabouts),
         )
 
 
@@ -234,9 +335,16 @@ def run_of(config: pytest.Config) -> Run:
     return config.stash[RUN_KEY]
 
 
-def _failure_text(failed: list[CheckResult], made: int) -> str:
-    lines = [f"{len(failed)} of {made} {'check' if made == 1 else 'checks'} failed"]
-    for check in failed:
+def _shown(journal: Journal, text: str, limit: int) -> str:
+    return plain(bounded(journal.mask(text), limit)[0])
+
+
+def _problem_text(failed: list[CheckResult], unknown: list[CheckResult], made: int) -> str:
+    counts = [f"{len(some)} {word}" for some, word in ((failed, "failed"), (unknown, "could not be told")) if some]
+    first, space, rest = (counts or [""])[0].partition(" ")
+    counts[:1] = [f"{first} of {made} {'check' if made == 1 else 'checks'}{space}{rest}"]
+    lines = [", ".join(counts)]
+    for check in (*failed, *unknown):
         where = " on ".join(part for part in (check.guest, check.host) if part)
         lines.append(f"- {check.id}" + (f" [{where}]" if where else ""))
         texts = (("expected", check.expected), ("actual", check.actual), ("hint", check.hint))

@@ -11,22 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from xenlab.errors import UsageError
-from xenlab.outcomes import CheckResult, Late, Outcome, Score, StepResult
-from xenlab.report.reading import first_to_fix
-
-__all__ = [
-    "MOST_POINTS",
-    "Apportioner",
-    "Instance",
-    "StepSpec",
-    "are_points",
-    "first_to_fix",
-    "score_step",
-    "score_steps",
-    "total",
-    "verdict",
-    "worst",
-]
+from xenlab.outcomes import CheckResult, Late, Outcome, Score, SideEvidence, StepResult
 
 MOST_POINTS = 10_000
 """More than any sheet gives for a step, and few enough for hundredths to stay exact."""
@@ -74,7 +59,9 @@ def are_points(value: float) -> bool:
 class Instance:
     """One run of a step, on one guest or on the lab as a whole (`guest` None); `seconds` it took.
 
-    Its outcome is that of its worst check; with no check at all nothing was seen, which is an error.
+    Its outcome is that of its worst check; with no check at all nothing was seen, which is an error. One that
+    `ended_early` did not come to make all its checks; of one that was blocked, `root_observed` says whether
+    what blocked it had been. `commands` and `side` are as in `StepResult`.
     """
 
     step: str
@@ -82,6 +69,10 @@ class Instance:
     checks: tuple[CheckResult, ...]
     seconds: float = 0.0
     blocked_by: str | None = None
+    ended_early: bool = False
+    root_observed: bool = True
+    commands: tuple[str, ...] = ()
+    side: tuple[SideEvidence, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -92,19 +83,34 @@ class Instance:
     def share(self) -> Fraction:
         """The part of its points it earns, from 0 to 1.
 
-        A failed run earns the share of its checks that held; what could not be seen earns nothing.
+        A failed run that came to its end earns the share of its checks that held. How much of the rest would
+        have held nobody knows of one that ended early, so it earns nothing, nor does what could not be seen.
         """
         match self.outcome:
             case Outcome.PASSED | Outcome.WAIVED:
                 return Fraction(1)
-            case Outcome.FAILED:
+            case Outcome.FAILED if not self.ended_early:
                 return Fraction(sum(check.outcome in _HELD for check in self.checks), len(self.checks))
             case _:
                 return Fraction(0)
 
+    @property
+    def gradable(self) -> bool:
+        """Whether it was observed or, where it was blocked, what blocked it."""
+        match self.outcome:
+            case Outcome.ERROR:
+                return False
+            case Outcome.BLOCKED:
+                return self.root_observed
+            case _:
+                return True
+
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of a whole from its parts: failed, then error, blocked, waived, passed; of none: error."""
+    """The outcome of a whole from its parts: failed, then error, blocked, waived, passed; of none: error.
+
+    What failed is known whatever else could not be seen; that it could not is then said beside it.
+    """
     return min(outcomes, key=_WORST_FIRST.index, default=Outcome.ERROR)
 
 
@@ -115,6 +121,7 @@ def score_step(spec: StepSpec, instances: Sequence[Instance]) -> StepResult:
     """
     outcome = worst(instance.outcome for instance in instances)
     share = sum((instance.share for instance in instances), Fraction(0)) / max(1, len(instances))
+    unseen = Fraction(sum(not run.gradable for run in instances), len(instances)) if instances else Fraction(1)
     roots = [run.blocked_by for run in instances if run.outcome is Outcome.BLOCKED and run.blocked_by]
     return StepResult(
         id=spec.id,
@@ -128,6 +135,9 @@ def score_step(spec: StepSpec, instances: Sequence[Instance]) -> StepResult:
         needs=spec.needs,
         required=spec.required,
         hidden=spec.hidden,
+        ungradable=math.floor(_cents(spec.points) * unseen) / 100,
+        commands=tuple(dict.fromkeys(id_ for instance in instances for id_ in instance.commands)),
+        side=tuple(text for instance in instances for text in instance.side),
     )
 
 
@@ -146,18 +156,21 @@ def total(steps: Iterable[StepResult], late: Late | None = None) -> Score:
         earned=_left(sum(_cents(step.earned) for step in steps), late) / 100,
         possible=sum(_cents(step.points) for step in steps) / 100,
         late=late,
+        ungradable=sum(_cents(step.ungradable) for step in steps) / 100,
     )
 
 
-def verdict(steps: Iterable[StepResult]) -> Literal["passed", "failed", "error"]:
+def verdict(steps: Iterable[StepResult], *, restored: bool = True) -> Literal["passed", "failed", "error"]:
     """Failed when any step failed, else error when any step could not be seen or none ran, else passed.
 
-    An optional step that failed or was blocked counts for its points only; a required one that was blocked by
-    a failed step has failed the whole, whether or not that step was required.
+    A lab that could not be `restored` to what was found is an error, too. An optional step that failed or was
+    blocked counts for its points only; a required one that was blocked by a failed step has failed the whole,
+    whether or not that step was required.
     """
     steps = tuple(steps)
     failed = {step.id for step in steps if step.outcome is Outcome.FAILED}
-    match worst(_bearing(step, failed) for step in steps):
+    outcomes = [_bearing(step, failed) for step in steps]
+    match worst([*outcomes, Outcome.PASSED if restored and steps else Outcome.ERROR]):
         case Outcome.FAILED:
             return "failed"
         case Outcome.PASSED | Outcome.WAIVED:

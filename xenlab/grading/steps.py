@@ -1,6 +1,7 @@
 """What a graded test is written with: `@step` on the test, `check` within it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -9,9 +10,9 @@ import pytest
 
 from xenlab.errors import UsageError
 from xenlab.grading.rubric import StepRule, shipped
-from xenlab.grading.run import ChecksFailedError, running
+from xenlab.grading.run import ChecksFailedError, ChecksUnknownError, StepRun, running
 from xenlab.grading.scoring import StepSpec
-from xenlab.outcomes import Finding, Outcome
+from xenlab.outcomes import CheckResult, Finding, Outcome
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -39,51 +40,92 @@ def step(id: str, *, points: float | None = None, needs: str | tuple[str, ...] |
     return mark
 
 
+Checkable = Finding | bool | Iterable[Finding | Iterable[Finding]]
+"""What `check` takes: a finding, a bool, or findings, which may lie one level deeper."""
+
+
 def check(
-    finding: Finding | bool,
-    *,
+    *findings: Checkable,
     id: str = "",
     hint: str = "",
     expected: str = "",
     actual: str = "",
     essential: bool = False,
 ) -> bool:
-    """Record whether `finding` holds, and go on either way; returns whether it holds.
+    """Record whether each of `findings` holds, and go on either way; returns whether all hold.
 
-    A step with a failed check fails at its end, and tells all that failed; with `essential`, which is for
-    what the rest of the step rests on, it ends at once. One that is waived fails nothing. Texts given here win
-    over the finding's.
+    A step with a failed check fails at its end, one with a finding that could not be told is an error; both tell all
+    that is wrong. With `essential`, which is for what the rest of the step rests on, it ends once all that was given
+    is recorded. One that is waived fails nothing. Texts given here win over the findings'; an `id` is for one alone.
 
     :raises UsageError: no step is running.
-    :raises TypeError: `finding` is neither a finding nor a bool, such as a method that was not called and so
-        would always hold.
-    :raises ChecksFailedError: an essential check failed.
+    :raises TypeError: there is nothing to check, or something that is neither a finding nor a bool, such as a method
+        that was not called and so would always hold.
+    :raises ChecksFailedError, ChecksUnknownError: something essential failed or could not be told.
     """
     __tracebackhide__ = True
     run = running()
-    if isinstance(finding, bool):
-        number = len(run.checks) + 1
-        finding = Finding(f"check-{number}", finding, expected="true", actual=str(finding).lower())
-    elif not isinstance(finding, Finding):
-        raise TypeError(f"check() takes a Finding or a bool, not {type(finding).__name__}")
+    if id and not (len(findings) == 1 and isinstance(findings[0], Finding | bool)):
+        raise TypeError("check() takes an id beside one finding or bool only")
+    recorded = []
+    holds = True
+    for finding in _flat(findings):
+        if isinstance(finding, bool):
+            finding = Finding(f"check-{len(run.checks) + 1}", finding, expected="true", actual=str(finding).lower())
+        finding = replace(
+            finding,
+            id=id or finding.id,
+            hint=hint or finding.hint,
+            expected=expected or finding.expected,
+            actual=actual or finding.actual,
+        )
+        recorded.append(_record(run, finding))
+        holds &= bool(finding)
+    if not recorded:
+        raise TypeError("check() was given nothing to check: it could not have failed, so it would prove nothing")
+    if essential and any(result.outcome in (Outcome.FAILED, Outcome.ERROR) for result in recorded):
+        run.ended_early = True
+        if problem := run.problem():
+            raise problem
+    return holds
+
+
+def _record(run: StepRun, finding: Finding) -> CheckResult:
+    outcome = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.ERROR}[finding.holds]
     result = run.add(
-        id or finding.id,
-        Outcome.PASSED if finding.holds else Outcome.FAILED,
-        expected=expected or finding.expected,
-        actual=actual or finding.actual,
+        finding.id,
+        outcome,
+        expected=finding.expected,
+        actual=finding.actual,
         # A hint says what to mend: beside a check that holds it would only mislead.
-        hint="" if finding.holds else hint or finding.hint,
+        hint="" if finding.holds else finding.hint,
         host=finding.host,
         guest=finding.guest,
         proof=finding.proof,
+        evidence=finding.evidence,
     )
-    try:
-        with allure.step(f"{result.id}: {result.expected}" if result.expected else result.id):
-            if result.proof:
-                allure.attach(result.proof, "proof", allure.attachment_type.TEXT)
-            if result.outcome is Outcome.FAILED:
-                raise ChecksFailedError(f"found {result.actual}")
-    except ChecksFailedError:
-        if essential and (failure := run.failure()):
-            raise failure from None
-    return bool(finding)
+    # Allure tells a step that failed from one that broke by what is raised in it.
+    with (
+        suppress(ChecksFailedError, ChecksUnknownError),
+        allure.step(f"{result.id}: {result.expected}" if result.expected else result.id),
+    ):
+        if result.proof:
+            allure.attach(result.proof, "proof", allure.attachment_type.TEXT)
+        if result.outcome is Outcome.FAILED:
+            raise ChecksFailedError(f"found {result.actual}")
+        if result.outcome is Outcome.ERROR:
+            raise ChecksUnknownError(f"could not be told: {result.actual}")
+    return result
+
+
+def _flat(findings: Iterable[Checkable], depth: int = 0) -> Iterator[Finding | bool]:
+    """The findings one by one, so that those before one that cannot be made are recorded."""
+    for finding in findings:
+        if isinstance(finding, Finding) or (isinstance(finding, bool) and depth == 0):
+            yield finding
+        elif isinstance(finding, Iterable) and not isinstance(finding, str | bytes) and depth < 2:
+            yield from _flat(finding, depth + 1)
+        else:
+            raise TypeError(
+                f"check() takes findings, bools and iterables of findings, no {type(finding).__name__} here"
+            )

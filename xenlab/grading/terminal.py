@@ -7,7 +7,8 @@ graded run or ends without a grade, and else kept in `reports/pytest.txt`, trace
 import io
 import os
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TextIO
 
@@ -77,17 +78,40 @@ class Terminal:
             manager.unregister(reporter)
             manager.register(pytest.TerminalReporter(config, self._held), "terminalreporter")
 
-    def end(self, lines: Iterable[str]) -> None:
-        """Show these lines on what the run came to; its reports are written."""
-        self._ending = tuple(lines)
+    def end(self, lines: Iterable[str], grade: str) -> None:
+        """Show these lines on what the run came to, and `grade`, its grade.json, where that is asked for."""
+        self._ending = tuple(plain(line) for line in lines)
         self._stop_table()
         if self._held is None:
             return  # pytest's reporter has a place for it
         for line in self._ending:
             self._say(line)
         if self._output is Output.JSON:
-            sys.stdout.write((self._run.reports / "grade.json").read_text(encoding="utf-8"))
+            sys.stdout.write(grade)
             sys.stdout.flush()
+
+    def say_apart(self, lines: Iterable[str]) -> None:
+        """Show lines of a run that has come to nothing else."""
+        for line in lines:
+            print(plain(line), file=sys.stderr)
+
+    @contextmanager
+    def cleaning_up(self, what: str) -> Iterator[None]:
+        """Show that `what` goes on after the steps, and what of it, within a `with` block."""
+        if self._table is None:
+            yield
+            return
+        self._table.cleaning_up(what)
+        with show_activity(self._table.activity):
+            yield
+
+    def notice(self, line: str) -> None:
+        """Show a line at once, wherever the run is; fit for a signal handler."""
+        if self._table is not None and self._table.shown:
+            self._table.notice(line)
+        else:
+            with suppress(OSError):
+                os.write(2, f"{line}\n".encode())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_finish(self) -> Wrapper:
@@ -121,18 +145,30 @@ class Terminal:
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Say in one line why a run was refused before its first step: what pytest says around it is dropped."""
-        refused = isinstance(excinfo.value, pytest.exit.Exception) and not any(run.started for run in self._run.steps)
-        if refused and self._held is not None:
+        if not isinstance(excinfo.value, pytest.exit.Exception):
+            return
+        excinfo.value.msg = plain(self._run.journal.mask(str(excinfo.value.msg)))
+        excinfo.value.args = (excinfo.value.msg,)
+        if self._held is not None and not any(run.started for run in self._run.steps):
             self._held = None
-            print(excinfo.value, file=sys.stderr)
+            print(excinfo.value.msg, file=sys.stderr)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> Wrapper:
-        """Show pytest's own words where there is no grade, or where something broke that is not the lab's."""
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Wrapper:
+        """Show pytest's own words where there is no grade, or where something broke that is not the lab's.
+
+        Else they are kept with the reports.
+        """
         result = yield
         self._stop_table()
         if not self._ending or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self._release()
+        if self._held is not None and self._ending:
+            words = plain(self._run.journal.mask(self._held.getvalue()))
+            before = len(self._run.folder.problems)
+            if not self._run.folder.write(OWN_WORDS, words) and not before:
+                session.exitstatus = 3
+                self.say_apart([self._run.folder.problem])
         return result
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -143,13 +179,10 @@ class Terminal:
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
-        """Keep pytest's own words with the reports, and leave the terminal as it was, however the run ended."""
+        """Leave the terminal as it was, however the run ended."""
         self._stop_table()
         if self._console is not None:
             self._console.file.close()
-        if self._held is not None and self._ending:
-            words = plain(self._run.journal.mask(self._held.getvalue()))
-            (self._run.reports / OWN_WORDS).write_text(words, encoding="utf-8")
 
     def _say(self, line: str) -> None:
         if self._console is None:

@@ -14,41 +14,46 @@ from xenlab.grading.exporters.gradescope import gradescope
 from xenlab.grading.exporters.markdown import markdown
 from xenlab.grading.exporters.words import score_line
 from xenlab.grading.run import Run, StepRun
-from xenlab.grading.scoring import first_to_fix
-from xenlab.outcomes import CheckResult, Grade, Outcome
+from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
 from xenlab.report.compare import compare
+from xenlab.report.folder import ReportsFolder
 from xenlab.report.html import View, render
+from xenlab.report.reading import NO_COUNT, first_to_fix, is_ungradable, unseen_checks
+
+COMMANDS = "evidence/commands.jsonl"
+"""Every remote command, one a line; appended to while the run goes on."""
 
 PAGES: dict[str, View] = {"report.html": "student", "report-instructor.html": "instructor"}
 """The pages by file name; the instructor's is only there when a step is hidden from students."""
 
+_REMARK_TEXT = 500
 
-def write_reports(run: Run, grade: Grade) -> Grade | None:
+
+def write_reports(run: Run, grade: Grade) -> None:
     """Write the evidence, the timelines, grade.json, the pages (`PAGES`) and the exports into the reports folder.
 
-    What the lab gave comes first, so that it is there even if making a page of it goes wrong. On GitHub Actions
-    the Markdown page becomes the job's summary as well.
-
-    :returns: the previous attempt's grade as it lay there until now, if there was one.
+    What could not be written is in the folder's `problems`. Gradescope is handed a score only where all else is there
+    and the verdict is no error. On GitHub Actions the Markdown page becomes the job's summary as well.
     """
-    previous = previous_grade(run.reports)
-    run.journal.open(run.reports / "evidence" / "commands.jsonl")
+    folder = run.folder
     if problem := run.journal.close():
-        warnings.warn(f"the evidence is not whole: {problem}", stacklevel=2)
-    timelines = run.reports / "timelines"
-    timelines.mkdir(parents=True, exist_ok=True)
-    for old in (*timelines.glob("*.svg"), *timelines.glob("*.csv")):
-        old.unlink()
+        folder.problems.append(f"{folder.path / COMMANDS} is not whole: {problem.strerror or problem}")
     for name, text in {**run.timelines, **run.traces}.items():
-        (timelines / name).write_text(text, encoding="utf-8")
-    (run.reports / "grade.json").write_text(grade.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
-    _write_pages(run.reports, grade, run.journal.entries, run.timelines, previous)
-    results = gradescope(grade).model_dump_json(indent=2) + "\n"
-    (run.reports / "gradescope-results.json").write_text(results, encoding="utf-8")
-    (run.reports / "summary.md").write_text(markdown(grade), encoding="utf-8")
+        folder.write(f"timelines/{name}", text)
+    for name, text in run.side.items():
+        folder.write(f"evidence/{name}", text)
+    folder.write("grade.json", grade_text(grade))
+    _write_pages(folder, grade, run.journal.entries, run.timelines, run.side, run.previous)
+    folder.write("summary.md", markdown(grade))
+    if (results := gradescope(grade)) and not folder.problems:
+        folder.write("gradescope-results.json", results.model_dump_json(indent=2) + "\n")
     if into := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(markdown(grade), Path(into))
-    return previous
+
+
+def grade_text(grade: Grade) -> str:
+    """grade.json."""
+    return grade.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
 def read_grade(reports: Path) -> Grade:
@@ -67,37 +72,42 @@ def read_grade(reports: Path) -> Grade:
         raise UsageError(f"{path}: {where}: {first['msg']}", hint="./lab verify writes it anew") from None
 
 
-def write_page_again(reports: Path, grade: Grade) -> Path:
+def write_page_again(folder: ReportsFolder, grade: Grade) -> Path:
     """Write the pages from what lies beside them, without the lab; returns the path of report.html.
 
     What changed since an earlier attempt is not known any more, so they do not say it.
 
     :raises UsageError: the evidence is not what a run writes.
     """
-    log = reports / "evidence" / "commands.jsonl"
+    log = folder.path / COMMANDS
     try:
-        entries = [json.loads(line) for line in log.read_text(encoding="ascii").splitlines()]
+        # A run that was killed while it wrote has left its last line unended.
+        lines = log.read_text(encoding="ascii").splitlines(keepends=True)
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
     except (OSError, ValueError) as problem:
         raise UsageError(f"{log} cannot be read: {problem}", hint="./lab verify writes it anew") from None
-    timelines = {path.name: path.read_text(encoding="utf-8") for path in (reports / "timelines").glob("*.svg")}
-    _write_pages(reports, grade, entries, timelines, None)
-    return reports / "report.html"
+    timelines = _texts(folder.path / "timelines", "*.svg")
+    side = {f"side/{name}": text for name, text in _texts(folder.path / "evidence" / "side", "*.txt").items()}
+    _write_pages(folder, grade, entries, timelines, side, None)
+    return folder.path / "report.html"
+
+
+def _texts(folder: Path, pattern: str) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in folder.glob(pattern)}
 
 
 def _write_pages(
-    reports: Path,
+    folder: ReportsFolder,
     grade: Grade,
     entries: Sequence[Mapping[str, object]],
     timelines: Mapping[str, str],
+    side: Mapping[str, str],
     previous: Grade | None,
 ) -> None:
     hides = any(step.hidden for step in grade.steps)
     for name, view in PAGES.items():
-        if view == "instructor" and not hides:
-            (reports / name).unlink(missing_ok=True)
-        else:
-            page = render(grade, entries, timelines, view=view, previous=previous)
-            (reports / name).write_text(page, encoding="utf-8")
+        if view == "student" or hides:
+            folder.write(name, render(grade, entries, timelines, side, view=view, previous=previous))
 
 
 def _append(text: str, path: Path) -> None:
@@ -116,17 +126,20 @@ def previous_grade(reports: Path) -> Grade | None:
         return None
 
 
-def summary(grade: Grade, report: Path, previous: Grade | None = None) -> Iterator[str]:
-    """The score, a line a step, what to fix first, what changed since the `previous` attempt, where `report` is."""
+def summary(grade: Grade, previous: Grade | None = None) -> Iterator[str]:
+    """A line a step, the score, what to fix first, what changed since the `previous` attempt, and the remarks."""
     width = max((len(step.id) for step in grade.steps), default=0)
     for step in grade.steps:
-        blocked = f" (blocked by {step.blocked_by})" if step.blocked_by else ""
+        earned = "-" if is_ungradable(step) else points(step.earned)
+        said = "; ".join(_beside(step))
         yield (
-            f"{step.outcome.value:8}{points(step.earned):>7} of {points(step.points):<6}"
-            f"{step.id:{width}}  {step.title}{blocked}"
+            f"{step.outcome.value:8}{earned:>7} of {points(step.points):<6}"
+            f"{step.id:{width}}  {step.title}{f' ({said})' if said else ''}"
         )
     yield ""
     yield f"score: {score_line(grade)}, {grade.verdict}"
+    if grade.verdict == "error":
+        yield NO_COUNT
     if change := compare(previous, grade):
         yield f"since the previous attempt: {change}"
     if found := first_to_fix(grade):
@@ -136,7 +149,17 @@ def summary(grade: Grade, report: Path, previous: Grade | None = None) -> Iterat
         yield f"fix this first: {named}: {_found(check)}"
         if check.hint:
             yield f"hint: {brief(check.hint)}"
-    yield f"report: {report}"
+    for remark in grade.remarks:
+        yield f"remark: {brief(remark, _REMARK_TEXT)}"
+
+
+def where_guests_are(whereabouts: Sequence[str]) -> Iterator[str]:
+    """Where every guest is, as the last lines of a run."""
+    if len(whereabouts) == 1:
+        yield f"where the guests are: {' '.join(whereabouts[0].split())}"
+    elif whereabouts:
+        yield "where the guests are:"
+        yield from (f"  {' '.join(text.split())}" for text in whereabouts)
 
 
 def name_of(run: StepRun) -> str:
@@ -145,15 +168,31 @@ def name_of(run: StepRun) -> str:
 
 
 def note_on(run: StepRun) -> str:
-    """The first thing that is wrong with a finished run, on one line; nothing where nothing is, or it is hidden."""
+    """The first thing that is wrong with a finished run, on one line; nothing where nothing is, or it is hidden.
+
+    Beside what failed it says how much could not be observed.
+    """
     if run.blocked_by:
         return f"blocked by {run.blocked_by}"
     if run.spec.hidden:
         return ""
     for check in run.checks:
         if check.outcome is run.outcome and check.outcome in (Outcome.FAILED, Outcome.ERROR):
-            return f"{check.id}: {_found(check)}"
+            unseen = sum(other.outcome is Outcome.ERROR for other in run.checks)
+            beside = f" (and {unseen} not observed)" if unseen and check.outcome is Outcome.FAILED else ""
+            return f"{check.id}: {_found(check)}{beside}"
     return ""
+
+
+def _beside(step: StepResult) -> Iterator[str]:
+    if step.blocked_by:
+        yield f"blocked by {step.blocked_by}"
+    if step.outcome is Outcome.FAILED and not step.hidden and (unseen := unseen_checks(step)):
+        yield unseen
+    if is_ungradable(step):
+        yield "not gradable"
+    elif step.ungradable:
+        yield f"{points(step.ungradable)} points not gradable"
 
 
 def _found(check: CheckResult) -> str:

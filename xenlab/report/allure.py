@@ -7,7 +7,7 @@ from markupsafe import Markup
 from xenlab.errors import XenlabError
 from xenlab.evidence.text import brief, plain, points
 from xenlab.outcomes import CheckResult, Grade, StepResult
-from xenlab.report.reading import first_to_fix, in_a_sentence
+from xenlab.report.reading import NO_COUNT, first_to_fix, in_a_sentence
 
 _CALL_HOME = re.compile(
     r"""<script\b[^>]*\bsrc=["']https?://[^"']*["'][^>]*>\s*</script>"""
@@ -35,9 +35,10 @@ article:has(> svg + [role="img"][aria-label*="%"]){display:none}
 </style>""")
 _BANNER = Markup("""<header id="xenlab-grade" class="{verdict}">
 <strong>{earned} of {possible} points: {verdict}</strong> {says}
-{fix}<p><a href="report.html">The whole report</a></p>
+{count}{fix}<p><a href="report.html">The whole report</a></p>
 </header>""")
 _FIX = Markup("<p>Fix this first: {what}</p>\n{hint}")
+_COUNT = Markup("<p>{count}</p>\n")
 _HINT = Markup("<p>Hint: {hint}</p>\n")
 
 
@@ -81,8 +82,14 @@ def banner(grade: Grade) -> Markup:
         earned=points(grade.score.earned),
         possible=points(grade.score.possible),
         says=in_a_sentence(grade),
+        count=_COUNT.format(count=_not_counted(grade)) if grade.score.ungradable or grade.verdict == "error" else "",
         fix=_to_fix(*found) if found else "",
     )
+
+
+def _not_counted(grade: Grade) -> str:
+    parts = [f"{points(grade.score.ungradable)} points could not be observed"] if grade.score.ungradable else []
+    return "; ".join([*parts, *([NO_COUNT] if grade.verdict == "error" else [])])
 
 
 def _to_fix(step: StepResult, check: CheckResult) -> Markup:

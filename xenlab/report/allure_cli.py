@@ -3,11 +3,13 @@
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.outcomes import Grade
 from xenlab.report.allure import finished
+from xenlab.report.folder import write_whole
 from xenlab.testbed import cache, tools
 
 VERSION = "3.18.0"
@@ -23,6 +25,7 @@ def write_allure_page(reports: Path, grade: Grade, config: Path) -> Path:
     """Write allure.html into `reports` from its allure-results/, and return its path; `config` is an allurerc.
 
     :raises UsageError: no results, no Node or npm, or Allure could not be installed or failed.
+    :raises OSError: the page could not be written.
     """
     results = reports / "allure-results"
     if not any(results.glob("*-result.json")):
@@ -37,9 +40,11 @@ def write_allure_page(reports: Path, grade: Grade, config: Path) -> Path:
             *("--group-by", "epic,feature,story"),
         ]
         _run([node, str(program), "awesome", str(results), *arguments], "Allure", _RUN_SECONDS, Path(folder))
+        with suppress(FileNotFoundError):
+            (reports / HISTORY).chmod(0o600)  # it holds what checks found
         page = (Path(folder) / "index.html").read_text(encoding="utf-8")
     path = reports / "allure.html"
-    path.write_text(finished(page, grade), encoding="utf-8")
+    write_whole(path, finished(page, grade))
     return path
 
 
@@ -59,7 +64,7 @@ def forget_this_run(history: Path, results: Path) -> None:
             raise UsageError(f"{history}:{number}: not a run in Allure's history", hint="remove that line") from None
         if begun.isdisjoint(starts):
             kept.append(line)
-    history.write_text("".join(kept), encoding="utf-8")
+    write_whole(history, "".join(kept))
 
 
 def _installed() -> Path:

@@ -21,7 +21,7 @@ from xenlab.evidence.text import bounded, brief, plain, points
 from xenlab.outcomes import Grade, LabInfo, MigrationRecord, Outcome, PingSummary, StepResult
 from xenlab.report.compare import compare
 from xenlab.report.graph import ROW, step_graph
-from xenlab.report.reading import first_to_fix, in_a_sentence
+from xenlab.report.reading import NO_COUNT, first_to_fix, in_a_sentence, is_ungradable, unseen_checks
 from xenlab.report.views import for_students
 from xenlab.report.whereabouts import whereabouts_svg
 
@@ -33,6 +33,10 @@ _OUTPUT_TEXT = 8_000
 _CHECKS_ROOM = 1_000_000
 _COMMANDS_ROOM = 1_500_000
 _TIMELINES_ROOM = 1_500_000
+_SIDE_TEXT = 16 * 1024
+_SIDE_ROOM = 500_000
+_REMARK_TEXT = 1_200
+_REMARKS = 200
 
 
 class _Room:
@@ -67,15 +71,16 @@ def render(
     grade: Grade,
     commands: Sequence[Mapping[str, object]],
     timelines: Mapping[str, str],
+    side: Mapping[str, str] | None = None,
     *,
     view: View = "student",
     previous: Grade | None = None,
 ) -> str:
     """The page for `grade`.
 
-    `commands` are the journal's entries and `timelines` SVG texts by file name, as they lie in
-    `timelines/` beside the page. Texts are cut and, past a few megabytes, left out. What changed since the
-    `previous` attempt is told if that was one at the same lab.
+    `commands` are the journal's entries, `timelines` SVG texts by file name, as they lie in `timelines/` beside
+    the page, and `side` the texts of side evidence by theirs below `evidence/`. Texts are cut and, past a few
+    megabytes, left out. What changed since the `previous` attempt is told if that was one at the same lab.
     """
     says = in_a_sentence(grade)
     if view == "student":
@@ -88,7 +93,8 @@ def render(
         says=says,
         fix=fix,
         sealed=None if fix else _sealed(grade.steps),
-        steps=_steps(grade.steps, {str(command["id"]) for command in commands}),
+        no_count=NO_COUNT if grade.verdict == "error" else "",
+        steps=_steps(grade.steps, {str(command["id"]) for command in commands}, side or {}),
         graph=step_graph(grade.steps),
         row=ROW,
         change=compare(previous, grade),
@@ -100,6 +106,14 @@ def render(
         gap=_gap,
         commands=_commands(commands),
         hosts=_hosts(grade.lab),
+        lists=[
+            (name, id_, [bounded(plain(text), _REMARK_TEXT)[0] for text in texts[:_REMARKS]])
+            for name, id_, texts in (
+                ("Where the guests are", "guests", grade.whereabouts),
+                ("Remarks", "remarks", grade.remarks),
+            )
+            if texts
+        ],
         again=_again(grade, fix[0].id if fix else None),
     )
 
@@ -124,6 +138,7 @@ def _template() -> Template:
         "brief": lambda text, limit=240: brief(plain(text), limit),
         "points": points,
         "title_text": _title_text,
+        "got": _got,
         "seconds": _seconds,
         "moment": _moment,
         "day": _day,
@@ -133,13 +148,19 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-def _steps(steps: Sequence[StepResult], known: set[str]) -> list[dict[str, object]]:
-    room = _Room(_CHECKS_ROOM)
+def _steps(steps: Sequence[StepResult], known: set[str], side: Mapping[str, str]) -> list[dict[str, object]]:
+    room, side_room = _Room(_CHECKS_ROOM), _Room(_SIDE_ROOM)
     return [
         {
             "result": step,
             "not_run_for": [check.guest for check in step.checks if check.outcome is Outcome.BLOCKED and check.guest],
             "ran": any(check.outcome is not Outcome.BLOCKED for check in step.checks),
+            "ungradable": is_ungradable(step),
+            "unseen": unseen_checks(step) if step.outcome is Outcome.FAILED else "",
+            "side": [
+                (text, side_room.put(side.get(text.file, "It lies beside this page no more."), _SIDE_TEXT))
+                for text in step.side
+            ],
             "count": sum(check.outcome in (Outcome.PASSED, Outcome.WAIVED) for check in step.checks),
             "checks": [
                 {
@@ -193,6 +214,11 @@ def _hosts(lab: LabInfo) -> list[tuple[str, str, str]]:
     names = dict.fromkeys((*lab.hosts, *lab.xen, *lab.host_keys))
     xen = {name: f"Xen {version}" for name, version in lab.xen.items()}
     return [(name, xen.get(name, "version not read"), lab.host_keys.get(name, "")) for name in names]
+
+
+def _got(step: StepResult) -> str:
+    """The points of a step; what could not be observed is never told as none."""
+    return "–" if is_ungradable(step) else points(step.earned)
 
 
 def _again(grade: Grade, fix: str | None) -> list[tuple[str, str]]:

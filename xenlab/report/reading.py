@@ -4,6 +4,21 @@ from collections.abc import Sequence
 
 from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
 
+NO_COUNT = "this attempt should not count: no fault of yours"
+"""What is said of a run whose verdict is error."""
+
+
+def is_ungradable(step: StepResult) -> bool:
+    """Whether nothing of a step could be observed: it has no points to be told, not none."""
+    nothing_seen = step.ungradable == step.points
+    return nothing_seen and (step.outcome is Outcome.ERROR or (step.outcome is Outcome.BLOCKED and step.points > 0))
+
+
+def unseen_checks(step: StepResult) -> str:
+    """How many checks of a step could not be observed, in words; "" where all were."""
+    unseen = sum(check.outcome is Outcome.ERROR for check in step.checks)
+    return f"{unseen} {'check' if unseen == 1 else 'checks'} of it could not be observed" if unseen else ""
+
 
 def first_to_fix(grade: Grade) -> tuple[StepResult, CheckResult] | None:
     """The first failed check in the order of the steps, else the first that could not be made.
@@ -31,6 +46,9 @@ def in_a_sentence(grade: Grade) -> str:
     wrong = sum(step.outcome not in (Outcome.PASSED, Outcome.WAIVED) for step in optional)
     if wrong:
         sentence += f" {wrong} optional {'step' if wrong == 1 else 'steps'} did not pass."
+    in_part = sum(step.outcome is Outcome.FAILED and bool(unseen_checks(step)) for step in grade.steps)
+    if in_part:
+        sentence += f" In {in_part} failed {'step' if in_part == 1 else 'steps'} a part could not be observed."
     return sentence
 
 

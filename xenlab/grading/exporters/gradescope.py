@@ -1,7 +1,8 @@
 """The grade as Gradescope takes it: results.json. Pure.
 
-Gradescope knows passed and failed only, so a step that was blocked or not observed is failed with 0 points and
-says why. Source: Gradescope's autograder documentation, "Output format".
+Gradescope knows passed and failed only, so a step that was blocked is failed with 0 points and says why. What could
+not be observed has no points there to be lost; where that is all that is wrong, no results are handed over at all,
+which makes Gradescope say that the grading went wrong. Source: Gradescope's autograder documentation, "Output format".
 """
 
 from typing import Literal
@@ -17,7 +18,7 @@ _NAME_TEXT = 200
 
 
 class GradescopeTest(Model):
-    """One step; `number` is its place on the lab sheet."""
+    """One step; `number` is its place on the lab sheet, `max_score` what of its points could be observed."""
 
     name: str
     name_format: Literal["text"] = "text"
@@ -48,11 +49,13 @@ class GradescopeResults(Model):
     tests: tuple[GradescopeTest, ...]
 
 
-def gradescope(grade: Grade) -> GradescopeResults:
-    """The results; texts are plain and bounded."""
-    lines = [f"{score_line(grade)}: {grade.verdict}."]
+def gradescope(grade: Grade) -> GradescopeResults | None:
+    """The results, their texts plain and bounded; None where the verdict is error: no attempt that should count."""
     if grade.verdict == "error":
-        lines.append("A part of the lab could not be observed: nothing is known about it, and it is no zero of yours.")
+        return None
+    lines = [f"{score_line(grade)}: {grade.verdict}."]
+    if grade.score.ungradable:
+        lines.append("What could not be observed is no fault of yours: have it graded again.")
     if found := visible_fix(grade):
         step, check = found
         at = where(check)
@@ -72,7 +75,7 @@ def _test(number: int, step: StepResult) -> GradescopeTest:
         name=brief(plain(f"{step.id}: {step.title}"), _NAME_TEXT),
         number=str(number),
         score=step.earned,
-        max_score=step.points,
+        max_score=round(step.points - step.ungradable, 2),
         status="passed" if passed else "failed",
         output=_text("\n".join([state(step), *details(step)])),
         visibility="after_published" if step.hidden else "visible",

@@ -7,12 +7,15 @@ Source: the GitHub Flavored Markdown specification, "Backslash escapes" and "Tab
 import string
 from collections.abc import Iterator
 
-from xenlab.evidence.text import brief, plain, points
-from xenlab.grading.exporters.words import details, score_line, state, visible_fix, where
+from xenlab.evidence.text import brief, plain
+from xenlab.grading.exporters.words import details, earned, score_line, state, visible_fix, where
 from xenlab.outcomes import Grade, Outcome, StepResult
+from xenlab.report.reading import NO_COUNT
 
 CELL = 500
 """Characters of one cell as it is written: what GitHub Classroom shows of a text."""
+
+_LINES = 100
 
 MARKS = {
     Outcome.PASSED: "✅",
@@ -24,8 +27,8 @@ MARKS = {
 
 
 def markdown(grade: Grade) -> str:
-    """The page: score, what to fix first, and a table of the steps."""
-    return "\n".join([*_head(grade), "", *_table(grade), ""])
+    """The page: score, what to fix first, a table of the steps, remarks, and where the guests are."""
+    return "\n".join([*_head(grade), "", *_table(grade), "", *_lists(grade)])
 
 
 def escaped(text: str, limit: int = CELL) -> str:
@@ -46,7 +49,7 @@ def _head(grade: Grade) -> Iterator[str]:
     yield f"**{grade.verdict}**"
     if grade.verdict == "error":
         yield ""
-        yield "A part of the lab could not be observed: nothing is known about it."
+        yield f"{NO_COUNT[0].upper()}{NO_COUNT[1:]}."
     if found := visible_fix(grade):
         step, check = found
         at = where(check)
@@ -62,9 +65,16 @@ def _table(grade: Grade) -> Iterator[str]:
     yield "| step | outcome | points | what |"
     yield "|---|---|---:|---|"
     for step in grade.steps:
-        cells = (step.id, f"{step.outcome.value}", f"{points(step.earned)} of {points(step.points)}", _what(step))
-        name, outcome, earned, what = map(escaped, cells)
-        yield f"| {name} | {MARKS[step.outcome]} {outcome} | {earned} | {what} |"
+        name, outcome, got, what = map(escaped, (step.id, step.outcome.value, earned(step), _what(step)))
+        yield f"| {name} | {MARKS[step.outcome]} {outcome} | {got} | {what} |"
+
+
+def _lists(grade: Grade) -> Iterator[str]:
+    for head, texts in (("Remarks", grade.remarks), ("Where the guests are", grade.whereabouts)):
+        if texts:
+            yield f"**{head}:**"
+            yield from (f"- {escaped(text)}" for text in texts[:_LINES])
+            yield ""
 
 
 def _what(step: StepResult) -> str:

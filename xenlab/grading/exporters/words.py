@@ -4,19 +4,29 @@ from collections.abc import Iterator
 
 from xenlab.evidence.text import plain, points
 from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
-from xenlab.report.reading import first_to_fix
+from xenlab.report.reading import first_to_fix, is_ungradable, unseen_checks
 
 _WORDS = {Outcome.FAILED: "failed", Outcome.ERROR: "could not be observed", Outcome.WAIVED: "waived"}
 
 
 def score_line(grade: Grade) -> str:
-    """The score, and what being late has cost of it."""
+    """The score, what being late has cost of it, and what could not be observed."""
     score = grade.score
     line = f"{points(score.earned)} of {points(score.possible)}"
+    if score.ungradable:
+        line += " seen"
     if score.late:
         full = points(sum(round(100 * step.earned) for step in grade.steps) / 100)
         line += f" ({points(score.late.hours)} h late: {score.late.factor:g} of {full})"
-    return line
+    return f"{line}; {points(score.ungradable)} could not be observed" if score.ungradable else line
+
+
+def earned(step: StepResult) -> str:
+    """The points of a step; what could not be observed is never told as none."""
+    if is_ungradable(step):
+        return "not gradable"
+    line = f"{points(step.earned)} of {points(step.points)}"
+    return f"{line}; {points(step.ungradable)} not gradable" if step.ungradable else line
 
 
 def where(check: CheckResult) -> str:
@@ -37,13 +47,16 @@ def state(step: StepResult) -> str:
         case Outcome.WAIVED:
             return "Passed, by a waiver."
         case Outcome.FAILED:
-            return "Failed." if step.required else "Failed; optional: it costs its points only."
+            said = "Failed." if step.required else "Failed; optional: it costs its points only."
+            unseen = unseen_checks(step)
+            return f"{said} {unseen}, which is no fault of yours." if unseen else said
         case Outcome.BLOCKED:
             guests = [check.guest for check in step.checks if check.outcome is Outcome.BLOCKED and check.guest]
             some = f" for {', '.join(guests)}" if guests and len(guests) < len(step.checks) else ""
-            return f"Not run{some}: blocked by {step.blocked_by or 'an earlier step'}."
+            said = f"Not run{some}: blocked by {step.blocked_by or 'an earlier step'}"
+            return f"{said}, which could not be observed: not gradable." if step.ungradable else f"{said}."
         case _:
-            return "Could not be observed: this says nothing about whether the lab is right."
+            return "Not gradable: it could not be observed, which says nothing about whether the lab is right."
 
 
 def details(step: StepResult) -> Iterator[str]:

@@ -1,0 +1,174 @@
+"""The reports folder of one run: held against a second run, emptied of what an earlier one left, and written to.
+
+Whatever is written is there whole or not at all, and for its owner's eyes only: it holds what the hosts said.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from xenlab.errors import CannotObserve, UsageError
+
+LOCK = ".lock"
+RESULTS = (
+    *("grade.json", "report.html", "report-instructor.html", "summary.md", "gradescope-results.json"),
+    *("junit.xml", "pytest.txt", "allure.html", "allure-results", "timelines", "evidence"),
+)
+"""What a run leaves by name; all else in the folder is not ours."""
+
+_PART = ".part"
+_FILE, _FOLDER = 0o600, 0o700
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that nobody ever sees half of it; readable to its owner only (0600), as are new folders (0700).
+
+    :raises OSError: it could not be written; what was there before still is.
+    """
+    data = content.encode("utf-8", errors="replace") if isinstance(content, str) else content
+    part = part_of(path)
+    make_folder(path.parent)
+    try:
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE), "wb") as file:
+            file.write(data)
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def part_of(path: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return path.with_name(f".{path.name}{_PART}")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, open to their owner only.
+
+    :raises OSError: it cannot be made.
+    """
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(_FOLDER, exist_ok=True)
+
+
+class ReportsFolder:
+    """The folder `path`; with `own` it is known to be nobody else's, such as the project's own reports/.
+
+    What could not be written is told by `problems`, a line each, so that one file too many for the disk costs
+    neither the others nor the run.
+    """
+
+    def __init__(self, path: Path, *, own: bool = False) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self._own = own
+        self._lock: BinaryIO | None = None
+
+    def hold(self) -> Self:
+        """Hold the folder against every other run until `release`, or until this process ends.
+
+        :raises UsageError: another run holds it, or it holds files of the same names that no run has written.
+        :raises CannotObserve: it cannot be made or locked.
+        """
+        lock = self.path / LOCK
+        try:
+            make_folder(self.path)
+            self._refuse_foreign()
+            file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, _FILE), "r+b")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with file:
+                    holder = _holder(file.read(200))
+                raise UsageError(
+                    f"{self.path}: another run writes there{holder}", hint="wait for it, or choose another --reports"
+                ) from None
+            self._lock = file
+            file.truncate()  # of whoever held it last
+            file.write(json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}).encode())
+            file.flush()
+        except OSError as problem:
+            self.release()
+            raise CannotObserve(_told(problem, lock), hint="choose another --reports") from problem
+        return self
+
+    def release(self) -> None:
+        """Let others have it; the lock's file stays, since taking it away could let two in."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def clear(self, *others: Path) -> None:
+        """Remove what an earlier run left, there and at `others`, so that none of it can be taken for this one's.
+
+        :raises CannotObserve: something cannot be removed.
+        """
+        try:
+            for path in (*(self.path / name for name in RESULTS), *self.path.glob(f".*{_PART}"), *others):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        except OSError as problem:
+            raise CannotObserve(_told(problem, self.path), hint="what an earlier run left must go first") from problem
+
+    def write(self, name: str, content: str | bytes) -> bool:
+        """Write one file, by its path below the folder; returns whether it is there."""
+        path = self.path / name
+        try:
+            write_whole(path, content)
+        except OSError as problem:
+            self.note(problem, path)
+            return False
+        return True
+
+    def note(self, problem: OSError, path: Path) -> None:
+        """Remember that a file could not be written."""
+        self.problems.append(f"{path}: {problem.strerror or problem}")
+
+    @property
+    def problem(self) -> str:
+        """What could not be written, in one line; "" where all was."""
+        if not self.problems:
+            return ""
+        more = f" ({len(self.problems) - 1} more likewise)" if len(self.problems) > 1 else ""
+        return f"not written: {self.problems[0]}{more}"
+
+    def _refuse_foreign(self) -> None:
+        if self._own or any((self.path / name).exists() for name in (LOCK, "grade.json")):
+            return
+        for name in RESULTS:
+            if os.path.lexists(self.path / name):
+                raise UsageError(
+                    f"{self.path / name} was not written by a run of xenlab, which would remove it",
+                    hint="choose another --reports",
+                )
+
+
+def forget_results(path: Path, *, own: bool = False) -> None:
+    """Remove what an earlier run left in a folder, if it is there and nobody writes to it: after a wrong call."""
+    if path.is_dir():
+        folder = ReportsFolder(path, own=own)
+        with suppress(UsageError, CannotObserve):
+            folder.hold().clear()
+        folder.release()
+
+
+def _holder(content: bytes) -> str:
+    try:
+        holder = json.loads(content)
+        return f" (pid {int(holder['pid'])}, since {str(holder['since'])[:40]})"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _told(problem: OSError, path: Path) -> str:
+    return f"{problem.filename or path}: {problem.strerror or problem}"
