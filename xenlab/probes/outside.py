@@ -21,7 +21,7 @@ from icmplib import ICMPRequest, ICMPSocketError, ICMPv4Socket, ICMPv6Socket
 from icmplib.exceptions import SocketAddressError, SocketBroadcastError, SocketPermissionError
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.probes.continuity import Packet, PingTrace
+from xenlab.probes.trace import Packet, PingTrace
 
 SETTLED = 1.0
 """Seconds after which an unanswered packet counts as lost in a trace taken while the ping runs."""
