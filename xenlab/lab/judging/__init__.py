@@ -1,0 +1,1 @@
+"""Judgements: pure functions from looks to findings, a module for each part of the lab sheet."""
