@@ -266,11 +266,11 @@ def verdict(
 ) -> Judgement:
     """Judge a ping by its longest gap and silence (seconds) and, if given, its losses after the first reply.
 
-    CONTINUOUS means that a plain ping, once a second, would have lost no sequence: both are at most 1 s and
-    an interval. What the guest itself could not send is BROKEN, however little else was seen. INSUFFICIENT: fewer than `minimum_replies` on either side of the window (with
-    no window: fewer than twice that in all), a sender that served less than `minimum_on_time` of its
-    slots, an incomplete record, or a gap too coarse to blame on the guest. What happened inside the window
-    needs no count of its own: the longest gap bounds it.
+    CONTINUOUS means that a plain ping, once a second, would have lost no sequence: both are at most 1 s and an
+    interval. What the guest itself could not send is BROKEN, however little else was seen. INSUFFICIENT: fewer
+    than `minimum_replies` on either side of the window (with no window: fewer than twice that in all), a sender that
+    served less than `minimum_on_time` of its slots, an incomplete record, or a gap too coarse to blame on the guest.
+    What happened inside the window needs no count of its own: the longest gap bounds it.
     """
     c = continuity
     lost = c.lost - c.lost_leading

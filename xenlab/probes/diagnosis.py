@@ -102,8 +102,8 @@ def _causes(outside: Continuity, heartbeat: Heartbeat | None, inside: Continuity
         if heartbeat is not None:
             yield _behind(silence, heartbeat, inside)
         elif outside.gap_open:
-            words = f"nothing came back any more for {silence:.1f} s: the guest ended, or its vif's bridge on the target"
-            yield Diagnosis(Cause.GONE, f"{words} leads nowhere (see its console, and ip link on the target)")
+            words = f"nothing came back any more for {silence:.1f} s: the guest ended, or its vif on the target leads"
+            yield Diagnosis(Cause.GONE, f"{words} nowhere (see its console, and the uplink of its bridge there)")
 
 
 def _silence(outside: Continuity) -> float:

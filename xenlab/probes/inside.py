@@ -1,4 +1,4 @@
-"""The inside ping, which the guest itself runs, read from its output: iputils with or without -D and -O, busybox, inetutils.
+"""The inside ping, which the guest itself runs, read from its output: iputils (-D, -O or neither), busybox, inetutils.
 
 Only sequences and steps of the guest's clock are used. Its absolute time says nothing: a guest that moves
 takes the wall clock of the host it lands on. The words may be in any language, as iputils translates them.
@@ -194,13 +194,21 @@ class _Reader:
         return ping
 
 
-def inside_trace(ping: InsidePing, interval: float, pause_limit: float = inf, started: float = 0.0) -> PingTrace:
+def inside_trace(
+    ping: InsidePing,
+    interval: float,
+    pause_limit: float = inf,
+    started: float = 0.0,
+    *,
+    while_it_ran: bool = False,
+) -> PingTrace:
     """Every sequence up to the highest sent, on the guest's send clock; `started` is that of the first.
 
     The clock runs by sequence * interval, and faster where the -D stamps show that ping stood still between
     two replies (a paused guest). A step of more than `pause_limit` seconds over that is a clock that was
     set, and ignored. A lone unanswered packet at the very end was under way when ping was stopped, so it is
-    left out. A packet without a reply is lost, also where the guest could not send it.
+    left out. A packet without a reply is lost, also where the guest could not send it. With `while_it_ran` the time
+    that the ping stood still, with its guest, is left out.
     """
     replies: dict[int, list[InsideReply]] = {}
     for reply in ping.replies:
@@ -211,13 +219,16 @@ def inside_trace(ping: InsidePing, interval: float, pause_limit: float = inf, st
     last = ping.highest_sent
     if last not in replies and last not in noted and last - 1 in replies:
         last -= 1
-    pauses = {after: pause for _, after, pause in _pauses(ping, interval) if pause <= pause_limit}
+    stops = _pauses(ping, interval)
+    pauses = {} if while_it_ran else {after: pause for _, after, pause in stops if pause <= pause_limit}
+    under_way = {before: pause for before, _, pause in stops} if while_it_ran else {}
     packets, paused = [], 0.0
     for sequence in range(min([ping.first, *replies]), last + 1):
         paused += pauses.get(sequence, 0.0)
         sent = started + (sequence - ping.first) * interval + paused
         got = replies.get(sequence, [])
-        trips = [reply.round_trip or 0.0 for reply in got]
+        stood = under_way.get(sequence, 0.0)
+        trips = [trip - stood if trip > stood else trip for trip in (reply.round_trip or 0.0 for reply in got)]
         # A clock set while a reply was under way makes its round trip as wrong as the step.
         arrivals = tuple(sorted(sent + (trip if trip <= pause_limit else 0.0) for trip in trips))
         ttls = tuple(dict.fromkeys(reply.ttl for reply in got if reply.ttl is not None))
@@ -232,15 +243,16 @@ def analyse_inside(
     interval: float,
     window_sequences: tuple[int, int] | None = None,
     pause_limit: float = inf,
+    *,
+    while_it_ran: bool = False,
 ) -> Continuity:
     """What the inside ping shows, with a window given by sequences as there is no common clock.
 
     `window_sequences` are the highest sequence seen when the window opened and when it closed: those in
     between, and the gap after the first of the two, are inside. `frozen` is the largest pause the -D stamps
-    show; `on_time` is None, as a paused guest is no starved sender. With a `pause_limit` of 0 the guest's clock
-    is not looked at: then gaps are of the time in which the guest, and with it its ping, ran.
+    show; `on_time` is None, as a paused guest is no starved sender. For the rest see `inside_trace`.
     """
-    trace = inside_trace(ping, interval, pause_limit)
+    trace = inside_trace(ping, interval, pause_limit, while_it_ran=while_it_ran)
     window = None
     if window_sequences is not None:
         at = dict(zip((p.sequence for p in trace.packets), trace.send_times(), strict=True))
