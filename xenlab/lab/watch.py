@@ -1,274 +1,241 @@
-"""Watching a guest while it moves: pings from outside and inside, one SSH connection, a running write.
+"""Watching a guest while it moves: a ping from outside, one TCP connection, and three programs in the guest itself.
 
-A guest that is reached by its console has no such connection; then nothing is said of it.
+    with Watch(probes, run="3f2a", seconds=900).around(guest) as watched:
+        ...  # the move
+    findings = judging.watched.findings(analyse(watched.observed, window, limits))
+
+Whatever befalls the guest, the outside ping is there in the end, and what the body raised is what is raised.
 """
 
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from typing import Protocol
 
 from xenlab.errors import CannotObserve, LabFault
-from xenlab.lab.guest import Guest
-from xenlab.lab.migration import Migration
+from xenlab.lab.guest_programs import HEARTBEAT_MS, GuestPrograms, Reading
+from xenlab.lab.observed import Observed, Unknown, UptimeReading
 from xenlab.labfile import ProbeSpec
-from xenlab.outcomes import EchoSummary, Finding, MigrationRecord
-from xenlab.probes import heartbeat
-from xenlab.probes.continuity import Continuity, PingTrace, Verdict, Window, analyse, to_summary, verdict
-from xenlab.probes.diagnosis import Diagnosis, diagnose, is_doubled_by_another
-from xenlab.probes.heartbeat import Pulse, feel, parse_heartbeat
-from xenlab.probes.inside import analyse_inside, inside_trace, parse_ping
 from xenlab.probes.outside import OutsidePing
-from xenlab.remote import commands, facts
 from xenlab.remote.activity import activity
-from xenlab.remote.echo import Echo, Echoed
-from xenlab.remote.facts import Written
-from xenlab.remote.waiting import wait_for
+from xenlab.remote.echo import Echo
+from xenlab.remote.echoed import Echoed
+from xenlab.remote.facts import PingProgress
+from xenlab.remote.machine import Machine
+from xenlab.remote.waiting import NotInTime, wait_for
 
-INSIDE_LOG = "/root/.xenlab-ping"
-WRITER_LOG = "/root/.xenlab-writer"
-HEARTBEAT_LOG = "/dev/shm/.xenlab-heartbeat"  # noqa: S108 - in the guest, where no disk is waited for
-HEARTBEAT_MS = 50
 ECHO_SECONDS = 0.25
 # TCP doubles its patience at each loss (RFC 6298): after an outage it may stay silent for as long again.
 _ECHO_PATIENCE_SECONDS = 90.0
 _FIRST_REPLIES_SECONDS = 30.0
+# The body failed, or nobody answers any more: what can be read at once is.
+_LAST_CHANCE_SECONDS = 20.0
+_NO_PING = ("No such file", "not found", "Operation not permitted", "usage", "Usage", "invalid option")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One ping's trace over a move and what it shows; `name` is "outside" or "inside".
+class Watchable(Protocol):
+    """What a watch needs of a guest."""
 
-    `causes` say what stands behind what is missing or odd in it, where that is known.
-    """
+    @property
+    def name(self) -> str:
+        """What the lab file calls it."""
 
-    name: str
-    guest: str
-    trace: PingTrace
-    continuity: Continuity
-    max_gap: float
-    max_lost: int | None
-    causes: tuple[Diagnosis, ...] = ()
+    @property
+    def address(self) -> str:
+        """Its IP address, which is pinged from outside."""
 
-    def is_continuous(self) -> Finding:
-        """The ping did not lose its thread.
+    @property
+    def machine(self) -> Machine:
+        """How commands are run in it."""
 
-        :raises CannotObserve: too little was seen to say; that is never a pass.
+    @property
+    def ping_target(self) -> str:
+        """What it pings itself."""
+
+    @property
+    def by_console(self) -> bool:
+        """Whether it is reached by its console: then there is no TCP connection to keep."""
+
+
+class Watched:
+    """A watch under way; what it observed is there once its `with` block has been left."""
+
+    def __init__(self) -> None:
+        self._observed: Observed | None = None
+
+    def is_over(self, observed: Observed) -> None:
+        """Keep what was observed."""
+        self._observed = observed
+
+    @property
+    def observed(self) -> Observed:
+        """What was observed.
+
+        :raises RuntimeError: the `with` block has not been left.
         """
-        judged = verdict(self.continuity, self.max_gap, self.max_lost)
-        seen = self.continuity
-        known = "; ".join(diagnosis.words for diagnosis in self.causes)
-        if judged.verdict is Verdict.INSUFFICIENT:
-            raise CannotObserve(f"the {self.name} ping of {self.guest} says too little: {judged.reason}", hint=known)
-        lost = "" if self.max_lost is None else f", at most {self.max_lost} lost"
-        return Finding(
-            f"{self.name}-ping-continuous",
-            judged.passes,
-            expected=f"no gap over {self.max_gap:.1f} s{lost}",
-            actual=f"last packet before: icmp_seq={seen.last_before}, first after: "
-            f"icmp_seq={seen.first_after}; {judged.reason}",
-            hint=known
-            or "look at the timeline: a gap in the migration window is downtime of the move, loss "
-            "outside it is the network's",
-            guest=self.guest,
-        )
-
-    def is_answered_by_one(self) -> Finding:
-        """No second machine answers under the guest's address."""
-        ttls = ", ".join(map(str, self.continuity.ttls))
-        return Finding(
-            "one-machine-answers",
-            not is_doubled_by_another(self.continuity),
-            expected=f"one machine answers to the address of {self.guest}",
-            actual=f"{self.continuity.duplicated} replies came twice; TTLs seen: {ttls or 'none'}",
-            hint="another machine has the guest's address: give each its own (arping -D shows both)",
-            guest=self.guest,
-        )
-
-
-@dataclass(slots=True)
-class _Inside:
-    """What runs in the guest while it is watched, by process id, and what it left."""
-
-    ping: int
-    writer: int
-    heartbeat: int
-    started: float
-    ping_text: str = ""
-    heartbeat_text: str = ""
-    written: Written | None = None
+        if self._observed is None:
+            raise RuntimeError("a watch is over, and can be read, when its with block has been left")
+        return self._observed
 
 
 class Watch:
-    """What was seen of one guest between the start of the pings and their end."""
+    """How guests are watched: the probes' intervals and limits, the run's id, and for how long a move may take.
 
-    def __init__(self, guest: Guest, probes: ProbeSpec) -> None:
-        self.guest = guest
+    `seconds` bounds what runs in a guest: nothing of ours runs on there, even where nobody is left to stop it.
+    """
+
+    def __init__(self, probes: ProbeSpec, *, run: str, seconds: float) -> None:
         self._probes = probes
-        self._outside = OutsidePing(guest.address, probes.outside_interval_ms / 1000)
-        self._within: _Inside | None = None
-        self._window = (0, 0)
-        self._echoed: Echoed | None = None
-        self._uptime_before = 0.0
+        self._run = run
+        around = 2 * (probes.settle_seconds + _FIRST_REPLIES_SECONDS) + _ECHO_PATIENCE_SECONDS
+        self._seconds = int(seconds + around + probes.max_outside_gap_ms / 1000) + 60
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Have every probe prove that it works, then run them around the body, and settle on both sides."""
-        self._uptime_before = self.guest.inside.uptime
-        with self._echoing() as echo, self._outside:
-            within = self._within = self._start_within()
+    def around(self, guest: Watchable) -> Iterator[Watched]:
+        """Have every probe prove that it works, let them settle, run the body, settle again, and read what there is.
+
+        :raises CannotObserve: a probe does not work, so that nothing could be said of a move; before the body.
+        :raises LabFault: the guest's own ping is not answered even before it moves; before the body.
+        """
+        watched = Watched()
+        watcher = _Watcher(guest, self._probes, GuestPrograms(guest.machine, self._run, self._seconds))
+        with ExitStack() as stack:
+            watcher.begin(stack)
             try:
-                self._await_first_replies(echo)
-                self._settle()
-                before = self._inside_sequence()
-                yield
-                # A guest that rebooted has nothing to read; whoever asks for the inside ping is told.
-                with suppress(CannotObserve, LabFault):
-                    self._window = (before, self._inside_sequence())
-                self._settle()
-                if echo:
-                    self._echoed = echo.finish(_ECHO_PATIENCE_SECONDS)
-            finally:
-                self._stop_within(within)
+                watcher.prove()
+                yield watched
+            except BaseException:
+                watched.is_over(watcher.end(body_failed=True))
+                raise
+            watched.is_over(watcher.end(body_failed=False))
 
-    def outside(self, move: Migration) -> Seen:
-        """What the ping from outside saw of the move."""
-        trace = self._outside.trace()
-        seen = analyse(trace, Window(move.started, move.ended))
-        max_gap = self._probes.max_outside_gap_ms / 1000
-        inside = None
-        with suppress(CannotObserve):
-            inside = self.inside(move).continuity
-        return Seen("outside", self.guest.name, trace, seen, max_gap, None, diagnose(seen, self.pulse, inside))
 
-    def inside(self, move: Migration) -> Seen:
-        """What the guest's own ping saw: sequences and gaps only, as its clock may step.
+class _Watcher:
+    """One watch of one guest, from its probes' start to their end."""
 
-        :raises CannotObserve: it left nothing to read, since the guest rebooted, say.
-        """
-        within = self._ran_within()
-        interval = self._probes.inside_interval_ms / 1000
-        ping = parse_ping(within.ping_text)
-        trace = inside_trace(ping, interval, move.seconds, within.started)
-        seen = analyse_inside(ping, interval, self._window, pause_limit=move.seconds)
-        # The pinger stands still with its guest: how long, the outside ping says; here sequences count.
-        max_gap = self._probes.max_outside_gap_ms / 1000
-        return Seen("inside", self.guest.name, trace, seen, max_gap, self._probes.max_inside_lost)
+    def __init__(self, guest: Watchable, probes: ProbeSpec, programs: GuestPrograms) -> None:
+        self._guest = guest
+        self._probes = probes
+        self._programs = programs
+        self._outside = OutsidePing(guest.address, probes.outside_interval_ms / 1000)
+        self._echo: Echo | None = None
+        self._before: tuple[PingProgress, UptimeReading] | None = None
 
-    @property
-    def pulse(self) -> Pulse | None:
-        """The guest's heartbeat, or None where it left none: no bash in the guest, or it rebooted."""
-        with suppress(CannotObserve):
-            return feel(parse_heartbeat(self._ran_within().heartbeat_text), HEARTBEAT_MS / 1000)
-        return None
+    def begin(self, stack: ExitStack) -> None:
+        """Start all that watches; `stack` ends what is on this side."""
+        guest = self._guest
+        connection = None if guest.by_console else guest.machine.pinned_connection()
+        if connection is not None:
+            stack.enter_context(closing(connection))
+            self._echo = connection.echo(ECHO_SECONDS)
+        stack.enter_context(self._outside)
+        try:
+            self._programs.start(guest.ping_target, self._probes.inside_interval_ms)
+        except BaseException:
+            self._programs.stop_and_read(_LAST_CHANCE_SECONDS)
+            raise
 
-    def connection_lived(self) -> tuple[Finding, ...]:
-        """The TCP connection opened before the move carried every byte there and back, never reconnected.
-
-        Nothing where the guest is reached by its console.
-        """
-        if self.guest.spec.login == "console":
-            return ()
-        echoed = self._echoed
-        lived = Finding(
-            "same-connection",
-            echoed is not None and echoed.whole,
-            expected="every byte sent over the TCP connection from before the move comes back on it",
-            actual=str(echoed) if echoed else "no byte was sent",
-            hint="the guest lost its network state: its address or MAC changed, or it rebooted",
-            guest=self.guest.name,
-        )
-        return (lived,)
-
-    def uptime_went_on(self, move: Migration) -> Finding:
-        """The guest's uptime is no less than before plus the time it was seen running."""
-        now = self.guest.inside.uptime
-        return Finding(
-            "uptime-goes-on",
-            now > self._uptime_before,
-            expected=f"uptime over {self._uptime_before:.0f} s, as it was before a move of {move.seconds:.0f} s",
-            actual=f"{now:.0f} s",
-            hint="the guest rebooted: this was not a live migration",
-            guest=self.guest.name,
-        )
-
-    def writes_went_on(self) -> Finding:
-        """A program that wrote 1, 2, 3... to the guest's disk, each synced, has gone on without a hole."""
-        written = self._ran_within().written
-        count = len(written.numbers) if written else 0
-        return Finding(
-            "writes-go-on",
-            written is not None and written.is_unbroken and count > 1,
-            expected="synced writes 1, 2, 3... without a hole",
-            actual=f"{count} numbers, {'unbroken' if written and written.is_unbroken else 'broken'}"
-            + (f": {'; '.join(written.complaints[:2])}" if written and written.complaints else ""),
-            hint="the guest's disk did not follow it: see the share's mount on the target",
-            guest=self.guest.name,
-        )
-
-    def record(self, move: Migration) -> MigrationRecord:
-        """The move with all figures, for the grade."""
-        outside, inside, pulse, echoed = self.outside(move), self.inside(move), self.pulse, self._echoed
-        return move.record().model_copy(
-            update={
-                "outside": to_summary(outside.continuity),
-                "inside": to_summary(inside.continuity),
-                "heartbeat": pulse and heartbeat.to_summary(pulse),
-                "connection": echoed
-                and EchoSummary(sent_bytes=echoed.sent, returned_bytes=echoed.returned, intact=echoed.intact),
-            }
-        )
-
-    @contextmanager
-    def _echoing(self) -> Iterator[Echo | None]:
-        connection = self.guest.remote.pinned_connection()
-        if connection is None:
-            yield None
-            return
-        with closing(connection):
-            yield connection.echo(ECHO_SECONDS)
-
-    def _start_within(self) -> _Inside:
-        remote, interval = self.guest.remote, self._probes.inside_interval_ms
-        argvs = (
-            commands.start_ping(self.guest.spec.ping_target, INSIDE_LOG, interval),
-            commands.start_writer(WRITER_LOG),
-            commands.start_heartbeat(HEARTBEAT_LOG, HEARTBEAT_MS),
-        )
-        ping, writer, beat = (facts.background(remote.run(*argv).check().stdout).pid for argv in argvs)
-        return _Inside(ping, writer, beat, time.monotonic())
-
-    def _stop_within(self, within: _Inside) -> None:
-        remote = self.guest.remote
-        within.ping_text = remote.run(*commands.stop_ping(within.ping, INSIDE_LOG)).stdout
-        within.written = facts.written(remote.run(*commands.stop_writer(within.writer, WRITER_LOG)).stdout)
-        within.heartbeat_text = remote.run(*commands.stop_heartbeat(within.heartbeat, HEARTBEAT_LOG)).stdout
-        remote.run(*commands.remove(INSIDE_LOG, WRITER_LOG, HEARTBEAT_LOG))
-
-    def _ran_within(self) -> _Inside:
-        if self._within is None:
-            raise CannotObserve(f"{self.guest.name} was not watched")
-        return self._within
-
-    def _await_first_replies(self, echo: Echo | None) -> None:
+    def prove(self) -> None:
+        """Wait until every probe has shown that it works, and let them run for as long as the lab file says."""
+        guest = self._guest
         self._outside.wait_for_replies(5, _FIRST_REPLIES_SECONDS)
+        if self._echo and not self._echo.wait_for_more(_FIRST_REPLIES_SECONDS):
+            raise CannotObserve(f"{guest.name} sends nothing back over an SSH connection")
+        with activity(f"letting both pings of {guest.name} run for {self._probes.settle_seconds:g} s"):
+            self._settle(_FIRST_REPLIES_SECONDS)
+        progress: list[PingProgress] = []
 
-        def inside_replies() -> bool:
-            text = self.guest.remote.run(*commands.read(INSIDE_LOG)).stdout
-            return "icmp_seq=" in text and "ttl=" in text
+        def is_answered() -> bool:
+            self._before = self._programs.progress()
+            progress[:] = [self._before[0]]
+            return progress[0].replies > 0
 
-        target = self.guest.spec.ping_target
-        wait_for(inside_replies, f"a reply to {self.guest.name}'s own ping of {target}", _FIRST_REPLIES_SECONDS)
-        if echo and not echo.wait_for_more(_FIRST_REPLIES_SECONDS):
-            raise CannotObserve(f"{self.guest.name} sends nothing back over an SSH connection")
+        awaited = f"a reply to {guest.name}'s own ping of {guest.ping_target}"
+        try:
+            wait_for(is_answered, awaited, _FIRST_REPLIES_SECONDS, 2.0)
+        except NotInTime as late:
+            raise self._unanswered(late, progress[0].last_words if progress else "") from late
 
-    def _inside_sequence(self) -> int:
-        """The highest sequence number that the guest's own ping has sent so far."""
-        return parse_ping(self.guest.remote.run(*commands.read(INSIDE_LOG)).check().stdout).highest_sent
+    def end(self, *, body_failed: bool) -> Observed:
+        """Let the probes settle, unless the body failed, stop everything, and tell what was observed.
 
-    def _settle(self) -> None:
+        What cannot be had is unknown, never raised.
+        """
+        after: tuple[PingProgress, UptimeReading] | Unknown
+        if body_failed:
+            after = Unknown("the move failed, and the guest was not looked at")
+            echoed = self._echoed(0.0)
+            left = self._programs.stop_and_read(_LAST_CHANCE_SECONDS)
+        else:
+            after = self._progress_after()
+            answers = self._settled_after()
+            echoed = self._echoed(_ECHO_PATIENCE_SECONDS if answers else 0.0)
+            left = self._programs.stop_and_read(None if answers else _LAST_CHANCE_SECONDS)
+        self._outside.stop(0.0 if body_failed else 1.0)
+        return self._observed(left, after, echoed)
+
+    def _echoed(self, patience: float) -> Echoed | None:
+        return self._echo.finish(patience) if self._echo else None
+
+    def _observed(
+        self, left: Reading, after: tuple[PingProgress, UptimeReading] | Unknown, echoed: Echoed | None
+    ) -> Observed:
+        before: tuple[PingProgress, UptimeReading] | Unknown = self._before or Unknown("it was not looked at")
+        return Observed(
+            guest=self._guest.name,
+            address=self._guest.address,
+            ping_target=self._guest.ping_target,
+            outside=self._outside.trace(),
+            inside=left.inside,
+            inside_interval=self._probes.inside_interval_ms / 1000,
+            inside_started=self._programs.started_at,
+            inside_read=(
+                None if isinstance(before, Unknown) else before[0].bytes_written,
+                None if isinstance(after, Unknown) else after[0].bytes_written,
+            ),
+            heartbeat=left.heartbeat,
+            heartbeat_interval=HEARTBEAT_MS / 1000,
+            writes=left.writes,
+            echoed=echoed,
+            uptime_before=before if isinstance(before, Unknown) else before[1],
+            uptime_after=after if isinstance(after, Unknown) else after[1],
+            uptime_at_end=left.uptime,
+            evidence=left.evidence,
+        )
+
+    def _progress_after(self) -> tuple[PingProgress, UptimeReading] | Unknown:
+        try:
+            return self._programs.progress()
+        except CannotObserve as unseen:
+            return Unknown(unseen.message, unseen.hint)
+
+    def _settle(self, patience: float) -> None:
         """Let both pings run for as long as the lab file says, told by the outside ping's own replies."""
         seconds = self._probes.settle_seconds
         replies = max(3, int(seconds * 1000 / self._probes.outside_interval_ms * 0.9))
-        with activity(f"letting both pings of {self.guest.name} run for {seconds:g} s"):
-            self._outside.wait_for_replies(replies, seconds + _FIRST_REPLIES_SECONDS)
+        self._outside.wait_for_replies(replies, seconds + patience)
+
+    def _settled_after(self) -> bool:
+        """Whether the guest answers after the move; where it does not, long enough to prove that it is gone."""
+        seconds = self._probes.settle_seconds
+        patience = max(5.0, self._probes.max_outside_gap_ms / 1000 + 5.0 - self._outside.silent_for)
+        try:
+            with activity(f"letting both pings of {self._guest.name} run for {seconds:g} s"):
+                self._settle(patience)
+        except CannotObserve:
+            return False
+        return True
+
+    def _unanswered(self, late: NotInTime, words: str) -> CannotObserve | LabFault:
+        """Who is to blame for a ping of the guest's that never had a reply."""
+        guest, evidence = self._guest, self._programs.evidence
+        if any(sign in words for sign in _NO_PING):
+            return CannotObserve(f"{guest.name} cannot ping: {words.splitlines()[-1]}", evidence=evidence)
+        return LabFault(
+            f"{guest.name}'s own ping of {guest.ping_target} is not answered, though nothing has moved yet",
+            expected=f"replies of {guest.ping_target} to {guest.name}'s own ping before it moves",
+            actual=f"{late.message}: {words.splitlines()[-1] if words else 'no answer'}",
+            hint=f"in {guest.name}: ping -c 3 {guest.ping_target}; its route and bridge, a firewall on the way, or a "
+            "ping_target in the lab file that answers no ping",
+            guest=guest.name,
+            evidence=evidence,
+        )

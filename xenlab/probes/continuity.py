@@ -11,8 +11,8 @@ from enum import StrEnum
 from itertools import pairwise
 from math import ceil, log
 
-from xenlab.errors import UsageError
 from xenlab.outcomes import PingSummary
+from xenlab.probes.trace import Packet, PingTrace, Window
 
 REPORT_GRID = 1.0
 """Seconds between two packets of a plain `ping`, as the lab report ran it ("23 then 24")."""
@@ -22,65 +22,12 @@ MINIMUM_ON_TIME = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
-    """One echo request and the replies to it, in seconds on the clock of its trace.
-
-    `sent` is None when unknown; a packet that could not be sent has its attempt there and `send_error` set.
-    `received` holds every arrival, the first one first; all after the first are duplicates. `ttls` are the
-    different TTLs (hop limits) of the replies: two of them are two machines, or two ways, that answer.
-    """
-
-    sequence: int
-    sent: float | None
-    received: tuple[float, ...] = ()
-    ttls: tuple[int, ...] = ()
-    send_error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of time, in seconds on the clock of a trace: here, while `xl migrate` ran."""
-
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class PingTrace:
-    """All packets of one ping by rising sequence; `interval` is the spacing asked for, in seconds.
-
-    `complete` is False when part of the record is missing: such a trace proves nothing.
-    :raises UsageError: the interval is not positive, or sequences or send times do not rise.
-    """
-
-    packets: tuple[Packet, ...]
-    interval: float
-    started: float
-    ended: float
-    complete: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.interval > 0:
-            raise UsageError(f"the ping interval must be positive, not {self.interval}")
-        if any(a.sequence >= b.sequence for a, b in pairwise(self.packets)):
-            raise UsageError("the sequence numbers of a ping trace must rise")
-        if any(a > b for a, b in pairwise(self.send_times())):
-            raise UsageError("the send times of a ping trace must not fall")
-
-    def send_times(self) -> list[float]:
-        """When each packet was sent; where that is unknown, by its sequence and the interval."""
-        if not self.packets:
-            return []
-        origin, interval = self.started - self.packets[0].sequence * self.interval, self.interval
-        return [origin + p.sequence * interval if p.sent is None else p.sent for p in self.packets]
-
-
-@dataclass(frozen=True, slots=True)
 class Continuity:
     """What a trace shows; times in seconds.
 
-    sent = received + lost; a packet that could not be sent is in `send_errors` only. `reordered` counts
-    first replies that came after the reply to a later packet (RFC 4737, section 3.3).
+    sent = received + lost; a packet that could not be sent is in `send_errors`, and in `lost` only where the guest
+    is the sender. `reordered` counts first replies that came after the reply to a later packet (RFC 4737,
+    section 3.3).
 
     The longest gap runs from the send of `last_before` (at `gap_start`) to the send of `first_after`
     (at `gap_end`), both answered. The outage in it lies in (longest_gap - gap_resolution, longest_gap]:
@@ -97,6 +44,10 @@ class Continuity:
     send was late; `on_time` is None where only the guest knows. `frozen` is for how long the guest's clock
     ran on while its ping did not send. `ttls` are all TTLs that replies had. Fields about the window are
     None without one.
+
+    `could_not_send` is for how long at most the guest itself could not send, from one answered send to the next,
+    and `send_error` why; 0 and empty where this machine is the sender. `gave_up` means that its ping ended there,
+    as busybox's does.
     """
 
     interval: float
@@ -126,6 +77,9 @@ class Continuity:
     frozen: float = 0.0
     ttls: tuple[int, ...] = ()
     complete: bool = True
+    could_not_send: float = 0.0
+    send_error: str = ""
+    gave_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +98,13 @@ class _Gap:
 def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
     """What `trace` shows, in time linear in its packets; `window` is on the trace's clock."""
     times = trace.send_times()
-    longest, proven = _longest_gap(trace.packets, times)
+    longest, proven = _longest_gap(trace, times)
+    could_not_send, send_error = _unsent(trace, times) if trace.by_guest else (0.0, "")
     on_time, worst_lateness = _schedule(times, trace.interval)
     answered = [p for p in trace.packets if p.received]
     answered_at = [t for p, t in zip(trace.packets, times, strict=True) if p.received]
-    lost_at = [t for p, t in zip(trace.packets, times, strict=True) if not p.received and p.send_error is None]
+    silent = [(t, p.send_error) for p, t in zip(trace.packets, times, strict=True) if not p.received]
+    lost_at = [t for t, error in silent if error is None or trace.by_guest]
     lost = len(lost_at)
     leading = bisect_left(lost_at, answered_at[0]) if answered else lost
     in_gap = bisect_right(lost_at, longest.end) - bisect_right(lost_at, longest.start) if longest.length else 0
@@ -162,7 +118,7 @@ def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
         lost=lost,
         duplicated=sum(len(p.received) for p in answered) - len(answered),
         reordered=reordered,
-        send_errors=len(trace.packets) - len(answered) - lost,
+        send_errors=sum(error is not None for _, error in silent),
         longest_gap=longest.length,
         gap_resolution=longest.resolution + scatter,
         scatter_resolution=scatter,
@@ -182,6 +138,9 @@ def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
         worst_lateness=worst_lateness,
         ttls=tuple(sorted({ttl for packet in answered for ttl in packet.ttls})),
         complete=trace.complete,
+        could_not_send=could_not_send,
+        send_error=send_error,
+        gave_up=bool(send_error) and not trace.complete and trace.packets[-1].send_error is not None,
     )
 
 
@@ -202,13 +161,13 @@ def _within(window: Window, times: Sequence[float]) -> int:
     return max(0, bisect_right(times, window.end) - bisect_left(times, window.start))
 
 
-def _longest_gap(packets: Sequence[Packet], times: Sequence[float]) -> tuple[_Gap, float]:
+def _longest_gap(trace: PingTrace, times: Sequence[float]) -> tuple[_Gap, float]:
     """The longest gap, and the largest outage that some gap proves."""
     longest, proven = _Gap(), 0.0
     before: Packet | None = None
     before_at = first_lost = last_lost = 0.0
     lost = failed = False
-    for packet, now in zip(packets, times, strict=True):
+    for packet, now in zip(trace.packets, times, strict=True):
         if packet.received:
             if before is not None:
                 if lost:
@@ -217,7 +176,7 @@ def _longest_gap(packets: Sequence[Packet], times: Sequence[float]) -> tuple[_Ga
                     resolution = (first_lost - before_at) + (now - last_lost) if lost else now - before_at
                     longest = _Gap(before_at, now, resolution, before.sequence, packet.sequence)
             before, before_at, lost, failed = packet, now, False, False
-        elif packet.send_error is not None:
+        elif packet.send_error is not None and not trace.by_guest:
             failed = True
         else:
             if not lost:
@@ -231,6 +190,27 @@ def _longest_gap(packets: Sequence[Packet], times: Sequence[float]) -> tuple[_Ga
             resolution = (first_lost - before_at) + (end - last_lost) if lost else end - before_at
             longest = _Gap(before_at, end, resolution, before.sequence, None)
     return longest, proven
+
+
+def _unsent(trace: PingTrace, times: Sequence[float]) -> tuple[float, str]:
+    """The longest time between two answered sends in which some packet could not be sent, and why.
+
+    What came before the first reply counts only where there never was one.
+    """
+    longest, why, reason = 0.0, "", ""
+    since: float | None = None
+    for packet, now in zip(trace.packets, times, strict=True):
+        if not packet.received:
+            reason = reason or packet.send_error or ""
+            continue
+        if since is not None and reason and now - since > longest:
+            longest, why = now - since, reason
+        since, reason = now, ""
+    if reason:
+        since = times[0] if since is None else since
+        if times[-1] - since > longest or not why:
+            longest, why = times[-1] - since, reason
+    return longest, why
 
 
 def _schedule(times: Sequence[float], interval: float) -> tuple[float, float]:
@@ -286,14 +266,16 @@ def verdict(
 ) -> Judgement:
     """Judge a ping by its longest gap and silence (seconds) and, if given, its losses after the first reply.
 
-    CONTINUOUS means that a plain ping, once a second, would have lost no sequence: both are at most 1 s and
-    an interval. INSUFFICIENT: fewer than `minimum_replies` on either side of the window (with
-    no window: fewer than twice that in all), a sender that served less than `minimum_on_time` of its
-    slots, an incomplete record, or a gap too coarse to blame on the guest. What happened inside the window
-    needs no count of its own: the longest gap bounds it.
+    CONTINUOUS means that a plain ping, once a second, would have lost no sequence: both are at most 1 s and an
+    interval. What the guest itself could not send is BROKEN, however little else was seen. INSUFFICIENT: fewer
+    than `minimum_replies` on either side of the window (with no window: fewer than twice that in all), a sender that
+    served less than `minimum_on_time` of its slots, an incomplete record, or a gap too coarse to blame on the guest.
+    What happened inside the window needs no count of its own: the longest gap bounds it.
     """
     c = continuity
     lost = c.lost - c.lost_leading
+    if unsent := _unsent_text(c, max_gap, max_lost):
+        return Judgement(Verdict.BROKEN, unsent)
     thin = _too_little_before(c, minimum_replies)
     if thin:
         return Judgement(Verdict.INSUFFICIENT, thin)
@@ -317,6 +299,21 @@ def verdict(
     if worst <= REPORT_GRID + c.interval and (lost == 0 or c.interval < REPORT_GRID):
         return Judgement(Verdict.CONTINUOUS, _gap_text(c))
     return Judgement(Verdict.CONTINUOUS_WITHIN_THRESHOLD, f"{_gap_text(c)}, within {max_gap:g} s")
+
+
+def _unsent_text(c: Continuity, max_gap: float, max_lost: int | None) -> str:
+    """Why what the guest could not send is too much; empty where it is not."""
+    if not c.send_error:
+        return ""
+    if not c.received:
+        return f"the guest could not send: {c.send_error} (none of its {c.lost} pings was answered)"
+    lost = c.lost - c.lost_leading
+    words = f"the guest could not send for {c.could_not_send:.1f} s: {c.send_error}"
+    if max_lost is not None and min(lost, c.send_errors) > max_lost:
+        return f"{words} ({lost} of its pings lost, more than {max_lost})"
+    if c.could_not_send > max_gap:
+        return f"{words} (more than {max_gap:g} s)"
+    return f"the guest could not send: {c.send_error} (its ping ended there)" if c.gave_up else ""
 
 
 def _too_little_before(c: Continuity, minimum: int) -> str:

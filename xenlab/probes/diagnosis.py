@@ -1,4 +1,4 @@
-"""Why a ping lost its thread: what pings and the guest's own pulse say together. Pure.
+"""Why a ping lost its thread: what pings and the guest's own heartbeat say together. Pure.
 
 Each cause is told apart by something that only it leaves behind, so that the hint names what to mend.
 """
@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from xenlab.probes.continuity import MINIMUM_ON_TIME, Continuity
-from xenlab.probes.heartbeat import Pulse
+from xenlab.probes.heartbeat import Heartbeat
 
 _JITTER = 0.5
 """Seconds by which an answer may be late before that is worth a word."""
+
+_THAW = 5.0
+"""Seconds for which a guest's kernel may answer pings while its programs stand still, being frozen and thawed around a
+suspend (kernel/power/process.c)."""
+
+_FEW_DOUBLED = 5
+"""Replies that may come twice by chance."""
 
 
 class Cause(StrEnum):
@@ -23,8 +30,11 @@ class Cause(StrEnum):
     SILENT = "silent"
     TWO_MACHINES = "two machines"
     DOUBLED = "doubled"
+    SOMEONE_ELSE = "someone else answers"
+    GUEST_COULD_NOT_SEND = "guest could not send"
     GUEST_STOOD_STILL = "guest stood still"
     NETWORK_CUT = "network cut"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +46,44 @@ class Diagnosis:
 
 
 def diagnose(
-    outside: Continuity, pulse: Pulse | None = None, inside: Continuity | None = None
+    outside: Continuity, heartbeat: Heartbeat | None = None, inside: Continuity | None = None
 ) -> tuple[Diagnosis, ...]:
     """Every cause that the probes show, the surest first; none where nothing was missing or odd.
 
-    `pulse` and `inside` are the guest's own heartbeat and ping over the same time, where there were any: only
+    `heartbeat` and `inside` are the guest's own heartbeat and ping over the same time, where there were any: only
     with the former can a guest that stood still be told from a network that was cut.
     """
-    return tuple(_causes(outside, pulse, inside))
+    return tuple(_causes(outside, heartbeat, inside))
 
 
-def is_doubled_by_another(seen: Continuity) -> bool:
-    """Whether packets were answered twice with different TTLs: by two machines, or over two ways."""
-    return seen.duplicated > 0 and len(seen.ttls) > 1
+def is_doubled(outside: Continuity) -> bool:
+    """Whether more replies came twice than chance explains: 5 of a hundred or, of many, 5 of a thousand.
+
+    One is too many where the two differ in TTL: they are of two machines, or came over two ways.
+    """
+    by_chance = min(outside.received / 20, max(_FEW_DOUBLED, outside.received / 200))
+    return outside.duplicated > by_chance or (outside.duplicated > 0 and len(outside.ttls) > 1)
 
 
-def _causes(outside: Continuity, pulse: Pulse | None, inside: Continuity | None) -> Iterator[Diagnosis]:
+def someone_else_answers(outside: Continuity, heartbeat: Heartbeat) -> bool:
+    """Whether replies came while the guest surely stood still."""
+    return heartbeat.least > 2 * outside.longest_silence + _THAW and outside.received > 0 and not outside.gap_open
+
+
+def _causes(outside: Continuity, heartbeat: Heartbeat | None, inside: Continuity | None) -> Iterator[Diagnosis]:
     if outside.send_errors:
         words = f"{outside.send_errors} packets could not be sent: look at this machine's own route to the guest"
         yield Diagnosis(Cause.NOT_SENT, words)
     if outside.on_time is not None and outside.on_time < MINIMUM_ON_TIME:
         words = f"this machine sent only {outside.on_time:.0%} of its packets on time: give it less to do"
         yield Diagnosis(Cause.STARVED, words)
-    if is_doubled_by_another(outside):
+    if heartbeat is not None and someone_else_answers(outside, heartbeat):
+        yield Diagnosis(
+            Cause.SOMEONE_ELSE,
+            f"someone else answers under the guest's address: the guest stood still for {heartbeat.least:.1f} s, and "
+            f"no two replies are further apart than {outside.longest_silence:.2f} s",
+        )
+    if outside.duplicated and len(outside.ttls) > 1:
         ttls = " and ".join(map(str, outside.ttls))
         words = f"replies come twice, with TTL {ttls}: a second machine answers under the guest's address"
         yield Diagnosis(Cause.TWO_MACHINES, words)
@@ -70,8 +95,15 @@ def _causes(outside: Continuity, pulse: Pulse | None, inside: Continuity | None)
             yield _filtered("though the guest's own ping is answered")
         else:
             yield Diagnosis(Cause.SILENT, "no ping is answered: look at the guest's address and its vif's bridge")
-    elif pulse is not None and (silence := _silence(outside)):
-        yield _behind(silence, pulse, inside)
+    elif silence := _silence(outside):
+        if inside is not None and inside.send_error:
+            words = f"the guest could not send for {inside.could_not_send:.1f} s either: {inside.send_error}"
+            yield Diagnosis(Cause.GUEST_COULD_NOT_SEND, f"{words}; look at its route and its network device")
+        if heartbeat is not None:
+            yield _behind(silence, heartbeat, inside)
+        elif outside.gap_open:
+            words = f"nothing came back any more for {silence:.1f} s: the guest ended, or its vif on the target leads"
+            yield Diagnosis(Cause.GONE, f"{words} nowhere (see its console, and the uplink of its bridge there)")
 
 
 def _silence(outside: Continuity) -> float:
@@ -84,9 +116,9 @@ def _silence(outside: Continuity) -> float:
     return max(gap if outside.lost else 0.0, late if late > max(_JITTER, 2.5 * outside.interval) else 0.0)
 
 
-def _behind(silence: float, pulse: Pulse, inside: Continuity | None) -> Diagnosis:
-    still = f"{pulse.stood_still:.2f} s"
-    if pulse.stood_still + pulse.interval >= silence / 2:
+def _behind(silence: float, heartbeat: Heartbeat, inside: Continuity | None) -> Diagnosis:
+    still = f"{heartbeat.stood_still:.2f} s"
+    if heartbeat.stood_still + heartbeat.interval >= silence / 2:
         words = f"the guest itself stood still for {still} of the {silence:.2f} s without a reply"
         return Diagnosis(Cause.GUEST_STOOD_STILL, words)
     if inside is not None and inside.received and inside.longest_gap < silence / 2:

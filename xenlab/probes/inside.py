@@ -1,7 +1,7 @@
-"""A ping run inside the guest, read from its output: iputils with or without -D and -O, and busybox.
+"""The inside ping, which the guest itself runs, read from its output: iputils (-D, -O or neither), busybox, inetutils.
 
 Only sequences and steps of the guest's clock are used. Its absolute time says nothing: a guest that moves
-takes the wall clock of the host it lands on.
+takes the wall clock of the host it lands on. The words may be in any language, as iputils translates them.
 """
 
 import re
@@ -10,22 +10,25 @@ from itertools import pairwise
 from math import inf
 
 from xenlab.errors import CannotObserve
-from xenlab.probes.continuity import Continuity, Packet, PingTrace, Window, analyse
+from xenlab.probes.continuity import Continuity, analyse
+from xenlab.probes.trace import Packet, PingTrace, Window
 
-_STAMP = r"^(?:\[(?P<stamp>\d+\.\d+)\] )?"
-_HEADER = re.compile(r"^PING (?P<name>[^\s(]+) ?(?:\((?:[^()]*\()?(?P<address>[^()]+)\))?")
-_REPLY = re.compile(
-    _STAMP + r"\d+ bytes from .+?:? (?:icmp_)?(?:seq|req)=(?P<sequence>\d+)"
-    r"(?: ttl=(?P<ttl>\d+))?(?: time=(?P<ms>[\d.]+) ms)?(?P<rest>.*)"
-)
-_NO_ANSWER = re.compile(_STAMP + r"no answer yet for icmp_seq=(?P<sequence>\d+)")
-_ICMP_ERROR = re.compile(_STAMP + r"From .+?:? icmp_seq=(?P<sequence>\d+) (?P<text>.+)")
-_OWN_ERROR = re.compile(r"^(?:\S*ping6?|connect): (?P<text>.+)")
-_SUMMARY = re.compile(r"^(?P<sent>\d+) packets transmitted, (?P<received>\d+) (?:packets )?received")
-_DUPLICATES = re.compile(r"\+?(\d+) duplicates")
+# Each pattern is linear in the line it is tried on, and no number is longer than Python reads at once.
+_HEADER = re.compile(r"PING (?P<name>[^\s(]+) ?(?:\((?:[^()]*\()?(?P<address>[^()]+)\))?")
+_STAMP = re.compile(r"\[(\d{1,12}\.\d{1,9})\] ")
+_SEQUENCE = re.compile(r"(?:\bicmp_|\s)(?:seq|req)=(\d{1,10})(?!\d)")
+_TTL = re.compile(r"\bttl=(\d{1,3})(?!\d)", re.IGNORECASE)
+_TIME = re.compile(r"=(\d{1,9}(?:[.,]\d{1,9})?) ?[^\s\d=]")
+_OWN_ERROR = re.compile(r"(?:\S*ping6?|connect): (?P<text>.+)")
+_SUMMARY = re.compile(r"(?P<sent>\d{1,12}) packets transmitted, (?P<received>\d{1,12}) (?:packets )?received")
+_SUMMARY_IN_ANY_LANGUAGE = re.compile(r"\D{0,80}(?P<sent>\d{1,12})\D{1,80}(?P<received>\d{1,12})\D[^%]{0,200}%")
+_DUPLICATES = re.compile(r"\+?\b(\d{1,12}) duplicates")
 
 JITTER = 0.1
 """Seconds (at most half an interval) by which ping may be late before it counts as paused."""
+
+MOST_UNTOLD = 200_000
+"""Packets that may be missing from the output without a line: more is no output of ping (11 hours at 0.2 s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ class InsideError:
     sequence: int | None
     text: str
     local: bool = False
+
+    @property
+    def reason(self) -> str:
+        """The text without the name of the call that failed: "Network is unreachable"."""
+        call, _, reason = self.text.partition(": ")
+        return reason if reason and call.startswith("send") else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ class InsidePing:
 def parse_ping(text: str) -> InsidePing:
     """Read ping's output; of several runs in it, the last.
 
-    :raises CannotObserve: nothing in it came from ping.
+    :raises CannotObserve: nothing in it came from ping, or its numbers cannot be true.
     """
     lines = [line.strip() for line in text.splitlines()]
     headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
@@ -111,35 +120,48 @@ class _Reader:
         self.no_answer: list[int] = []
         self.errors: list[InsideError] = []
         self.summary: InsideSummary | None = None
+        self.in_statistics = False
 
     def read(self, line: str) -> None:
-        if match := _REPLY.match(line):
-            self._read_reply(match, busybox=" seq=" in line)
-        elif match := _NO_ANSWER.match(line):
-            self.no_answer.append(self._count_on(int(match["sequence"])))
-        elif match := _ICMP_ERROR.match(line):
-            self.errors.append(InsideError(self._count_on(int(match["sequence"])), match["text"]))
+        stamp = _STAMP.match(line)
+        if match := _SEQUENCE.search(line):
+            self._read_packet(line, match, float(stamp[1]) if stamp else None)
         elif match := _OWN_ERROR.match(line):
             self._read_own_error(match["text"])
-        elif match := _SUMMARY.match(line):
+        elif match := self._summary_in(line):
             duplicates = _DUPLICATES.search(line)
             doubled = int(duplicates[1]) if duplicates else 0
             self.summary = InsideSummary(int(match["sent"]), int(match["received"]), doubled)
         elif match := _HEADER.match(line):
             self.target = match["address"] or match["name"]
             self.first = 1
+        if line:
+            self.in_statistics = line.startswith("--- ")
 
-    def _read_reply(self, match: re.Match[str], *, busybox: bool) -> None:
-        if busybox and self.first == 1 and not self.replies:
+    def _summary_in(self, line: str) -> re.Match[str] | None:
+        any_language = _SUMMARY_IN_ANY_LANGUAGE.match(line) if self.in_statistics else None
+        return _SUMMARY.match(line) or any_language
+
+    def _read_packet(self, line: str, found: re.Match[str], stamp: float | None) -> None:
+        rest = line[found.end() :]
+        ttl = _TTL.search(rest)
+        time = _TIME.search(rest, ttl.end() if ttl else 0)
+        if ttl is None and time is None:
+            sequence = self._count_on(int(found[1]))
+            if rest.strip():  # what a router said: "From 10.1.1.1 icmp_seq=5 Destination Host Unreachable"
+                self.errors.append(InsideError(sequence, rest.strip()))
+            else:  # "no answer yet for icmp_seq=5" (-O)
+                self.no_answer.append(sequence)
+            return
+        from_0 = found[0].lstrip().startswith("seq=") or int(found[1]) == 0  # busybox and inetutils count from 0
+        if from_0 and self.first == 1 and not self.replies:
             self.first = 0
-        sequence = self._count_on(int(match["sequence"]))
-        if "BAD CHECKSUM" in match["rest"]:  # ping does not count it as received either
+        sequence = self._count_on(int(found[1]))
+        if "BAD CHECKSUM" in rest:  # ping does not count it as received either
             self.errors.append(InsideError(sequence, "reply with a bad checksum"))
             return
-        stamp = float(match["stamp"]) if match["stamp"] else None
-        round_trip = float(match["ms"]) / 1000 if match["ms"] else None
-        ttl = int(match["ttl"]) if match["ttl"] else None
-        self.replies.append(InsideReply(sequence, stamp, round_trip, ttl))
+        round_trip = float(time[1].replace(",", ".")) / 1000 if time else None
+        self.replies.append(InsideReply(sequence, stamp, round_trip, int(ttl[1]) if ttl else None))
 
     def _read_own_error(self, text: str) -> None:
         sending = text.startswith(("send", "local error"))  # sendmsg: (iputils), sendto: (busybox)
@@ -158,7 +180,7 @@ class _Reader:
     def result(self) -> InsidePing:
         if self.first is None and not self.errors:
             raise CannotObserve("no output of ping to read")
-        return InsidePing(
+        ping = InsidePing(
             self.target,
             1 if self.first is None else self.first,
             tuple(self.replies),
@@ -166,38 +188,54 @@ class _Reader:
             tuple(self.errors),
             self.summary,
         )
+        told = len(ping.replies) + len(ping.no_answer) + len(ping.errors)
+        if ping.highest_sent - ping.first > told + MOST_UNTOLD:
+            raise CannotObserve(f"ping's output counts up to {ping.highest_sent} in {told} lines: that cannot be true")
+        return ping
 
 
-def inside_trace(ping: InsidePing, interval: float, pause_limit: float = inf, started: float = 0.0) -> PingTrace:
+def inside_trace(
+    ping: InsidePing,
+    interval: float,
+    pause_limit: float = inf,
+    started: float = 0.0,
+    *,
+    while_it_ran: bool = False,
+) -> PingTrace:
     """Every sequence up to the highest sent, on the guest's send clock; `started` is that of the first.
 
     The clock runs by sequence * interval, and faster where the -D stamps show that ping stood still between
     two replies (a paused guest). A step of more than `pause_limit` seconds over that is a clock that was
     set, and ignored. A lone unanswered packet at the very end was under way when ping was stopped, so it is
-    left out. A packet without a reply is lost, or a send error if the guest could not send it.
+    left out. A packet without a reply is lost, also where the guest could not send it. With `while_it_ran` the time
+    that the ping stood still, with its guest, is left out.
     """
     replies: dict[int, list[InsideReply]] = {}
     for reply in ping.replies:
         replies.setdefault(reply.sequence, []).append(reply)
     # An error printed out of order (stderr) may be blamed on an answered sequence, or one never sent.
-    refused = {e.sequence: e.text for e in ping.errors if e.local}
+    refused = {e.sequence: e.reason for e in ping.errors if e.local}
     noted = {*ping.no_answer, *(e.sequence for e in ping.errors)}
     last = ping.highest_sent
     if last not in replies and last not in noted and last - 1 in replies:
         last -= 1
-    pauses = {after: pause for _, after, pause in _pauses(ping, interval) if pause <= pause_limit}
+    stops = _pauses(ping, interval)
+    pauses = {} if while_it_ran else {after: pause for _, after, pause in stops if pause <= pause_limit}
+    under_way = {before: pause for before, _, pause in stops} if while_it_ran else {}
     packets, paused = [], 0.0
     for sequence in range(min([ping.first, *replies]), last + 1):
         paused += pauses.get(sequence, 0.0)
         sent = started + (sequence - ping.first) * interval + paused
         got = replies.get(sequence, [])
-        trips = [reply.round_trip or 0.0 for reply in got]
+        stood = under_way.get(sequence, 0.0)
+        trips = [trip - stood if trip > stood else trip for trip in (reply.round_trip or 0.0 for reply in got)]
         # A clock set while a reply was under way makes its round trip as wrong as the step.
         arrivals = tuple(sorted(sent + (trip if trip <= pause_limit else 0.0) for trip in trips))
         ttls = tuple(dict.fromkeys(reply.ttl for reply in got if reply.ttl is not None))
         packets.append(Packet(sequence, sent, arrivals, ttls, None if got else refused.get(sequence)))
     ended = packets[-1].sent if packets else started
-    return PingTrace(tuple(packets), interval, started, started if ended is None else ended, ping.complete)
+    ended = started if ended is None else ended
+    return PingTrace(tuple(packets), interval, started, ended, ping.complete, by_guest=True)
 
 
 def analyse_inside(
@@ -205,14 +243,16 @@ def analyse_inside(
     interval: float,
     window_sequences: tuple[int, int] | None = None,
     pause_limit: float = inf,
+    *,
+    while_it_ran: bool = False,
 ) -> Continuity:
     """What the inside ping shows, with a window given by sequences as there is no common clock.
 
     `window_sequences` are the highest sequence seen when the window opened and when it closed: those in
     between, and the gap after the first of the two, are inside. `frozen` is the largest pause the -D stamps
-    show; `on_time` is None, as a paused guest is no starved sender.
+    show; `on_time` is None, as a paused guest is no starved sender. For the rest see `inside_trace`.
     """
-    trace = inside_trace(ping, interval, pause_limit)
+    trace = inside_trace(ping, interval, pause_limit, while_it_ran=while_it_ran)
     window = None
     if window_sequences is not None:
         at = dict(zip((p.sequence for p in trace.packets), trace.send_times(), strict=True))

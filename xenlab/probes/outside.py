@@ -21,7 +21,7 @@ from icmplib import ICMPRequest, ICMPSocketError, ICMPv4Socket, ICMPv6Socket
 from icmplib.exceptions import SocketAddressError, SocketBroadcastError, SocketPermissionError
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.probes.continuity import Packet, PingTrace
+from xenlab.probes.trace import Packet, PingTrace
 
 SETTLED = 1.0
 """Seconds after which an unanswered packet counts as lost in a trace taken while the ping runs."""
@@ -122,6 +122,12 @@ class OutsidePing:
         hint = self._broken or (f"cannot send: {last}" if last else "")
         raise CannotObserve(f"{what} from {self.address} in {timeout:g} s", hint=hint)
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last reply, or since it began where there was none."""
+        with self._replied:
+            return time.monotonic() - max(self._started, self._arrivals.newest)
+
     def trace(self) -> PingTrace:
         """All packets, on the monotonic clock; while it runs, without those that may yet be answered."""
         running = not self._closing.is_set()
@@ -182,14 +188,19 @@ class OutsidePing:
 
 
 class _Arrivals:
-    """Every reply that came: counter, time and TTL; `answered` counts the packets that have one."""
+    """Every reply that came: counter, time and TTL; `answered` counts the packets that have one.
+
+    `newest` is when the last one came.
+    """
 
     def __init__(self) -> None:
         self.answered = 0
+        self.newest = 0.0
         self._counters, self._times, self._ttls = array("Q"), array("d"), array("h")
         self._has_reply = bytearray()
 
     def add(self, counter: int, at: float, ttl: int | None) -> None:
+        self.newest = at
         self._counters.append(counter)
         self._times.append(at)
         self._ttls.append(-1 if ttl is None else ttl)

@@ -7,30 +7,12 @@ out all the while, and every byte of them must come back, in order, on the conne
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import paramiko
 
+from xenlab.remote.echoed import Echoed as Echoed
+
 CHUNK = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class Echoed:
-    """Bytes `sent` and bytes `returned`; `intact` when each came back as it went. `broken` says what ended it."""
-
-    sent: int
-    returned: int
-    intact: bool
-    broken: str = ""
-
-    def __str__(self) -> str:
-        words = f"{self.returned} of {self.sent} bytes came back{'' if self.intact else ', not as they went'}"
-        return f"{words}; {self.broken}" if self.broken else words
-
-    @property
-    def whole(self) -> bool:
-        """Whether all that was sent came back, unchanged, on a connection that still stands."""
-        return self.intact and not self.broken and self.returned == self.sent > 0
 
 
 class Echo:

@@ -7,7 +7,8 @@ from io import StringIO
 from math import ceil, floor
 from zlib import crc32
 
-from xenlab.probes.continuity import PingTrace, Window, analyse
+from xenlab.probes.continuity import Continuity, analyse
+from xenlab.probes.trace import PingTrace, Window
 from xenlab.report.svg import decimals, label, round_step, text
 
 _WIDTH, _LEFT, _RIGHT = 960, 160, 24
@@ -44,8 +45,9 @@ def timeline_svg(outside: PingTrace | None, inside: PingTrace | None, window: Wi
     """An SVG picture: seconds from the start of `window` (shaded), a lane for each ping that is given.
 
     Answered packets are a bar, interrupted where the ping did not send; losses cross it, duplicates stand
-    above it, send errors hang below it, and the longest gap is marked with its length. The inside ping runs
-    on the guest's clock; if that lies nowhere near the window, its lane starts where the picture does.
+    above it, send errors hang below it, and the longest gap is marked with its length. The inside ping, the
+    guest's own, runs on the guest's clock; if that lies nowhere near the window, its lane starts where the
+    picture does.
     """
     low = min([window.start, *([outside.started] if outside else [])])
     high = max([window.end, *([outside.ended] if outside else [])])
@@ -56,11 +58,11 @@ def timeline_svg(outside: PingTrace | None, inside: PingTrace | None, window: Wi
         low, high = min(low, inside.started + shift), max(high, inside.ended + shift)
     scale = _Scale(low, max(high, low + 1e-3), window.start)
     lanes = [("outside", outside, 0.0), ("inside (own clock)", inside, shift)]
-    shown = [(name, trace, by) for name, trace, by in lanes if trace is not None]
+    shown = [(name, trace, analyse(trace), by) for name, trace, by in lanes if trace is not None]
 
     bottom = _TOP + _LANE * max(1, len(shown))
     texts = [f"The migration took {window.end - window.start:.2f} s."]
-    texts += [_in_words(name, trace, window.start - by) for name, trace, by in shown]
+    texts += [_in_words(name, trace, found, window.start - by) for name, trace, found, by in shown]
     ident = f"xtl-{crc32(repr((title, window, texts)).encode()):08x}"
     start, end = scale.x(window.start), scale.x(window.end)
     parts = [
@@ -74,8 +76,8 @@ def timeline_svg(outside: PingTrace | None, inside: PingTrace | None, window: Wi
         f'<text class="name" x="12" y="22">{text(title)}</text>',
         label((start + end) / 2, _TOP - 12, f"migration {window.end - window.start:.2f} s", _WIDTH),
     ]
-    for number, (name, trace, by) in enumerate(shown):
-        parts += _lane(name, trace, by, scale, _TOP + number * _LANE)
+    for number, (name, trace, found, by) in enumerate(shown):
+        parts += _lane(name, trace, found, by, scale, _TOP + number * _LANE)
     parts += _axis(scale, bottom)
     parts += _legend(bottom + 54)
     return "\n".join([*parts, "</svg>", ""])
@@ -104,7 +106,7 @@ def timeline_csv(trace: PingTrace) -> str:
     return out.getvalue()
 
 
-def _lane(name: str, trace: PingTrace, shift: float, scale: _Scale, top: float) -> Iterator[str]:
+def _lane(name: str, trace: PingTrace, found: Continuity, shift: float, scale: _Scale, top: float) -> Iterator[str]:
     bar = top + 28
     times = [at + shift for at in trace.send_times()]
     timed = list(zip(trace.packets, times, strict=True))
@@ -118,7 +120,6 @@ def _lane(name: str, trace: PingTrace, shift: float, scale: _Scale, top: float) 
     yield from _ticks("lost", lost, scale, bar - 2, bar + _BAR + 2)
     yield from _ticks("dup", doubled, scale, bar - 7, bar - 1)
     yield from _ticks("err", errors, scale, bar + _BAR, bar + _BAR + 9)
-    found = analyse(trace)
     if found.longest_gap > 0:
         left, right = scale.x(found.gap_start + shift), scale.x(found.gap_end + shift)
         yield f'<path class="gap" d="M{left:.1f} {bar - 3}v-7H{right:.1f}v7"/>'
@@ -174,10 +175,10 @@ def _rect(kind: str, x: float, y: float, width: float, height: float) -> str:
     return f'<rect class="{kind}" x="{x:.1f}" y="{y}" width="{max(1.0, width):.1f}" height="{height}"/>'
 
 
-def _in_words(name: str, trace: PingTrace, zero: float) -> str:
-    found = analyse(trace)
+def _in_words(name: str, trace: PingTrace, found: Continuity, zero: float) -> str:
     words = f"{name}: {found.sent} sent, {found.received} received, {found.lost} lost"
-    rare = {"duplicated": found.duplicated, "reordered": found.reordered, "not sent": found.send_errors}
+    unsent = "of them could not be sent" if trace.by_guest else "not sent"
+    rare = {"duplicated": found.duplicated, "reordered": found.reordered, unsent: found.send_errors}
     words += "".join(f", {count} {kind}" for kind, count in rare.items() if count)
     if found.longest_gap > 0:
         where = f"from {found.gap_start - zero:.2f} s to {found.gap_end - zero:.2f} s"

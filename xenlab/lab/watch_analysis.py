@@ -1,0 +1,158 @@
+"""One watched move, read once: what each probe shows, and what they say together. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xenlab.errors import CannotObserve
+from xenlab.lab.observed import NotJudged, Observed, Output, Unknown
+from xenlab.outcomes import EchoSummary, MigrationRecord
+from xenlab.probes import continuity, heartbeat
+from xenlab.probes.continuity import Continuity, Judgement, verdict
+from xenlab.probes.diagnosis import Diagnosis, diagnose
+from xenlab.probes.heartbeat import Elapsed, Heartbeat, analyse_heartbeat, parse_heartbeat
+from xenlab.probes.inside import analyse_inside, inside_trace, parse_ping
+from xenlab.probes.trace import PingTrace, Window
+from xenlab.remote.facts import Written, written
+
+T = TypeVar("T")
+
+_DRIFT = 200e-6  # by how much two machines' clocks run apart: a part of the time that passes
+_PAUSE_SLACK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a move may cost: the longest gap or stand-still in seconds, and how many pings the guest itself may lose."""
+
+    max_gap: float
+    max_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class PingSeen:
+    """One ping over a move: its packets, what they show, and whether that is continuous."""
+
+    trace: PingTrace
+    continuity: Continuity
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What one watched move shows; `window` is when `xl migrate` ran, on this machine's monotonic clock.
+
+    `causes` stand behind what is missing or odd in the outside ping. `put_ahead` is by how many seconds the guest's
+    uptime was put ahead over the move, as happens where the target's clock is ahead of the source's.
+    """
+
+    observed: Observed
+    window: Window
+    limits: Limits
+    outside: PingSeen
+    inside: PingSeen | Unknown
+    heartbeat: Heartbeat | Unknown | NotJudged
+    written: Written | Unknown
+    causes: tuple[Diagnosis, ...]
+    put_ahead: float
+
+    @property
+    def beating(self) -> Heartbeat | None:
+        """The heartbeat, where there is one."""
+        return self.heartbeat if isinstance(self.heartbeat, Heartbeat) else None
+
+    @property
+    def silence(self) -> float:
+        """For how many seconds at most nothing was heard of the guest from outside."""
+        return max(self.outside.continuity.longest_gap, self.outside.continuity.longest_silence)
+
+
+def analyse(observed: Observed, window: Window, limits: Limits) -> Analysis:
+    """Read all that was observed of a move, and judge its pings."""
+    elapsed = _elapsed(observed)
+    seen = continuity.analyse(observed.outside, window)
+    beats: Heartbeat | Unknown | NotJudged
+    if isinstance(observed.heartbeat, NotJudged):
+        beats = observed.heartbeat
+    else:
+        beats = _read(observed.heartbeat, lambda left: _heartbeat(left, observed.heartbeat_interval, elapsed))
+    beating = beats if isinstance(beats, Heartbeat) else None
+    silence = max(seen.longest_gap, seen.longest_silence) if seen.received else window.end - window.start
+    pause_limit = (beating.most if beating else silence) + _PAUSE_SLACK
+    inside = _read(observed.inside, lambda left: _inside(observed, left.text, pause_limit, limits))
+    own = inside.continuity if isinstance(inside, PingSeen) else None
+    lag_at_most = elapsed.drift[1] if elapsed else 0.0
+    return Analysis(
+        observed=observed,
+        window=window,
+        limits=limits,
+        outside=PingSeen(observed.outside, seen, verdict(seen, limits.max_gap)),
+        inside=inside,
+        heartbeat=beats,
+        written=_read(observed.writes, lambda left: written(left.text)),
+        causes=diagnose(seen, beating, own),
+        put_ahead=max(0.0, -lag_at_most),
+    )
+
+
+def with_figures(record: MigrationRecord, analysis: Analysis) -> MigrationRecord:
+    """The record of a move with what its watch shows, for the grade; what is unknown is left out."""
+    echoed, inside, beating = analysis.observed.echoed, analysis.inside, analysis.beating
+    connection = echoed and EchoSummary(sent_bytes=echoed.sent, returned_bytes=echoed.returned, intact=echoed.intact)
+    return record.model_copy(
+        update={
+            "outside": continuity.to_summary(analysis.outside.continuity),
+            "inside": continuity.to_summary(inside.continuity) if isinstance(inside, PingSeen) else None,
+            "heartbeat": heartbeat.to_summary(beating) if beating else None,
+            "connection": connection,
+        }
+    )
+
+
+def _read(left: Output | Unknown, reader: Callable[[Output], T]) -> T | Unknown:
+    if isinstance(left, Unknown):
+        return left
+    try:
+        return reader(left)
+    except CannotObserve as odd:
+        return Unknown(odd.message, odd.hint)
+
+
+def _elapsed(observed: Observed) -> Elapsed | None:
+    """The time from right before the move to right after it, by the guest's uptime and on our clock."""
+    before, after = observed.uptime_before, observed.uptime_after
+    if isinstance(after, Unknown):
+        after = observed.uptime_at_end
+    if isinstance(before, Unknown) or isinstance(after, Unknown):
+        return None
+    apart = _DRIFT * (after.latest - before.earliest)
+    least, most = after.earliest - before.latest - apart, after.latest - before.earliest + apart
+    return Elapsed(after.uptime - before.uptime, least, most)
+
+
+def _heartbeat(left: Output, interval: float, elapsed: Elapsed | None) -> Heartbeat:
+    beats = parse_heartbeat(left.text)
+    if left.ended_before:
+        raise CannotObserve(f"the guest's heartbeat had ended by itself after {beats[-1].number} beats")
+    return analyse_heartbeat(beats, interval, elapsed)
+
+
+def _inside(observed: Observed, text: str, pause_limit: float, limits: Limits) -> PingSeen:
+    """Judged is the time in which the guest ran, as its ping stands still with it; shown is all of it."""
+    ping, interval = parse_ping(text), observed.inside_interval
+    opened, closed = (_highest_sent(text, size) for size in observed.inside_read)
+    edges = None if opened is None else (opened, opened if closed is None else closed)
+    seen = analyse_inside(ping, interval, edges, pause_limit)
+    ran = analyse_inside(ping, interval, edges, pause_limit, while_it_ran=True)
+    trace = inside_trace(ping, interval, pause_limit, observed.inside_started)
+    return PingSeen(trace, seen, verdict(ran, limits.max_gap, limits.max_lost))
+
+
+def _highest_sent(text: str, size: int | None) -> int | None:
+    """The last sequence that the ping had sent by the time that it had written so many bytes."""
+    if size is None:
+        return None
+    try:
+        return parse_ping(text.encode()[:size].decode(errors="replace")).highest_sent
+    except CannotObserve:
+        return None
