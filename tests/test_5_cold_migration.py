@@ -1,6 +1,6 @@
 """Step 5: the guest moves while shut down, and the report's way, while paused."""
 
-from fixtures.nouns import Moves
+from xenlab.grading.moves import Moves
 from xenlab.grading.steps import check, step
 from xenlab.lab.dom0 import Dom0
 from xenlab.lab.guest import Guest
@@ -28,7 +28,7 @@ def test_guest_moves_while_paused(guest: Guest, home: Dom0, peer: Dom0, moves: M
     """
     guest.start(on=home)
     with guest.nonce() as nonce:
-        paused = moves.keep(guest.paused_migrate(to=peer, nonce=nonce))
+        paused = moves.keep_paused(guest.paused_migrate(to=peer, nonce=nonce))
         check(paused.left_it_unharmed(), essential=True)
         check(paused.kept_its_boot(), paused.kept(nonce))
         guest.return_to(home)

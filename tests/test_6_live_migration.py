@@ -1,6 +1,6 @@
 """Step 6: the guest moves while it runs, and nobody notices."""
 
-from fixtures.nouns import Moves
+from xenlab.grading.moves import Moves
 from xenlab.grading.steps import check, step
 from xenlab.lab.dom0 import Dom0
 from xenlab.lab.guest import Guest
@@ -18,7 +18,7 @@ def test_guest_moves_while_pinged(guest: Guest, home: Dom0, peer: Dom0, moves: M
         for target in (peer, home):
             with moves.watched(guest) as watch:
                 move = guest.live_migrate(to=target, nonce=nonce)
-            seen = moves.keep(move, watch)
+            seen = moves.keep_watched(move, watch)
             check(seen.pings_are_continuous())
             check(move.arrived(), move.kept_its_boot(), essential=True)
             check(seen.goes_on_as_before(), move.kept(nonce))

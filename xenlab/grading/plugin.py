@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import UsageError, XenlabError
+from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import plain
 from xenlab.grading import allure_results, junit
 from xenlab.grading.ending import Ending
@@ -99,6 +100,10 @@ def _files_of_others(config: pytest.Config, reports: Path) -> dict[str, Path]:
     return files
 
 
+def _close(journal: Journal) -> None:
+    journal.close()
+
+
 @pytest.hookimpl(trylast=True)  # once pytest's terminal reporter is there
 def pytest_configure(config: pytest.Config) -> None:
     """Register the step marker and begin a run."""
@@ -110,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),
     )
-    config.add_cleanup(run.journal.close)
+    config.add_cleanup(lambda: _close(run.journal))
     terminal = Terminal(config, run)
     files = config.stash.get(FILES_KEY, {})
     if "junit" in files:

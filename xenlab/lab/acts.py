@@ -279,7 +279,8 @@ class Acts:
         self._moves += 1
         folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._moves}"
         begun = source.remote.run(*peers.start(folder, name, argv), changes=True).check()
-        pid, ids = begun.stdout.strip(), (begun.id,)
+        pid = begun.stdout.strip()
+        ids: tuple[str, ...] = (begun.id,)
         if not pid.isdecimal():
             raise CannotObserve(f"xl migrate was not begun on {source.name}: {begun.stderr.strip()}", evidence=ids)
         deadline = time.monotonic() + self._timeouts.migrate_seconds

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from testinfra.host import Host as TestinfraHost
+
 from xenlab.labfile import HostSpec, TimeoutSpec
 from xenlab.remote.host import RemoteHost
 
@@ -21,6 +23,11 @@ class Dom0:
 
     def __repr__(self) -> str:
         return f"Dom0({self.name!r})"
+
+    @property
+    def testinfra(self) -> TestinfraHost:
+        """testinfra's modules on it, over our own connection: `host.testinfra.service("chrony").is_running`."""
+        return self.remote.testinfra
 
 
 class HostPair:

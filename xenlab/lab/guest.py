@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from testinfra.host import Host as TestinfraHost
+
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.acts import Acts, Migration
 from xenlab.lab.config import ConfigSeen
@@ -116,6 +118,28 @@ class Guest:
     def __repr__(self) -> str:
         return f"Guest({self.name!r})"
 
+    @property
+    def testinfra(self) -> TestinfraHost:
+        """testinfra's modules in it, over our own connection: `guest.testinfra.file("/etc/fstab")`."""
+        return self.machine.testinfra
+
+    # What a watch needs of it
+
+    @property
+    def address(self) -> str:
+        """Its IP address."""
+        return self.spec.address
+
+    @property
+    def ping_target(self) -> str:
+        """What it pings itself."""
+        return self.spec.ping_target
+
+    @property
+    def by_console(self) -> bool:
+        """Whether it is reached by its console alone."""
+        return self.spec.login == "console"
+
     # What is done to it
 
     def start(self, on: Dom0) -> None:
@@ -176,7 +200,7 @@ class Guest:
             try:
                 ping.wait_for_replies(3, timeout=_PING_SECONDS)
             except CannotObserve as silent:
-                errors = ping.trace().send_errors
+                errors = sum(packet.send_error is not None for packet in ping.trace().packets)
                 seen: tuple[str, str] | None = (silent.message, silent.hint)
             else:
                 errors, seen = 0, None

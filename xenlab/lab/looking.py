@@ -29,7 +29,7 @@ from xenlab.remote.errors import CommandTimedOut
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Answer, Section
 from xenlab.xen import logs, peers, xenstore, xl
-from xenlab.xen.cfg import XlConf, parse_xl_conf
+from xenlab.xen.conf import XlConf, parse_xl_conf
 from xenlab.xen.parsers import Domain, parse_info, parse_list, parse_list_long
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ def ask(machine: Machine, *asked: Section) -> Answers:
     nonce, at = secrets.token_hex(8), time.monotonic()
     bound = 15.0 + sum(section.seconds + 2 for section in asked)
     nothing = None
+    ids: tuple[str, ...]
     try:
         result = machine.run(*sections.script(asked, nonce), timeout=bound)
         out, err, ids = result.stdout, result.stderr, (result.id,)

@@ -12,7 +12,7 @@ from xenlab.errors import CannotObserve
 from xenlab.remote.facts import Cpu, LoopDevice, Swap
 from xenlab.remote.filesystems import FileFact, Mount
 from xenlab.remote.sections import Answer
-from xenlab.xen.cfg import XlConf
+from xenlab.xen.conf import XlConf
 from xenlab.xen.parsers import DomainRow, XenInfo
 from xenlab.xen.xenstore import StoredDomain
 
@@ -95,8 +95,13 @@ class HostLook(Look):
         """A look at a host of which nothing is known."""
         nothing = Unknown(why)
         domains = DomainsLook(host, (), 0.0, nothing, nothing, nothing)
-        facts = [nothing] * 8
-        return cls(host, (), 0.0, *facts, Answer(None, "", why), domains, nothing, nothing, nothing, {})
+        return cls(
+            *(host, (), 0.0),
+            *(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing),
+            *(Answer(None, "", why), domains),
+            *(nothing, nothing, nothing),
+            configs={},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,11 @@ outside ping, and that is enough to say so.
 
 from dataclasses import dataclass
 
+from xenlab.lab.looks import Unknown
 from xenlab.probes.trace import PingTrace
 from xenlab.remote.echoed import Echoed
 
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Something that could not be read: why, and what would help."""
-
-    why: str
-    hint: str = ""
+__all__ = ["NotJudged", "Observed", "Output", "Unknown", "UptimeReading"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ A guest counts as being on a host only where xl and xenstore both say so. What i
 cannot be seen is told apart from what is merely off, since whoever starts a guest that is anywhere ruins its disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.looks import DomainsLook, Unknown
 from xenlab.xen.parsers import DomainRow
+from xenlab.xen.xenstore import StoredDomain
 from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
 
 
@@ -19,7 +20,7 @@ class Places:
 
     `rows` are its domains by host, `halves` the names of half-moved ones by host, `senders` the hosts on which
     an `xl migrate` of it is under way, `unseen` what could not be seen, a sentence each. `disputed` are hosts on
-    which xl and xenstore do not agree about it.
+    which xl and xenstore do not agree about it, `macs` those of its interfaces.
     """
 
     guest: str
@@ -29,6 +30,7 @@ class Places:
     disputed: tuple[str, ...]
     unseen: tuple[str, ...]
     ids: tuple[str, ...]
+    macs: tuple[str, ...] = ()
 
     @property
     def is_off(self) -> bool:
@@ -110,7 +112,14 @@ def places_of(guest: str, looks: Sequence[DomainsLook]) -> Places:
         elif any(_sends(args, guest) for args in look.migrations.values()):
             senders.append(look.host)
     ids = tuple(id_ for look in looks for id_ in look.ids)
-    return Places(guest, rows, halves, tuple(senders), tuple(disputed), tuple(unseen), ids)
+    macs = dict.fromkeys(mac for domain in _stored(looks) if domain.name == guest for mac in domain.macs)
+    return Places(guest, rows, halves, tuple(senders), tuple(disputed), tuple(unseen), ids, tuple(macs))
+
+
+def _stored(looks: Sequence[DomainsLook]) -> Iterator[StoredDomain]:
+    for look in looks:
+        if not isinstance(look.stored, Unknown):
+            yield from look.stored
 
 
 def by_hand(places: Places) -> str:

@@ -106,7 +106,7 @@ class ShareSeen:
         """Both hosts have it at the mount point: by NFS, or the server in its own way, and nothing on top of it."""
         return judge.is_mounted(self.looks, self.spec, self._addresses())
 
-    def lets_root_write(self) -> Finding:
+    def lets_root_write(self) -> tuple[Finding, ...]:
         """Root of the client stays root on the share, and may write (exports(5))."""
         return judge.lets_root_write(self.looks, self.spec, self._addresses())
 

@@ -158,6 +158,13 @@ for folder; do
 done; true
 """
 
+# How far a ping is: the guest's uptime, the bytes in its file, the lines of reply in any language, and its last words.
+_PING_PROGRESS = """
+read -r now _ </proc/uptime
+echo "$now $(wc -c <"$1") $(grep -c 'seq=[0-9]*.*=[0-9]' "$1")"
+tail -n 2 -- "$1"
+"""
+
 
 def _script(text: str, *args: str) -> Argv:
     return ("sh", "-c", text, "sh", *args)
@@ -307,6 +314,11 @@ def start_ping(target: str, file: str, interval_ms: int = 200, seconds: int = BA
 def stop_ping(pid: int, file: str) -> Argv:
     """Have the ping write its summary, and read all that it wrote; exit codes as in `stop_background`."""
     return stop_background(pid, file, "INT")
+
+
+def ping_progress(file: str) -> Argv:
+    """How far the ping that writes to `file` is; `facts.ping_progress`."""
+    return _script(_PING_PROGRESS, file)
 
 
 def start_writer(file: str, interval_ms: int = 200, seconds: int = BACKGROUND_SECONDS) -> Argv:

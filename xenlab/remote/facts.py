@@ -116,6 +116,16 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True)
+class PingProgress:
+    """How far a guest's ping is: its uptime in seconds, bytes written, lines of reply, and the last words."""
+
+    uptime: float
+    bytes_written: int
+    replies: int
+    last_words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What the background writer left: its numbers, the guest's uptime in seconds when it wrote each, and any other
     words (an error of the disk)."""
@@ -270,6 +280,15 @@ def processes(text: str) -> dict[int, str]:
             _not_understood("ps", line)
         found[int(pid)] = args.strip()
     return found
+
+
+def ping_progress(text: str) -> PingProgress:
+    """Read `commands.ping_progress`."""
+    first, _, rest = text.partition("\n")
+    words = first.split()
+    if len(words) != 3 or not (_UPTIME.fullmatch(words[0]) and all(map(_NUMBER.fullmatch, words[1:]))):
+        _not_understood("the ping's progress", text)
+    return PingProgress(float(words[0]), int(words[1]), int(words[2]), rest.strip()[-200:])
 
 
 def written(text: str) -> Written:

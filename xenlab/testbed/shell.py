@@ -29,6 +29,6 @@ def console(spec: LabFile, guest: str) -> list[str]:
     """
 
     with Lab(spec, no_record) as lab:
-        host = lab.guest(guest).host.name
+        host = lab.guest(guest).acts.look().whole_on()
     line = ssh(spec, host, xl.console(guest))
     return [line[0], "-t", *line[1:]]

@@ -9,8 +9,9 @@ from xenlab.lab.judging.unseen import cannot_tell, unknown_answer
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.outcomes import Finding
 from xenlab.remote.sections import Answer
-from xenlab.xen.cfg import VifSpec, XlConfig
+from xenlab.xen.cfg import XlConfig
 from xenlab.xen.parsers import DomainRow, XenInfo
+from xenlab.xen.vif import VifSpec
 from xenlab.xen.xl import DOM0
 
 MIN_DOM0_MIB = 128

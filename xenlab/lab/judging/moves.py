@@ -1,5 +1,7 @@
 """What a move must leave: the guest on its target alone, the same or a new boot, its disk as it was. Pure."""
 
+from collections.abc import Collection
+
 from xenlab.causes import disk_trouble
 from xenlab.lab.acts import Migration
 from xenlab.lab.looks import GuestLook, Unknown
@@ -25,14 +27,12 @@ def runs_only_on(places: Places, host: str) -> Finding:
 def answers_after(move: Migration) -> Finding:
     """The guest takes a login once xl says that it has moved: it kept its network and its life."""
     unseen = move.after.boot_id
-    silent = isinstance(unseen, Unknown)
-    row = move.places.row
-    lost = silent and row is not None
+    silent = f"it does not, though it is {move.places.words}: {unseen.why}" if isinstance(unseen, Unknown) else ""
     return Finding(
         "answers-after-move",
-        not silent or (False if lost else None),
+        not silent or (None if move.places.row is None else False),
         expected=f"{move.guest} answers on {move.target}",
-        actual=f"it does not, though it is {move.places.words}: {unseen.why}" if silent else "it does",
+        actual=silent or "it does",
         hint=f"it lost its network on {move.target}: does the bridge of its vif lead to the others there, and what "
         f"does xl console {move.guest} show?",
         host=move.target,
@@ -86,10 +86,10 @@ def still_has(look: GuestLook, nonce: str) -> Finding:
     )
 
 
-def has_clean_disk(look: GuestLook) -> Finding:
+def has_clean_disk(look: GuestLook, vdevs: Collection[str] | None = None) -> Finding:
     """The kernel saw no error of the guest's own disks and file systems since the boot, nor a journal to recover."""
     log = look.kernel_log
-    errors = () if isinstance(log, Unknown) else disk_trouble(log)
+    errors = () if isinstance(log, Unknown) else disk_trouble(log, vdevs)
     return Finding(
         "disk-clean",
         None if isinstance(log, Unknown) else not errors,

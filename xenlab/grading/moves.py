@@ -1,0 +1,73 @@
+"""The moves of a run: watched, and kept with their figures and timelines for the reports."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from xenlab.grading.run import Run
+from xenlab.lab.acts import Migration
+from xenlab.lab.guest import Guest, Move, PausedMove
+from xenlab.lab.lab import Lab
+from xenlab.lab.looks import Unknown
+from xenlab.lab.watch import Watch, Watched
+from xenlab.lab.watch_analysis import PingSeen, with_figures
+from xenlab.lab.watched_move import WatchedMove
+from xenlab.outcomes import MigrationRecord
+from xenlab.probes.neighbours import neighbours
+from xenlab.report.timeline import timeline_csv, timeline_svg
+
+
+class Moves:
+    """Watches guests move, and keeps every move."""
+
+    def __init__(self, lab: Lab, run: Run) -> None:
+        self._lab = lab
+        self._run = run
+        self._probes = run.rubric.thresholds.over(lab.spec.probes)
+
+    @contextmanager
+    def watched(self, guest: Guest) -> Iterator[Watched]:
+        """Both pings, a heartbeat, an SSH connection and a running write around the body."""
+        run, seconds = self._lab.custody.run, self._lab.spec.timeouts.migrate_seconds
+        self._lab.custody.will("watch", guest=guest.name)
+        with Watch(self._probes, run=run, seconds=seconds).around(guest) as watched:
+            yield watched
+
+    def keep(self, move: Move) -> Move:
+        """Keep a move for the reports."""
+        self._run.add_migration(_record(move.migration))
+        return move
+
+    def keep_paused(self, move: PausedMove) -> PausedMove:
+        """Keep a paused guest's move for the reports, where Xen did not refuse it."""
+        if move.migration is not None:
+            self._run.add_migration(_record(move.migration))
+        return move
+
+    def keep_watched(self, move: Move, watched: Watched) -> WatchedMove:
+        """Keep a move with all that was seen of it, and return what is to be thought of that."""
+        migration = move.migration
+        seen = WatchedMove.of(migration, watched.observed, self._probes, neighbours())
+        analysis = seen.analysis
+        title = f"{migration.guest}: {migration.kind} migration {migration.source} → {migration.target}"
+        pings = {"outside": analysis.outside, "inside": analysis.inside}
+        csvs = {name: timeline_csv(ping.trace) for name, ping in pings.items() if isinstance(ping, PingSeen)}
+        inside = None if isinstance(analysis.inside, Unknown) else analysis.inside.trace
+        svg = timeline_svg(analysis.outside.trace, inside, analysis.window, title)
+        self._run.add_migration(with_figures(_record(migration), analysis), svg=svg, csvs=csvs)
+        self._run.remarks += [remark for remark in seen.remarks() if remark not in self._run.remarks]
+        return seen
+
+
+def _record(move: Migration) -> MigrationRecord:
+    before, after = move.before.boot_id, move.after.boot_id
+    return MigrationRecord(
+        guest=move.guest,
+        kind=move.kind,
+        source=move.source,
+        target=move.target,
+        started=datetime.now(UTC) - timedelta(seconds=time.monotonic() - move.started),
+        seconds=round(move.seconds, 2),
+        same_boot=before == after and not isinstance(before, Unknown),
+    )

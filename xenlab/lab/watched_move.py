@@ -1,0 +1,49 @@
+"""A move that was watched, and what is to be thought of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from xenlab.lab.acts import Migration
+from xenlab.lab.judging import watched as judge
+from xenlab.lab.observed import Observed
+from xenlab.lab.watch_analysis import Analysis, Limits, analyse
+from xenlab.labfile import ProbeSpec
+from xenlab.outcomes import Finding
+from xenlab.probes.trace import Window
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedMove:
+    """A move, the analysis of its watch, and the MAC addresses seen under IP addresses on the network meanwhile."""
+
+    migration: Migration
+    analysis: Analysis
+    neighbours: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(
+        cls, migration: Migration, observed: Observed, probes: ProbeSpec, neighbours: tuple[tuple[str, str], ...] = ()
+    ) -> "WatchedMove":
+        """Analyse what was observed around the move, with the thresholds of `probes`."""
+        limits = Limits(probes.max_outside_gap_ms / 1000, probes.max_inside_lost)
+        window = Window(migration.started, migration.ended)
+        return cls(migration, analyse(observed, window, limits), neighbours)
+
+    def pings_are_continuous(self) -> tuple[Finding, ...]:
+        """Neither ping lost its thread, and the guest itself did not stand still for too long."""
+        return (
+            judge.outside_ping(self.analysis),
+            judge.inside_ping(self.analysis),
+            *judge.stood_still(self.analysis),
+        )
+
+    def goes_on_as_before(self) -> Iterator[Finding]:
+        """The same uptime, TCP connection and disk go on, and nobody else answers for the guest."""
+        yield judge.uptime_went_on(self.analysis)
+        yield from judge.connection_lived(self.analysis)
+        yield judge.one_machine_answers(self.analysis, self.migration.places.macs, self.neighbours)
+        yield judge.writes_went_on(self.analysis)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What is not judged of this guest, and why."""
+        return judge.remarks(self.analysis)
