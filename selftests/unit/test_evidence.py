@@ -14,11 +14,55 @@ def record(command: str = "xl list", stdout: str = "", stderr: str = "") -> Comm
     return CommandRecord("baye", command, 0, stdout, stderr, datetime(2026, 2, 8, tzinfo=UTC), 12.5, 0.25, False)
 
 
-def test_ids_count_up_and_name_what_came_since() -> None:
+def test_ids_count_up() -> None:
     journal = Journal()
     assert [journal.append(record()) for _ in range(3)] == ["cmd-1", "cmd-2", "cmd-3"]
-    assert journal.ids_since(1) == ("cmd-2", "cmd-3")
-    assert journal.ids_since(3) == ()
+
+
+def test_a_record_is_in_the_file_as_soon_as_it_is_made(tmp_path: Path) -> None:
+    journal = Journal()
+    path = tmp_path / "evidence" / "commands.jsonl"
+    journal.keep(path)
+    assert not journal.kept
+    assert not path.exists()
+    for number in (1, 2):
+        journal.append(record(f"look {number}"))
+        assert journal.kept
+        assert path.read_text() == journal.text
+        assert len(path.read_text().splitlines()) == number
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    journal.close()
+    journal.append(record("afterwards"))
+    assert "afterwards" not in path.read_text()
+
+
+def test_threads_write_whole_lines(tmp_path: Path) -> None:
+    journal = Journal()
+    journal.keep(tmp_path / "commands.jsonl")
+
+    def run(letter: str) -> None:
+        for _ in range(50):
+            journal.append(record(stdout=letter * 9000))
+
+    work = [threading.Thread(target=run, args=(letter,)) for letter in "xy"]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    ids = [json.loads(line)["id"] for line in (tmp_path / "commands.jsonl").read_text().splitlines()]
+    assert ids == [f"cmd-{number}" for number in range(1, 101)]
+    journal.close()
+
+
+def test_a_full_disk_costs_no_record(tmp_path: Path) -> None:
+    journal = Journal()
+    (tmp_path / "evidence").write_text("a file in place of the folder")
+    journal.keep(tmp_path / "evidence" / "commands.jsonl")
+    assert journal.append(record()) == "cmd-1"
+    assert journal.append(record()) == "cmd-2"
+    assert not journal.kept
+    assert len(journal.text.splitlines()) == 2
 
 
 def test_threads_get_ids_of_their_own() -> None:
@@ -35,11 +79,11 @@ def test_threads_get_ids_of_their_own() -> None:
     assert [entry["id"] for entry in journal.entries] == [f"cmd-{n}" for n in range(1, 1601)]
 
 
-def test_secrets_are_masked_everywhere_even_one_within_another(tmp_path: Path) -> None:
+def test_secrets_are_masked_everywhere_even_one_within_another() -> None:
     journal = Journal(["hunter2", ""])
     journal.add_secret("hunter2-long")
     journal.append(record("login hunter2", "is hunter2-long", "not hunter2"))
-    text = journal.write(tmp_path / "evidence").read_text()
+    text = journal.text
     assert "hunter2" not in text
     assert "-long" not in text
     entry = json.loads(text)
@@ -56,10 +100,10 @@ def test_a_secret_across_the_cut_leaves_nothing_behind() -> None:
     assert "ss" not in str(journal.entries[0]["stdout"])
 
 
-def test_outputs_are_bounded_and_say_how_much_was_cut(tmp_path: Path) -> None:
+def test_outputs_are_bounded_and_say_how_much_was_cut() -> None:
     journal = Journal(limit=1000)
     journal.append(record(stdout="start" + "x" * 5_000_000 + "end"))
-    (entry,) = (json.loads(line) for line in journal.write(tmp_path).read_text().splitlines())
+    (entry,) = (json.loads(line) for line in journal.text.splitlines())
     assert entry["stdout_cut"] == 5_000_008 - 1000
     assert entry["stdout"].startswith("start")
     assert entry["stdout"].endswith("end")
@@ -68,10 +112,10 @@ def test_outputs_are_bounded_and_say_how_much_was_cut(tmp_path: Path) -> None:
     assert len(entry["stdout"]) < 1100
 
 
-def test_bytes_that_were_no_utf8_survive_in_the_file(tmp_path: Path) -> None:
+def test_bytes_that_were_no_utf8_survive_in_the_file() -> None:
     journal = Journal()
     journal.append(record(stdout=b"caf\xe9\n".decode("utf-8", "surrogateescape")))
-    entry = json.loads(journal.write(tmp_path).read_text())
+    entry = json.loads(journal.text)
     assert entry["stdout"].encode("utf-8", "surrogateescape") == b"caf\xe9\n"
     assert entry["started"] == "2026-02-08T00:00:00+00:00"
 

@@ -25,7 +25,9 @@ except ImportError:
 
 def results(grade: Grade) -> dict[str, object]:
     """What is written, checked against the schema."""
-    text = gradescope(grade).model_dump_json(indent=2)
+    made = gradescope(grade)
+    assert made is not None
+    text = made.model_dump_json(indent=2)
     text.encode()
     if jsonschema is not None:
         jsonschema.Draft202012Validator(json.loads(GRADESCOPE_PATH.read_text())).validate(json.loads(text))
@@ -50,18 +52,23 @@ def table(page: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status", "score", "says"),
+    ("outcome", "status", "score", "of_points", "says"),
     [
-        ("passed", "passed", 10, "Passed."),
-        ("waived", "passed", 10, "Passed, by a waiver."),
-        ("failed", "failed", 0, "Failed."),
-        ("blocked", "failed", 0, "Not run: blocked by step-0."),
-        ("error", "failed", 0, "Could not be observed: this says nothing about whether the lab is right."),
+        ("passed", "passed", 10, 10, "Passed."),
+        ("waived", "passed", 10, 10, "Passed, by a waiver."),
+        ("failed", "failed", 0, 10, "Failed."),
+        ("blocked", "failed", 0, 10, "Not run: blocked by step-0."),
+        (
+            *("error", "failed", 0, 0),
+            "Not gradable: it could not be observed, which says nothing about whether the lab is right.",
+        ),
     ],
 )
-def test_gradescope_knows_passed_and_failed_only(outcome: str, status: str, score: float, says: str) -> None:
+def test_gradescope_knows_passed_and_failed_only(
+    outcome: str, status: str, score: float, of_points: float, says: str
+) -> None:
     test = results(of("failed", outcome))["tests"][1]
-    assert (test["status"], test["score"], test["max_score"]) == (status, score, 10)
+    assert (test["status"], test["score"], test["max_score"]) == (status, score, of_points)
     assert test["output"].splitlines()[0] == says
     assert test["tags"] == [outcome]
     assert (test["name"], test["number"]) == ("step-1: Title of step-1.", "2")
@@ -69,10 +76,11 @@ def test_gradescope_knows_passed_and_failed_only(outcome: str, status: str, scor
 
 def test_a_step_blocked_for_one_guest_keeps_what_the_other_earned() -> None:
     runs = [
+        Instance("hosts", None, (check("c", "failed"),)),
         Instance("a", "guest1", (check("not-run", "blocked", guest="guest1"),), 0, "hosts"),
         Instance("a", "guest2", (check(guest="guest2"),)),
     ]
-    (test,) = results(MadeUp([StepSpec("a", "A.", 5)], runs).grade())["tests"]
+    _, test = results(MadeUp([StepSpec("hosts", "Hosts.", 5), StepSpec("a", "A.", 5)], runs).grade())["tests"]
     assert (test["status"], test["score"]) == ("failed", 2.5)
     assert test["output"] == "Not run for guest1: blocked by hosts."
 
@@ -100,12 +108,43 @@ def test_gradescope_says_what_failed_and_who_waived_what() -> None:
     ]
 
 
+@pytest.mark.parametrize("outcomes", [("passed", "error"), ("error",), (), ("blocked",)])
+def test_an_attempt_that_should_not_count_is_handed_to_no_gradebook(outcomes: tuple[str, ...]) -> None:
+    assert gradescope(of(*outcomes)) is None
+
+
 def test_what_was_not_observed_is_no_zero_of_the_student_s() -> None:
-    given = results(of("passed", "error"))
+    given = results(of("passed", "failed", "error"))
     assert given["output"].splitlines()[:2] == [
-        "10 of 20: error.",
-        "A part of the lab could not be observed: nothing is known about it, and it is no zero of yours.",
+        "10 of 30 seen; 10 could not be observed: failed.",
+        "What could not be observed is no fault of yours: have it graded again.",
     ]
+    assert [(test["score"], test["max_score"]) for test in given["tests"]] == [(10, 10), (0, 10), (0, 0)]
+
+
+def test_what_an_unseen_step_blocks_is_no_zero_either() -> None:
+    def runs(root: str) -> list[Instance]:
+        blocked = check("not-run", "blocked")
+        return [
+            Instance("b", None, (check("c", "failed"),)),
+            Instance("hosts", None, (check("c", root),)),
+            Instance("a", None, (blocked,), 0, "hosts", root_observed=root != "error"),
+        ]
+
+    specs = [StepSpec("b", "B.", 5), StepSpec("hosts", "Hosts.", 5), StepSpec("a", "A.", 5)]
+    unseen = results(MadeUp(specs, runs("error")).grade())["tests"][2]
+    assert (unseen["score"], unseen["max_score"]) == (0, 0)
+    assert unseen["output"] == "Not run: blocked by hosts, which could not be observed: not gradable."
+    lost = results(MadeUp(specs, runs("failed")).grade())["tests"][2]
+    assert (lost["score"], lost["max_score"], lost["output"]) == (0, 5, "Not run: blocked by hosts.")
+
+
+def test_a_failed_step_that_could_not_all_be_seen_names_both() -> None:
+    runs = [Instance("a", None, (check("x", "failed"), check("y", "error")))]
+    grade = MadeUp([StepSpec("a", "A.", 5)], runs).grade()
+    said = "Failed. 1 check of it could not be observed, which is no fault of yours."
+    assert results(grade)["tests"][0]["output"].splitlines()[0] == said
+    assert said in table(markdown(grade))[1][3]
 
 
 def test_hidden_steps_are_for_after_grades_are_published() -> None:
@@ -159,7 +198,7 @@ def test_the_page_has_a_row_a_step() -> None:
         ["step-0", "✅ passed", "10 of 10"],
         ["step-1", "❌ failed", "0 of 10"],
         ["step-2", "⏸️ blocked", "0 of 10"],
-        ["step-3", "⚠️ error", "0 of 10"],
+        ["step-3", "⚠️ error", "not gradable"],
         ["step-4", "☑️ waived", "10 of 10"],
     ]
     assert rows[0][3] == "Words."
@@ -176,8 +215,19 @@ def test_of_a_hidden_step_the_page_has_the_outcome_only() -> None:
 
 def test_an_error_says_that_nothing_is_known() -> None:
     page = markdown(of("error"))
-    assert "nothing is known about it" in page
-    assert "this says nothing about whether the lab is right" in table(page)[1][3]
+    assert "This attempt should not count: no fault of yours." in page
+    assert "which says nothing about whether the lab is right" in table(page)[1][3]
+    assert "0 of 10 seen; 10 could not be observed" in page.splitlines()[0].replace("\\", "")
+    assert "should not count" not in markdown(of("failed", "error"))
+
+
+def test_remarks_and_the_guests_whereabouts_come_last() -> None:
+    texts = {"remarks": ("baye: payroll was created",), "whereabouts": ("guest1 is on baye", "guest2 is off")}
+    page = markdown(of("passed").model_copy(update=texts))
+    assert page.replace("\\", "").endswith(
+        "**Remarks:**\n- baye: payroll was created\n\n**Where the guests are:**\n- guest1 is on baye\n- guest2 is off\n"
+    )
+    harmless_markdown(markdown(of("passed").model_copy(update={"remarks": (HOSTILE,) * 3, "whereabouts": (HOSTILE,)})))
 
 
 # Texts that mean harm
@@ -242,6 +292,9 @@ def test_any_text_is_harmless_in_both(text: str) -> None:
 @given(made_up())
 def test_any_run_is_taken_by_gradescope(made: MadeUp) -> None:
     grade = made.grade()
+    if grade.verdict == "error":
+        assert gradescope(grade) is None
+        return
     given = results(grade)
     assert given["score"] == grade.score.earned
     assert len(given["tests"]) == len(grade.steps)

@@ -92,7 +92,7 @@ def test_share():
         "baye",
         "guest1",
     )
-    assert ran.steps["share"].earned == 5
+    assert ran.steps["share"].earned == 0  # nobody knows what the checks after it would have said
     ran.result.stdout.fnmatch_lines(["*1 of 2 checks failed*", "*lab-fault*guest1 on baye*", "*expected: nfs4*"])
 
 
@@ -192,7 +192,7 @@ def test_a():
     check(True)
     assert 1 + 1 == 3, "sums are wrong"
 """)
-    assert (ran.ret, ran.steps["a"].outcome.value, ran.steps["a"].earned) == (1, "failed", 1)
+    assert (ran.ret, ran.steps["a"].outcome.value, ran.steps["a"].earned) == (1, "failed", 0)
     assert "sums are wrong" in ran.steps["a"].checks[1].actual
 
 
@@ -209,7 +209,7 @@ def test_a():
     one, two, three = ran.steps["a"].checks
     assert (one.hint, one.host, two.hint) == ("better", "baye", "")
     assert three.outcome == "failed"
-    assert ran.steps["a"].earned == 1.33
+    assert ran.steps["a"].earned == 0
     ran.result.stdout.fnmatch_lines(["*2 of 3 checks failed*", "- one*baye*", "- three*"])
 
 

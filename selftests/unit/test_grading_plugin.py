@@ -136,7 +136,7 @@ def test_stopping_at_the_first_failure_leaves_the_rest_not_run(graded: Graded) -
 
 
 CONFTEST = """
-import datetime, pytest
+import datetime, pytest, time
 from xenlab.grading.run import run_of
 from xenlab.outcomes import LabInfo, MigrationRecord
 from xenlab.remote.record import CommandRecord
@@ -148,7 +148,7 @@ def say(request):
     run.lab = LabInfo(name="embedded", kind="embedded", hosts=("baye",), xen={"baye": "4.20"})
     def say(command, stdout=""):
         now = datetime.datetime.now(datetime.timezone.utc)
-        run.journal.append(CommandRecord("baye", command, 0, stdout, "", now, 0.0, 0.1, False))
+        return run.journal.append(CommandRecord("baye", command, 0, stdout, "", now, time.monotonic(), 0.1, False))
     return say
 
 @pytest.fixture
@@ -159,14 +159,14 @@ def moved(request):
 """
 
 
-def test_evidence_is_what_was_run_since_the_last_check(graded: Graded, pytester: pytest.Pytester) -> None:
+def test_evidence_is_what_a_finding_names(graded: Graded, pytester: pytest.Pytester) -> None:
     ran = graded(
         """
 @step("a", points=1)
 def test_a(say):
     '''A.'''
-    say("one"); say("two")
-    check(True, id="first")
+    one, two = say("one"), say("two")
+    check(Finding("first", True, "", "", evidence=(two, one, two)))
     check(True, id="again")
     say("three")
     check(True, id="last", actual="hunter2 \\x1b[31mred\\x1b[0m \\udce9")
@@ -175,20 +175,73 @@ def test_a(say):
 def test_b(say, moved):
     '''B.'''
     say("four")
-    check(True)
+    check(Finding("of-before", True, "", "", evidence=("cmd-1",)))
 """,
         conftest=CONFTEST,
     )
     assert ran.ret == 0
     first, again, last = ran.steps["a"].checks
-    assert (first.evidence, again.evidence, last.evidence) == (("cmd-1", "cmd-2"), (), ("cmd-3",))
+    assert (first.evidence, again.evidence, last.evidence) == (("cmd-2", "cmd-1"), (), ())
     assert last.actual == "******** red \ufffd"
-    assert ran.steps["b"].checks[0].evidence == ("cmd-4",)
+    assert ran.steps["b"].checks[0].evidence == ("cmd-1",)
+    assert [ran.steps[id].commands for id in "ab"] == [("cmd-1", "cmd-2", "cmd-3"), ("cmd-4",)]
     assert ran.grade.lab.xen == {"baye": "4.20"}
     (move,) = ran.grade.migrations
     assert move.timeline == "1-guest_1-live-a-to-b.svg"
     files = sorted(path.name for path in (pytester.path / "reports" / "timelines").iterdir())
     assert files == ["1-guest_1-live-a-to-b.inside.csv", "1-guest_1-live-a-to-b.svg"]
+
+
+@pytest.mark.parametrize("error", ["LabFault", "CannotObserve", "UsageError"])
+def test_what_is_raised_brings_its_evidence(graded: Graded, error: str) -> None:
+    ran = graded(f"""
+from xenlab.errors import UsageError
+
+@step("a", points=1)
+def test_a():
+    'A.'
+    raise {error}("why", evidence=("cmd-3", "cmd-1", "cmd-3"))
+""")
+    assert ran.steps["a"].checks[0].evidence == ("cmd-3", "cmd-1")
+
+
+def test_commands_are_those_of_the_step_in_which_they_began_whichever_thread_ran_them(graded: Graded) -> None:
+    ran = graded(
+        """
+from threading import Event, Thread
+
+go_on = Event()
+
+@step("a", points=1)
+def test_a(say, request):
+    '''A.'''
+    began = time.monotonic()
+    def late():
+        go_on.wait(10)
+        say("began in a, ended in b", began=began)
+    threads = [Thread(target=say, args=(f"beside {number}",)) for number in range(3)]
+    request.session.late = Thread(target=late)
+    for thread in (*threads, request.session.late):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check(True)
+
+@step("b", points=1)
+def test_b(say, request):
+    '''B.'''
+    say("b's own")
+    go_on.set()
+    request.session.late.join()
+    check(True)
+""".replace("from threading", "import time\nfrom threading"),
+        conftest=CONFTEST.replace('def say(command, stdout=""):', 'def say(command, stdout="", began=None):').replace(
+            "now, time.monotonic()", "now, began or time.monotonic()"
+        ),
+    )
+    assert ran.ret == 0
+    assert ran.steps["a"].commands == ("cmd-1", "cmd-2", "cmd-3", "cmd-5")
+    assert ran.steps["b"].commands == ("cmd-4",)
 
 
 def test_reports_go_where_they_are_told_with_junit_and_allure_beside_them(

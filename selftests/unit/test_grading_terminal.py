@@ -85,7 +85,12 @@ def test_quiet_is_the_summary_only(graded: Graded) -> None:
 def test_json_is_grade_json_and_nothing_else_on_stdout(graded: Graded, pytester: pytest.Pytester) -> None:
     ran = graded(CHAIN + "print('imported')\n", "--grade-output=json")
     assert ran.result.outlines == (pytester.path / "reports" / "grade.json").read_text().splitlines()
-    assert json.loads(ran.result.stdout.str())["score"] == {"earned": 60.0, "possible": 100.0, "late": None}
+    assert json.loads(ran.result.stdout.str())["score"] == {
+        "earned": 60.0,
+        "possible": 100.0,
+        "late": None,
+        "ungradable": 0.0,
+    }
     assert ran.result.errlines[-9:] == SUMMARY
     assert ran.result.errlines[0].startswith("passed  hosts")
 
@@ -160,7 +165,15 @@ def test_an_interrupted_run_ends_with_its_summary(graded: Graded) -> None:
         body.replace("def test_boot(guest_name):", "def test_boot(guest_name):\n    '''B.'''"), "--grade-output=plain"
     )
     assert ran.ret == 2
-    ran.result.stdout.fnmatch_lines(["failed  paths guest1*", "score: 25 of 100, failed", "report: *"])
+    ran.result.stdout.fnmatch_lines(
+        [
+            "failed  paths guest1*",
+            "error         0 of 30    boot   B. (15 points not gradable)",
+            "error         - of 40    move   The guest moves. (not gradable)",
+            "score: 25 of 100 seen; 55 could not be observed, failed",
+            "report: *",
+        ]
+    )
 
 
 # On a terminal

@@ -5,11 +5,15 @@ from datetime import date
 import pytest
 from pages import Page, check, command, grade, step
 
-from xenlab.outcomes import Grade, LabInfo, Late, Score, Waiver
+from xenlab.outcomes import Grade, LabInfo, Late, Score, SideEvidence, Waiver
 from xenlab.report.html import render
 from xenlab.report.views import for_students
 
-SECRET = ("secret-check", "a secret wish", "a secret find", "a secret hint", "secret command", "tidying up")
+SECRET = (
+    *("secret-check", "a secret wish", "a secret find", "a secret hint", "secret command", "tidying up"),
+    *("secret side", "a secret log"),
+)
+SIDE = {"side/1.txt": "a secret log"}
 COMMANDS = (
     command(1, command="open command"),
     command(2, command="secret command"),
@@ -31,13 +35,20 @@ def sealed(outcome: str = "failed") -> Grade:
     )
     return grade(
         step("open", "passed", 10, checks=[check("c", evidence=("cmd-1", "cmd-3"))]),
-        step("sealed", outcome, 2.5, checks=[secret], hidden=True, seconds=77.0),
+        step(
+            *("sealed", outcome, 2.5),
+            checks=[secret],
+            hidden=True,
+            seconds=77.0,
+            commands=("cmd-2", "cmd-3", "cmd-4", "cmd-5"),
+            side=(SideEvidence(title="secret side", file="side/1.txt"),),
+        ),
         step("last", "passed", 10, checks=[check("c", evidence=("cmd-6",))]),
     )
 
 
 def test_of_a_hidden_step_students_see_title_outcome_and_points() -> None:
-    text = render(sealed(), COMMANDS, {}, view="student")
+    text = render(sealed(), COMMANDS, {}, SIDE, view="student")
     page = Page(text)
     assert "Title of sealed. Failed 2.5 / 10" in page.text
     assert [word for word in (*SECRET, "1 min 17 s", "hidden from students") if word in text] == []
@@ -48,7 +59,7 @@ def test_of_a_hidden_step_students_see_title_outcome_and_points() -> None:
 
 
 def test_the_instructor_sees_everything() -> None:
-    text = render(sealed(), COMMANDS, {}, view="instructor")
+    text = render(sealed(), COMMANDS, {}, SIDE, view="instructor")
     page = Page(text)
     assert [word for word in SECRET if word not in text] == []
     assert "Title of sealed. hidden from students" in page.text

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from madeupruns import MadeUp, made_up
 
-from xenlab.grading.exporters.gradescope import gradescope
+from xenlab.grading.exporters.gradescope import GradescopeResults, gradescope
 from xenlab.grading.exporters.markdown import markdown
 from xenlab.grading.writing import summary
 from xenlab.report.html import render
@@ -60,6 +60,15 @@ def cents(*pairs: tuple[float, float]) -> tuple[float, float]:
     return tuple(sum(round(100 * pair[side]) for pair in pairs) / 100 for side in (0, 1))
 
 
+def in_gradescope(results: GradescopeResults | None, ungradable: float) -> Scores:
+    """What Gradescope is handed, if anything; what could not be observed are points of none of its tests."""
+    if results is None:
+        return {}
+    possible = cents(*((0, test.max_score) for test in results.tests), (0, ungradable))[1]
+    assert all(test.score <= test.max_score for test in results.tests)
+    return {"gradescope": (results.score, possible), "gradescope's words": in_line(results.output)}
+
+
 def agreed(scores: Scores) -> tuple[float, float]:
     """The one score that all have."""
     (score,) = set(scores.values())
@@ -74,14 +83,12 @@ def agreed(scores: Scores) -> tuple[float, float]:
 def test_every_form_of_a_grade_has_the_same_score(made: MadeUp) -> None:
     grade = made.grade()
     said = {line.partition(":")[0]: line for line in summary(grade)}
-    results = json.loads(gradescope(grade).model_dump_json())
     loaded = json.loads(grade.model_dump_json(by_alias=True))["score"]
     agreed(
         {
             "grade.json": (loaded["earned"], loaded["possible"]),
             "report.html": ScoreInPage(render(grade, (), {})).score,
-            "gradescope": (results["score"], cents(*((0, test["max_score"]) for test in results["tests"]))[1]),
-            "gradescope's words": in_line(results["output"]),
+            **in_gradescope(gradescope(grade), grade.score.ungradable),
             "markdown": in_line(markdown(grade).splitlines()[0].replace("\\", "")),
             "terminal": in_line(said["score"]),
             "parts": cents(*made.parts),
@@ -152,7 +159,9 @@ def test_so_has_every_file_of_a_run(
     (pytester.path / "metadata.json").write_text(json.dumps(metadata))
     ran = graded(BODY, "--rubric=rubric.toml", "--submission-metadata=metadata.json", "--junitxml=reports/junit.xml")
     reports = pytester.path / "reports"
-    results = json.loads((reports / "gradescope-results.json").read_text())
+    results = reports / "gradescope-results.json"
+    assert results.exists() == (ran.grade.verdict != "error")
+    handed_in = GradescopeResults.model_validate_json(results.read_text()) if results.exists() else None
     (line,) = (line for line in ran.result.outlines if line.startswith("score: "))
     # A run that failed and then went wrong in cleaning up is two cases, of which one has the properties.
     cases = [
@@ -163,7 +172,7 @@ def test_so_has_every_file_of_a_run(
         {
             "grade.json": (ran.grade.score.earned, ran.grade.score.possible),
             "report.html": ScoreInPage((reports / "report.html").read_text()).score,
-            "gradescope": (results["score"], cents(*((0, test["max_score"]) for test in results["tests"]))[1]),
+            **in_gradescope(handed_in, ran.grade.score.ungradable),
             "junit": cents(*((float(case["score"]), float(case["points"])) for case in cases)),
             "markdown": in_line((reports / "summary.md").read_text().splitlines()[0].replace("\\", "")),
             "terminal": in_line(line),

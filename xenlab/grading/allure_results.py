@@ -33,7 +33,7 @@ _OURS = {"cannot-run", "unexpected-error", "not-run"}
 Wrapper = Generator[None, object, object]
 
 
-def register(config: pytest.Config, run: Run, folder: Path) -> None:
+def follow_for_allure(config: pytest.Config, run: Run, folder: Path) -> None:
     """Have allure-pytest follow the session, as it does by itself for --alluredir, but write as the reports are."""
     listener = AllureListener(config)
     config.pluginmanager.register(listener, "allure_listener")

@@ -1,8 +1,5 @@
 """How a graded session ends: what still has to be done to the lab comes before anything is written."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
-
 import pytest
 
 from xenlab.errors import XenlabError
@@ -36,7 +33,8 @@ class Ending:
             if self._run.closing:
                 self._interrupts.cleaning_up(_HOME)
                 with self._terminal.cleaning_up(_HOME):
-                    bring_home(self._run)
+                    for fault in bring_home(self._run):
+                        self._terminal.say_in_pytests_words(fault)
         finally:
             self._interrupts.cleaning_up("writing the reports", to_its_end=True)
             result = yield
@@ -56,27 +54,27 @@ def leave_unrun(run: Run, reason: str) -> None:
             step.finish()
 
 
-def bring_home(run: Run) -> None:
+def bring_home(run: Run) -> list[str]:
     """Call all of `run.closing`, each whatever became of the others; only an interruption ends it all.
 
     What could not be done is a remark, and keeps the run from counting (`Run.restored`).
+
+    :returns: a traceback for each fault of our own.
     """
-    given_up: list[bool] = []
-
-    def call(one: Callable[[], None]) -> None:
-        if given_up:
-            return
-        try:
-            one()
-        except XenlabError as problem:
-            run.restored = False
-            run.remarks.append(f"the lab could not be left as it was found: {problem}")
-        except KeyboardInterrupt:
-            given_up.append(True)
-            run.restored = False
+    faults = []
+    for one in run.closing:
+        raised = pytest.CallInfo.from_call(one, when="teardown").excinfo
+        if raised is None:
+            continue
+        run.restored = False
+        if isinstance(raised.value, KeyboardInterrupt):
             run.remarks.append(f"interrupted while {_HOME}: some may not be where they were found")
-
-    with ExitStack() as calls:
-        for one in reversed(run.closing):
-            calls.callback(call, one)
-        run.closing.clear()
+            break
+        if isinstance(raised.value, XenlabError):
+            why = str(raised.value)
+        else:
+            why = f"xenlab itself went wrong: {raised.exconly()}"
+            faults.append(str(raised.getrepr(style="short")))
+        run.remarks.append(f"the lab could not be left as it was found: {why}")
+    run.closing.clear()
+    return faults

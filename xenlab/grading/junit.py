@@ -11,7 +11,7 @@ from _pytest.junitxml import LogXML, xml_key
 from xenlab.report.folder import ReportsFolder
 
 
-def register(config: pytest.Config, folder: ReportsFolder, path: Path) -> None:
+def follow_for_junit(config: pytest.Config, folder: ReportsFolder, path: Path) -> None:
     """Have the session's JUnit file written to `path`, as pytest does by itself for --junitxml."""
     log = _Junit(config, folder, path)
     config.stash[xml_key] = log

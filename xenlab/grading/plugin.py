@@ -16,9 +16,10 @@ import pytest
 from xenlab.errors import UsageError, XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import plain
-from xenlab.grading import allure_results, junit
+from xenlab.grading.allure_results import follow_for_allure
 from xenlab.grading.ending import Ending
 from xenlab.grading.interrupts import Interrupts
+from xenlab.grading.junit import follow_for_junit
 from xenlab.grading.lateness import late
 from xenlab.grading.order import Plan
 from xenlab.grading.recording import Wrapper, clean, is_waived, record, recorded
@@ -119,9 +120,9 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = Terminal(config, run)
     files = config.stash.get(FILES_KEY, {})
     if "junit" in files:
-        junit.register(config, run.folder, files["junit"])
+        follow_for_junit(config, run.folder, files["junit"])
     if "allure" in files:
-        allure_results.register(config, run, files["allure"])
+        follow_for_allure(config, run, files["allure"])
     interrupts = Interrupts(terminal.notice)
     config.add_cleanup(interrupts.uninstall)
     config.pluginmanager.register(Grading(config, run, terminal, interrupts), "xenlab-grading")

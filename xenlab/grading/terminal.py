@@ -72,7 +72,7 @@ class Terminal:
         self._told: set[StepRun] = set()
         self._ending: tuple[str, ...] = ()
         self._held: _Held | None = None
-        manager = config.pluginmanager
+        self._manager = manager = config.pluginmanager
         if self._output is not Output.PYTEST and (reporter := manager.get_plugin("terminalreporter")):
             self._held = _Held(self._out)
             manager.unregister(reporter)
@@ -94,6 +94,11 @@ class Terminal:
         """Show lines of a run that has come to nothing else."""
         for line in lines:
             print(plain(line), file=sys.stderr)
+
+    def say_in_pytests_words(self, text: str) -> None:
+        """Show a text where pytest shows tracebacks."""
+        if reporter := self._manager.get_plugin("terminalreporter"):
+            reporter.write_line(plain(self._run.journal.mask(text)))
 
     @contextmanager
     def cleaning_up(self, what: str) -> Iterator[None]:

@@ -3,6 +3,7 @@
 Whatever is written is there whole or not at all, and for its owner's eyes only: it holds what the hosts said.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -54,9 +55,12 @@ def make_folder(path: Path) -> None:
 
     :raises OSError: it cannot be made.
     """
-    if not path.is_dir():
-        make_folder(path.parent)
-        path.mkdir(_FOLDER, exist_ok=True)
+    if path.is_dir():
+        return
+    if path.exists():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    make_folder(path.parent)
+    path.mkdir(_FOLDER, exist_ok=True)
 
 
 class ReportsFolder:
