@@ -211,7 +211,7 @@ class Acts:
         fault = explain("migrate", code, words, host=source.name, peer=to.name, guest=self._name, evidence=evidence)
         if places.unseen:
             raise CannotObserve(
-                f"{self._name} did not move to {to.name}, and {places.words}", hint=str(fault), evidence=evidence
+                f"{self._name} did not move to {to.name}; it is {places.words}", hint=str(fault), evidence=evidence
             )
         if places.is_off:
             raise LabFault(

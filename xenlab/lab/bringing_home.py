@@ -136,7 +136,9 @@ def _where_it_is(name: str, acts: Acts, found: GuestFound, problem: XenlabError)
         return Homecoming(name, False, f"nobody knows where: {unseen.message}", f"xl list on both hosts, then {found}")
     if is_as_found(places, found):
         return Homecoming(name, True, places.words)
-    return Homecoming(name, False, f"{places.words} ({problem.message})", _wanted(name, found, places))
+    # Where it could not be seen, that is why; else the reason is the act's.
+    why = "" if places.words in problem.message else f" ({problem.message})"
+    return Homecoming(name, False, f"{places.words}{why}", _wanted(name, found, places))
 
 
 def _wanted(name: str, found: GuestFound, places: Places) -> str:
