@@ -155,7 +155,7 @@ class Acts:
 
         :raises LabFault: it cannot be had there. :raises CannotObserve: where it is cannot be seen.
         """
-        places = self.look()
+        places = self.where()
         if places.is_off:
             self.create(on)
         elif self._hosts.named(places.whole_on()) is not on:

@@ -20,6 +20,7 @@ from xenlab.lab.looking import (
     look_at_identities,
 )
 from xenlab.lab.looks import GuestLook, IdentityLook, Unknown
+from xenlab.lab.places import Places
 from xenlab.lab.share import NfsShare
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.outcomes import Finding
@@ -114,6 +115,7 @@ class Guest:
         self._hosts = hosts
         self._share = share
         self._timeouts = timeouts
+        self._detailed: tuple[Places, Domain | Unknown, tuple[str, ...]] | None = None
 
     def __repr__(self) -> str:
         return f"Guest({self.name!r})"
@@ -225,8 +227,7 @@ class Guest:
     def look_inside(self, nonce: Nonce | None = None) -> "Inside":
         """What it shows of itself to a login, and what its host has given it."""
         look = self.acts.look_inside(nonce.file if nonce else None)
-        domain, _ = look_at_details(self._hosts.named(self.acts.where().whole_on()), self.name)
-        return Inside(self.spec, look, domain)
+        return Inside(self.spec, look, self._details(self.acts.where())[0])
 
     def keeps_devices_on_share(self) -> tuple[Finding, ...]:
         """The running domain's own disks, kernel and ramdisk lie on the share; nothing where it does not run."""
@@ -234,12 +235,18 @@ class Guest:
         if places.is_off:
             return ()
         host = self._hosts.named(places.whole_on())
-        domain, ids = look_at_details(host, self.name)
+        domain, ids = self._details(places)
         if isinstance(domain, Unknown):
             return (boot.devices_unknown(self.name, host.name, domain, ids),)
         paths = [path for path, _ in boot.device_files(domain)]
         look = look_at_files(host, (self._share.spec.mount_point, *paths))
         return tuple(boot.devices_on_share(domain, look, self._share.place_on(look)))
+
+    def _details(self, places: Places) -> tuple[Domain | Unknown, tuple[str, ...]]:
+        """The domain's stored configuration, asked for once between two acts."""
+        if self._detailed is None or self._detailed[0] is not places:
+            self._detailed = (places, *look_at_details(self._hosts.named(places.whole_on()), self.name))
+        return self._detailed[1:]
 
     # Its config
 
