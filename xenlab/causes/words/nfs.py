@@ -183,8 +183,8 @@ NFS = (
         patterns=(": Stale file handle", ": Stale NFS file handle", "(116 = Stale file handle)"),
         meaning="the server no longer knows a folder or file that {host} holds",
         side="server",
-        remedy="was the exported folder replaced, or its file system mounted anew on the server? mount the share "
-        "anew on {host} once nothing uses it",
+        remedy="was the exported folder replaced, or its file system mounted anew on the server? a mount made anew on "
+        "{host} sees it again, once nobody uses the old one",
         example="cat: /mnt/private/x: Stale file handle",
         source=_ERRNO,
         rank=Rank.GENERAL,
@@ -230,7 +230,14 @@ NFS = (
     ),
     Cause(
         id="file-missing",
-        patterns=(": No such file or directory", ": Not a directory", ": Is a directory"),
+        patterns=(
+            ": No such file or directory",
+            ": Directory nonexistent",
+            ": nonexistent directory",
+            ": Not a directory",
+            ": Is a directory",
+            ": Too many levels of symbolic links",
+        ),
         meaning="a file or folder is not there on {host}",
         side="host",
         remedy="compare the path, and `findmnt` on both hosts: do both see the same folder?",

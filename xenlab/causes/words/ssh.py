@@ -267,6 +267,6 @@ SSH = (
         example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] "
         "exited with error status 255",
         source="tools/xl/xl_migrate.c; ssh(1), EXIT STATUS",
-        rank=Rank.CONSEQUENCE,
+        rank=Rank.GENERAL,
     ),
 )
