@@ -31,6 +31,7 @@ def test_the_peer_s_name_alone_is_the_right_answer(stdout: str, stderr: str) -> 
     [
         ("Welcome\nbaye\n", "", 0, "'Welcome / baye'", NOISE),
         ("\nbaye\n", "", 0, "'baye'", NOISE),
+        ("Hi\nbaye\n", "cat: /etc/motd.d: Permission denied\n", 0, "'Hi / baye'", NOISE),
         ("baye\nbye\n", "", 0, "'baye / bye'", NOISE),
         ("Please login as 'cirros' user, not as root\n\n", "", 0, "Please login as 'cirros' user, not as root", FORCED),
         (
