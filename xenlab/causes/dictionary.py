@@ -6,6 +6,7 @@ from xenlab.causes.cause import Cause
 from xenlab.causes.words.boot import BOOT
 from xenlab.causes.words.config import CONFIG
 from xenlab.causes.words.create import CREATE
+from xenlab.causes.words.errno import ERRNO, LAST
 from xenlab.causes.words.hotplug import HOTPLUG
 from xenlab.causes.words.kernel import KERNEL
 from xenlab.causes.words.move import MOVE
@@ -26,7 +27,9 @@ CHAPTERS: tuple[tuple[str, tuple[Cause, ...]], ...] = (
     ("Configs", CONFIG),
     ("XCP-ng and XenServer", XAPI),
     ("Kernel and hypervisor logs", KERNEL),
-    ("NFS and files", NFS),
+    ("NFS", NFS),
+    ("What the operating system refuses", ERRNO),
+    ("Anything else", LAST),
 )
 CAUSES: tuple[Cause, ...] = tuple(cause for _, chapter in CHAPTERS for cause in chapter)
 _BY_ID = MappingProxyType({cause.id: cause for cause in CAUSES})

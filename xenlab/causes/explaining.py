@@ -123,7 +123,7 @@ def _afterwards(reading: Reading, primary: Match, names: Names) -> list[str]:
 
 def _proof(reading: Reading, primary: Match) -> str:
     """The line to show: a line of information is no proof of a fault, so what was said beside it."""
-    beside = reading.first_message if is_course(primary.line) else None
+    beside = (reading.unknown_error or reading.first_message) if is_course(primary.line) else None
     return beside.text.strip() if beside else primary.line
 
 

@@ -54,11 +54,13 @@ def peer_answer(
         return PeerAnswer(True, "it answers", "")
     # ssh's own words come on stderr, those of the peer's login on either.
     matches = read(f"{stderr}\n{stdout}", move=True).matches
-    known = next((match for match in matches if match.cause.rank <= Rank.GENERAL), None)
+    said, complaint = _on_one_line(stdout), _on_one_line(stderr)
+    # Where words came back, what a start-up file complained of beside them is not the reason.
+    least = Rank.GENERAL if exit_code and not said else Rank.CAUSE
+    known = next((match for match in matches if match.cause.rank <= least), None)
     if known is not None:
         ok = None if known.cause.blame == "unobservable" else False
         return PeerAnswer(ok, known.line[:_SHOWN], remedy(known, names))
-    said, complaint = _on_one_line(stdout), _on_one_line(stderr)
     code = f"exit code {exit_code}: " if exit_code else ""
     if exit_code == 255 or not said:
         hint = TRY_BY_HAND if exit_code == 255 else RUNS_NOTHING

@@ -3,6 +3,7 @@
 from xenlab.causes.cause import Match, Rank
 from xenlab.causes.dictionary import CAUSES
 from xenlab.causes.reading import read
+from xenlab.causes.words.errno import ERRNO
 from xenlab.causes.words.nfs import NFS
 
 _NOISE = tuple(cause for cause in CAUSES if cause.rank is Rank.NOISE)
@@ -15,5 +16,5 @@ def nfs_trouble(words: str) -> Match | None:
     refuses), "unobservable" where it did not answer as it should (ESTALE, EIO, ETIMEDOUT), which the caller may know
     better.
     """
-    matches = read(words, move=False, among=(*_NOISE, *NFS)).matches
+    matches = read(words, move=False, among=(*_NOISE, *NFS, *ERRNO)).matches
     return next((match for match in matches if match.cause.rank is not Rank.NOISE), None)

@@ -121,6 +121,8 @@ _SPEAKERS: tuple[tuple[str, Speaker], ...] = (
     ("migration receiver stream", "source"),
     (_CHILD_ENDED, "source"),
     ("Migration ", "source"),
+    ("Domain state is now undefined", "source"),
+    ("CHECK AT BOTH ENDS", "source"),
     ("libxl_stream_write.c", "source"),
     ("libxl_dom_save.c", "source"),
     ("libxl_dom_suspend.c", "source"),
@@ -142,10 +144,10 @@ _SPEAKERS: tuple[tuple[str, Speaker], ...] = (
 # ssh(1) as the source runs it. Before xl on the target has greeted, what is neither ssh's nor of Xen's tools comes
 # from the login shell of the target.
 _SSH = re.compile(
-    r"ssh: |ssh_|kex_|client_loop: |packet_write_|Host key |@{5}|Connection (to|closed|reset|timed)|Received disconnect"
-    r"|Disconnected from|Unable to negotiate|No \S+ host key is known|Offending |Add correct host key|Warning: |\*\* "
-    r"|Bad (owner|configuration|packet)|Load key |Permissions 0\d+ for|It is (required|also possible)|Corrupted MAC"
-    r"|sign_and_send|no such identity|Write failed: |Read from |Timeout, server |Too many authentication"
+    r"ssh: |ssh_|kex_|client_loop: |packet_write_|Host key |@{5}|@ +WARNING|Connection (to|closed|reset|timed)"
+    r"|Received disconnect|Disconnected from|Unable to negotiate|No \S+ host key is known|Offending "
+    r"|Add correct host key|Warning: |\*\* |Bad (owner|configuration|packet)|Load key |Permissions 0\d+ for|It is (required|also possible)"
+    r"|Corrupted MAC|sign_and_send|no such identity|Write failed: |Read from |Timeout, server |Too many authentication"
     r"|command-line: line|mux_client|ControlSocket |channel \d|\S*(sh|xl): (\d+: )?(exec: )?ssh: |Permission denied"
     r"|\S+@\S+: Permission denied|\S+@\S+'s password|Pseudo-terminal|The authenticity|The fingerprint|\S+/\.ssh/"
 )

@@ -115,7 +115,7 @@ HOTPLUG = (
     ),
     Cause(
         id="device-not-released",
-        patterns=("timed out while waiting for {path} to be removed", "unable to remove device {path}"),
+        patterns=("timed out while waiting for {path} to be removed", "unable to remove device with path {path}"),
         meaning="{host} did not let go of {path} in time",
         side="host",
         remedy=f"see {_LOG} and the kernel log of {{host}}: a hung disk or script keeps it",
@@ -159,14 +159,25 @@ HOTPLUG = (
         rank=Rank.NOISE,
     ),
     Cause(
-        id="hotplug-script-complained",
-        patterns=("script: {what...}",),
-        meaning="a hotplug script on {host} says: {what}",
+        id="vif-script-failed",
+        patterns=("/scripts/vif-{name} failed; error detected.",),
+        meaning="the script that joins a network interface to its bridge failed on {host}",
         side="host",
-        remedy=f"see {_LOG} on {{host}}",
-        example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: Unable to lookup "
-        "/mnt/g.img: dev:  inode: ",
-        source="tools/hotplug/Linux",
+        remedy=f"see {_LOG} on {{host}}; is the vif's bridge there (`ip link show type bridge`), and are the tools "
+        "that the script calls (ip, brctl, iptables)?",
+        example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: /etc/xen/scripts/vif-bridge "
+        "failed; error detected.",
+        source="tools/hotplug/Linux/xen-hotplug-common.sh",
+    ),
+    Cause(
+        id="disk-script-failed",
+        patterns=("/scripts/block{name} failed; error detected.", "/scripts/block failed; error detected."),
+        meaning="the script that opens a disk failed on {host}",
+        side="host",
+        remedy=f"see {_LOG} on {{host}}; can root there open the disk's file, and is a loop device free?",
+        example="libxl: error: libxl_device.c:1351:device_hotplug_child_death_cb: script: /etc/xen/scripts/block "
+        "failed; error detected.",
+        source="tools/hotplug/Linux/xen-hotplug-common.sh",
     ),
     Cause(
         id="hotplug-script-failed",

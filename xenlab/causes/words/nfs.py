@@ -1,9 +1,8 @@
-"""NFS: mount(8), mount.nfs(8), exportfs(8), and what any program says of a file that it cannot read or write."""
+"""NFS: mount(8), mount.nfs(8), exportfs(8), showmount(8)."""
 
 from xenlab.causes.cause import Cause, Rank
 
 _MOUNT = "mount.nfs(8)"
-_ERRNO = "errno(3), as cat, touch, stat, cp and losetup show it"
 
 NFS = (
     Cause(
@@ -153,90 +152,4 @@ NFS = (
         source="exportfs(8)",
         rank=Rank.NOISE,
     ),
-    Cause(
-        id="read-only-file-system",
-        patterns=(
-            ": Read-only file system",
-            "(30 = Read-only file system)",
-            "WARNING: source write-protected, mounted read-only",
-        ),
-        meaning="the file system is read-only on {host}",
-        side="host",
-        remedy="is the share mounted with ro on {host} (`findmnt`), or exported ro to it (`exportfs -v` on the "
-        "server)? mount and export it rw",
-        example="touch: cannot touch '/mnt/private/x': Read-only file system",
-        source=_ERRNO,
-        rank=Rank.GENERAL,
-    ),
-    Cause(
-        id="disk-full",
-        patterns=(": No space left on device", ": Disk quota exceeded", "(28 = No space left on device)"),
-        meaning="a file system that {host} writes to is full",
-        side="host",
-        remedy="see `df -h` and `df -i` on {host} and on the server, and make room",
-        example="sh: 1: echo: echo: I/O error: No space left on device",
-        source=_ERRNO,
-        rank=Rank.GENERAL,
-    ),
-    Cause(
-        id="stale-file-handle",
-        patterns=(": Stale file handle", ": Stale NFS file handle", "(116 = Stale file handle)"),
-        meaning="the server no longer knows a folder or file that {host} holds",
-        side="server",
-        remedy="was the exported folder replaced, or its file system mounted anew on the server? mount the share "
-        "anew on {host} once nothing uses it",
-        example="cat: /mnt/private/x: Stale file handle",
-        source=_ERRNO,
-        rank=Rank.GENERAL,
-        blame="unobservable",
-    ),
-    Cause(
-        id="io-error",
-        patterns=(": Input/output error", ": Remote I/O error", "(5 = Input/output error)"),
-        meaning="a read or write failed on {host}, which says nothing about what is there",
-        side="host",
-        remedy="see the kernel log of {host}: a disk, or a share mounted soft whose server is away",
-        example="cat: /mnt/private/x: Input/output error",
-        source=_ERRNO,
-        rank=Rank.GENERAL,
-        blame="unobservable",
-    ),
-    Cause(
-        id="share-timed-out",
-        patterns=(
-            ": Connection timed out",
-            ": Operation timed out",
-            ": Host is down",
-            ": Transport endpoint is not connected",
-        ),
-        meaning="the share did not answer {host} in time",
-        side="server",
-        remedy="see the kernel log of {host} (nfs: server ... not responding), and the NFS server",
-        example="ls: reading directory '/mnt/private': Connection timed out",
-        source=_ERRNO,
-        rank=Rank.GENERAL,
-        blame="unobservable",
-    ),
-    Cause(
-        id="access-denied",
-        patterns=(": Permission denied", ": Operation not permitted"),
-        meaning="root may not do that on {host}",
-        side="server",
-        remedy="on a share: rw,no_root_squash in the export's options for {host}, and rx on every folder above the "
-        "file",
-        example="touch: cannot touch '/mnt/private/x': Permission denied",
-        source=_ERRNO,
-        rank=Rank.GENERAL,
-    ),
-    Cause(
-        id="file-missing",
-        patterns=(": No such file or directory", ": Not a directory", ": Is a directory"),
-        meaning="a file or folder is not there on {host}",
-        side="host",
-        remedy="compare the path, and `findmnt` on both hosts: do both see the same folder?",
-        example="cat: /srv/private/.xenlab-nonce-1a2b3c4d: No such file or directory",
-        source=_ERRNO,
-        rank=Rank.GENERAL,
-    ),
 )
-"""The entries at the end are general: those above them, and those of other origins, know a line first."""

@@ -260,7 +260,7 @@ SHELLS = (
         source="util-linux, coreutils, busybox",
         blame="unobservable",
     ),
-    # What follows from something else.
+    # What only a status tells.
     Cause(
         id="peer-found-no-xl",
         patterns=("migration transport process [{pid}] exited with error status 127",),
@@ -270,7 +270,7 @@ SHELLS = (
         example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] "
         "exited with error status 127",
         source="tools/xl/xl_migrate.c; POSIX: a shell ends with 127 for a command that is not found",
-        rank=Rank.CONSEQUENCE,
+        rank=Rank.GENERAL,
     ),
     Cause(
         id="peer-gave-no-greeting",

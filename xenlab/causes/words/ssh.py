@@ -180,7 +180,8 @@ SSH = (
             "ssh_exchange_identification: ",
             "banner exchange: Connection ",
             "timed out during banner exchange",
-            "not matched by any server",
+            "Not allowed at this time",
+            "Exceeded MaxStartups",
         ),
         meaning="something at the port of {target} takes the connection and drops it before it greets",
         side="target",
@@ -267,6 +268,6 @@ SSH = (
         example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] "
         "exited with error status 255",
         source="tools/xl/xl_migrate.c; ssh(1), EXIT STATUS",
-        rank=Rank.CONSEQUENCE,
+        rank=Rank.GENERAL,
     ),
 )

@@ -86,7 +86,7 @@ XAPI = (
         patterns=("HOST_OFFLINE", "CANNOT_CONTACT_HOST", "involves a host which could not be contacted"),
         meaning="the pool cannot reach the target",
         side="target",
-        remedy="is it up, and xapi at work on it (`xe-toolstack-restart` there starts it anew)?",
+        remedy="is it up, and xapi at work on it (`systemctl status xapi`)?",
         example="You attempted an operation which involves a host which could not be contacted.",
         source=_XAPI,
     ),

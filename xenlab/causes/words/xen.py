@@ -64,8 +64,8 @@ XEN = (
         ),
         meaning="xenstored does not answer on {host}",
         side="host",
-        remedy="see `systemctl status xenstored` (or `service xen`) on {host}; once it has died under running "
-        "domains, only a reboot of the host brings it back whole",
+        remedy="see `systemctl status xenstored` (or `service xen`) on {host}; one that has died under running domains "
+        "cannot just be started again: ask who else uses the host",
         example="libxl: error: libxl.c:116:libxl_ctx_alloc: cannot connect to xenstore: No such file or directory",
         source="tools/libs/light/libxl.c, tools/xl/xl_info.c",
     ),
