@@ -56,7 +56,11 @@ def test_what_is_no_heartbeat_is_not_read_as_one(text: str) -> None:
 @pytest.mark.parametrize("frozen", [0.0, 1.0])
 def test_the_program_itself_frozen_and_let_be(tmp_path: Path, frozen: float) -> None:
     started = subprocess.run(
-        commands.start_heartbeat(str(tmp_path / f"heart beat {os.getpid()}"), 10), capture_output=True, text=True, check=True, timeout=10
+        commands.start_heartbeat(str(tmp_path / f"heart beat {os.getpid()}"), 10),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
     )
     beating = facts.background(started.stdout)
     file = Path(beating.file)

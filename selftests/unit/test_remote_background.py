@@ -17,7 +17,7 @@ from xenlab.remote.facts import Background, Written
 from xenlab.remote.waiting import wait_for
 
 BUSYBOX = shutil.which("busybox")
-TOOLS = "cat chattr dirname head kill mkfifo nohup ping rm setsid sh sleep stat sync timeout".split()
+TOOLS = [*("cat", "chattr", "head", "kill", "ping", "rm", "setsid", "sh"), *("sleep", "stat", "sync", "timeout")]
 
 
 @pytest.fixture(autouse=True)
@@ -109,9 +109,7 @@ def test_a_line_is_on_the_disk_before_the_next(
         assert lines(tmp_path / "syncs") == len(left.numbers)
 
 
-def test_the_writer_ends_at_the_first_line_that_is_not_on_the_disk(
-    tmp_path: Path, only: Callable[..., Path]
-) -> None:
+def test_the_writer_ends_at_the_first_line_that_is_not_on_the_disk(tmp_path: Path, only: Callable[..., Path]) -> None:
     folder = only(without=("chattr", "sync"))
     (folder / "sync").write_text('#!/bin/sh\nread -r first <"$1"; [ -z "$second" ] && echo "sync: I/O error" && exit 1')
     (folder / "sync").chmod(0o755)
@@ -137,9 +135,7 @@ def test_what_was_written_is_read() -> None:
 
 
 @pytest.mark.parametrize("with_bash", [True, False])
-def test_a_program_that_nobody_stops_ends_by_itself(
-    tmp_path: Path, only: Callable[..., Path], with_bash: bool
-) -> None:
+def test_a_program_that_nobody_stops_ends_by_itself(tmp_path: Path, only: Callable[..., Path], with_bash: bool) -> None:
     folder = only()
     if with_bash and (bash := shutil.which("bash", path="/usr/bin:/bin")):
         (folder / "bash").symlink_to(bash)
@@ -147,7 +143,8 @@ def test_a_program_that_nobody_stops_ends_by_itself(
     wait_for(lambda: ended(writer), "the writer to end", 10, 0.05)
     assert 2 <= lines(writer.file) <= 10
     # Its number of lines is bounded as well, should the clock stand still.
-    counted = start(commands.start_writer(str(tmp_path / "short"), 10, seconds=1)[:-3] + ("3", "1000", commands._WRITER))
+    *head, _count, _seconds, writes = commands.start_writer(str(tmp_path / "short"), 10)
+    counted = start((*head, "3", "1000", writes))
     wait_for(lambda: ended(counted), "three lines", 10, 0.02)
     assert lines(counted.file) == 3
 
@@ -253,7 +250,9 @@ def test_one_that_does_not_heed_its_signal_is_killed(tmp_path: Path, monkeypatch
     file = tmp_path / "log"
     with (
         file.open("w") as output,
-        subprocess.Popen(["sh", "-c", "trap '' TERM; echo 1 1.0; while :; do sleep 1; done"], stdout=output) as stubborn,
+        subprocess.Popen(
+            ["sh", "-c", "trap '' TERM; echo 1 1.0; while :; do sleep 1; done"], stdout=output
+        ) as stubborn,
     ):
         wait_for(lambda: lines(file) == 1, "it to be deaf", 5, 0.01)
         stopped = run(commands.stop_writer(stubborn.pid, str(file)))
@@ -266,7 +265,9 @@ def test_a_run_that_died_is_cleared_up_after_by_one_command(tmp_path: Path) -> N
     (tmp_path / "b").mkdir()
     ours = [start(commands.start_writer(str(tmp_path / folder / ".xenlab-r1-log"), 10)) for folder in "ab"]
     other = start(commands.start_writer(str(tmp_path / "a" / ".xenlab-r2-log"), 10))
-    cleared = run(commands.end_background(".xenlab-r1-", str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "no")))
+    cleared = run(
+        commands.end_background(".xenlab-r1-", str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "no"))
+    )
     assert cleared.returncode == 0
     assert cleared.stdout.splitlines() == [program.file for program in ours]
     wait_for(lambda: all(map(ended, ours)), "ours to end", 5, 0.01)

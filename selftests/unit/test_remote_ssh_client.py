@@ -13,8 +13,8 @@ import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import errors
-from xenlab.remote.ssh_client import open_client
 from xenlab.remote.login import Limits, Login
+from xenlab.remote.ssh_client import open_client
 
 PASSWORD = "not-for-any-log"
 

@@ -287,7 +287,7 @@ def _is_trouble(line: str) -> bool:
     if "i/o error" in words:
         return _WITHOUT_MEDIUM.search(line) is None
     if "btrfs" in words:
-        return "error" in words or "corrupt" in words or "csum failed" in words
+        return "btrfs info" not in words and ("error" in words or "corrupt" in words or "csum failed" in words)
     if "xfs (" in words:
         return "corruption" in words or "error" in words or "shutting down" in words
     if "jbd2:" in words:
