@@ -1,8 +1,16 @@
 """Fixtures that several test modules share."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from fakelab import FakeLab
 from gradedrun import HEAD, Graded, Ran
+from sshd import LIMITS, Sshd
+
+from xenlab.remote.host import RemoteHost
+from xenlab.remote.login import Login
+from xenlab.remote.record import CommandRecord
 
 
 @pytest.fixture
@@ -31,3 +39,39 @@ def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded
         return Ran(pytester, pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True))
 
     return run
+
+
+@pytest.fixture
+def sshd() -> Iterator[Sshd]:
+    """An SSH server in this process."""
+    server = Sshd()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def login(sshd: Sshd, tmp_path: Path) -> Login:
+    """The login that it takes."""
+    key = f"{sshd.host_key.get_name()} {sshd.host_key.get_base64()}"
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{sshd.port} {key}\n")
+    sshd.user_key.write_private_key_file(str(tmp_path / "id"))
+    return Login("127.0.0.1", "root", tmp_path / "known_hosts", sshd.port, tmp_path / "id")
+
+
+@pytest.fixture
+def records() -> list[CommandRecord]:
+    """What was recorded of `host`."""
+    return []
+
+
+@pytest.fixture
+def host(login: Login, records: list[CommandRecord]) -> Iterator[RemoteHost]:
+    """A remote host behind that server; its records have the ids "cmd-1", "cmd-2", ..."""
+
+    def sink(record: CommandRecord) -> str:
+        records.append(record)
+        return f"cmd-{len(records)}"
+
+    remote = RemoteHost("baye", login, sink, limits=LIMITS)
+    yield remote
+    remote.close()

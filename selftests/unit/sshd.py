@@ -9,6 +9,10 @@ from io import BufferedReader
 
 import paramiko
 
+from xenlab.remote.login import Limits
+
+LIMITS = Limits(connect=5, banner=10, login=10, channel=10)
+
 
 class Door(paramiko.ServerInterface):
     def __init__(self, server: "Sshd") -> None:

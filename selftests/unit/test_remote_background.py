@@ -17,23 +17,7 @@ from xenlab.remote.facts import Background, Written
 from xenlab.remote.waiting import wait_for
 
 BUSYBOX = shutil.which("busybox")
-TOOLS = [
-    "cat",
-    "chattr",
-    "dirname",
-    "head",
-    "kill",
-    "mkfifo",
-    "nohup",
-    "ping",
-    "rm",
-    "setsid",
-    "sh",
-    "sleep",
-    "stat",
-    "sync",
-    "timeout",
-]
+TOOLS = [*("cat", "chattr", "head", "kill", "ping", "rm", "setsid", "sh"), *("sleep", "stat", "sync", "timeout")]
 
 
 @pytest.fixture(autouse=True)
@@ -159,9 +143,8 @@ def test_a_program_that_nobody_stops_ends_by_itself(tmp_path: Path, only: Callab
     wait_for(lambda: ended(writer), "the writer to end", 10, 0.05)
     assert 2 <= lines(writer.file) <= 10
     # Its number of lines is bounded as well, should the clock stand still.
-    counted = start(
-        (*commands.start_writer(str(tmp_path / "short"), 10, seconds=1)[:-3], "3", "1000", commands._WRITER)
-    )
+    *head, _count, _seconds, writes = commands.start_writer(str(tmp_path / "short"), 10)
+    counted = start((*head, "3", "1000", writes))
     wait_for(lambda: ended(counted), "three lines", 10, 0.02)
     assert lines(counted.file) == 3
 

@@ -6,13 +6,14 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakeconsole import HASTY, LOGIN, TIMEOUTS, FakeGuest
+from fakeconsole import GETTY, HASTY, LOGIN, TIMEOUTS, FakeGuest
 
 from xenlab.errors import CannotObserve
-from xenlab.remote import commands, errors, facts, frames
+from xenlab.remote import commands, dialogue, errors, facts, frames
 from xenlab.remote.console import ConsoleHost
 from xenlab.remote.machine import Machine
 from xenlab.remote.record import CommandRecord
@@ -37,7 +38,11 @@ def records() -> list[CommandRecord]:
 
 @pytest.fixture
 def host(guest: FakeGuest, records: list[CommandRecord]) -> Iterator[ConsoleHost]:
-    remote = ConsoleHost("guest1", LOGIN, guest.open_console, records.append, timeout=10, timeouts=TIMEOUTS)
+    def sink(record: CommandRecord) -> str:
+        records.append(record)
+        return f"cmd-{len(records)}"
+
+    remote = ConsoleHost("guest1", LOGIN, guest.open_console, sink, timeout=10, timeouts=TIMEOUTS)
     yield remote
     remote.close()
 
@@ -129,6 +134,71 @@ def test_output_that_looks_like_ours_is_output(host: ConsoleHost) -> None:
     assert host.run("echo", "next").stdout == "next\n"
 
 
+def test_of_much_output_the_start_comes_and_how_much_was_cut(host: ConsoleHost, records: list[CommandRecord]) -> None:
+    result = script(host, "echo start; head -c 1500000 /dev/zero; echo err >&2", timeout=60)
+    assert result.ok
+    assert result.stdout.startswith("start\n")
+    assert len(result.stdout) == frames.KEPT_BYTES
+    assert (result.stdout_cut, result.stderr_cut) == (1500006 - frames.KEPT_BYTES, 0)
+    assert records[-1].stdout_cut == result.stdout_cut
+    assert result.stderr == "err\n"
+    with pytest.raises(errors.OutputCut):
+        result.check()
+
+
+def test_acts_are_told_from_looks(host: ConsoleHost, records: list[CommandRecord]) -> None:
+    host.run("true")
+    host.run("true", changes=True)
+    assert [record.changes for record in records] == [False, True]
+
+
+def test_testinfras_modules_work_on_it(host: ConsoleHost, guest: FakeGuest) -> None:
+    remote: Machine = host
+    (guest.folder / "it's here").write_text("Füße")
+    assert remote.testinfra.file(str(guest.folder / "it's here")).content_string == "Füße"
+    assert not remote.testinfra.file(str(guest.folder / "not")).exists
+    assert remote.testinfra.mount_point("/proc").filesystem == "proc"
+
+
+# As whom commands run
+
+
+def as_user(guest: FakeGuest, sudo: str) -> None:
+    """Have `id -u` say there that we are an ordinary user, and sudo be this script."""
+    for name, text in {"id": '[ "$1" = -un ] && exec /usr/bin/id -un; echo 1000', "sudo": sudo}.items():
+        (guest.folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (guest.folder / name).chmod(0o755)
+
+
+def test_root_needs_no_sudo(host: ConsoleHost) -> None:
+    assert host.runs_as_root()
+
+
+@pytest.mark.parametrize(
+    ("sudo", "allowed", "is_root"),
+    [
+        ('shift; echo used >>sudos; exec "$@"', True, True),
+        ('shift; echo used >>sudos; exec "$@"', False, False),
+        ("echo 'sudo: a password is required' >&2; exit 1", True, False),
+    ],
+)
+def test_sudo_is_used_where_it_may_be_and_asks_nothing(tmp_path: Path, sudo: str, allowed: bool, is_root: bool) -> None:
+    guest = FakeGuest(tmp_path, f'PATH="$PWD:$PATH"; {GETTY}')
+    as_user(guest, sudo)
+    host = ConsoleHost("guest1", replace(LOGIN, sudo=allowed), guest.open_console, lambda _: "", timeouts=TIMEOUTS)
+    try:
+        result = script(host, 'echo "$1"; echo words >&2; exit 3', "it's a b")
+        assert (result.stdout, result.stderr, result.exit_code) == ("it's a b\n", "words\n", 3)
+        assert host.runs_as_root() == is_root
+        assert (tmp_path / "sudos").exists() == is_root
+        with pytest.raises(errors.CommandTimedOut):
+            script(host, "sleep 60", timeout=0.3)
+        assert host.run("echo", "next").stdout == "next\n"
+    finally:
+        host.close()
+        guest.stop()
+
+
 # What disturbs it
 
 
@@ -213,6 +283,7 @@ def test_a_console_that_ends_in_a_command_is_told_and_the_next_command_finds_it_
         script(host, "echo run >>count; : >started; while [ ! -e go ]; do sleep 0.02; done")
     mover.join()
     assert lost.value.sent
+    assert lost.value.evidence == (f"cmd-{len(records)}",)
     assert (records[-1].exit_code, records[-1].timed_out) == (None, False)
     go.touch()
     assert host.run("echo", "again").stdout == "again\n"
@@ -254,9 +325,11 @@ def test_a_timeout_is_bounded_and_recorded_and_leaves_the_console_usable(
     host: ConsoleHost, guest: FakeGuest, records: list[CommandRecord]
 ) -> None:
     host.run("true")
+    records.clear()
     begun = time.monotonic()
-    with pytest.raises(errors.CommandTimedOut, match=r"guest1: `sh -c .* did not end within 0.3 s"):
-        script(host, "echo first; sleep 60; echo never", timeout=0.3)
+    with pytest.raises(errors.CommandTimedOut, match=r"guest1: `sh -c .* did not end within 0.3 s") as late:
+        script(host, "echo first; echo oops >&2; sleep 60; echo never", timeout=0.3)
+    assert (late.value.stdout, late.value.stderr, late.value.evidence) == ("first\n", "oops\n", ("cmd-1",))
     assert time.monotonic() - begun < 5
     assert (records[-1].exit_code, records[-1].timed_out, records[-1].stdout) == (None, True, "first\n")
     assert host.run("echo", "next").stdout == "next\n"
@@ -273,6 +346,19 @@ def test_a_command_that_does_not_heed_ctrl_c_costs_the_console(guest: FakeGuest,
     host.wait_until_reachable(5)
     assert host.run("echo", "next").stdout == "next\n"
     assert guest.logins == 1
+
+
+def test_a_console_that_writes_without_end_is_let_go_of(
+    guest: FakeGuest, records: list[CommandRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialogue, "_FLOOD_BYTES", 100_000)
+    host = ConsoleHost("guest1", LOGIN, guest.open_console, records.append, timeouts=TIMEOUTS)  # type: ignore[arg-type]
+    with pytest.raises(errors.OutputFlood, match="the console wrote more than"):
+        script(host, "while [ ! -e go ]; do echo flood >/dev/tty; done")
+    assert records[-1].exit_code is None
+    (guest.folder / "go").touch()
+    assert host.run("echo", "next").stdout == "next\n"
+    host.close()
 
 
 def test_an_answer_that_could_not_be_written_down_whole_is_none() -> None:

@@ -2,53 +2,24 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
-from sshd import Sshd
+from sshd import LIMITS, Sshd
 
 from xenlab.errors import LabFault
 from xenlab.remote import errors, shell
 from xenlab.remote.activity import show_activity
 from xenlab.remote.echo import Echoed
 from xenlab.remote.host import RemoteHost
-from xenlab.remote.login import Limits, Login
+from xenlab.remote.login import Login
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.result import CommandResult
 from xenlab.remote.waiting import wait_for
 
 Records = list[CommandRecord]
-LIMITS = Limits(connect=5, banner=10, login=10, channel=10)
-
-
-@pytest.fixture
-def sshd() -> Iterator[Sshd]:
-    server = Sshd()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def login(sshd: Sshd, tmp_path: Path) -> Login:
-    key = f"{sshd.host_key.get_name()} {sshd.host_key.get_base64()}"
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{sshd.port} {key}\n")
-    sshd.user_key.write_private_key_file(str(tmp_path / "id"))
-    return Login("127.0.0.1", "root", tmp_path / "known_hosts", sshd.port, tmp_path / "id")
-
-
-@pytest.fixture
-def records() -> Records:
-    return []
-
-
-@pytest.fixture
-def host(login: Login, records: Records) -> Iterator[RemoteHost]:
-    remote = RemoteHost("baye", login, records.append, limits=LIMITS)
-    yield remote
-    remote.close()
 
 
 def script(host: RemoteHost, text: str, *args: str, timeout: float | None = None) -> CommandResult:

@@ -165,11 +165,11 @@ class SshConnection:
         def drain(receive: Callable[[int], bytes], stream: Stream) -> None:
             while data := receive(CHUNK):
                 if not output.take(stream, data):
-                    channel.close()
+                    _close(channel)
 
         def expire() -> None:
             expired.set()
-            channel.close()
+            _close(channel)
 
         # Closing the channel is what wakes every wait below, paramiko's unbounded ones included.
         timer = Timer(timeout, expire)
@@ -190,7 +190,7 @@ class SshConnection:
             exit_code, broken = -1, True
         finally:
             timer.cancel()
-            channel.close()
+            _close(channel)
         # A command has ended when its exit status and the end of its output are there; one that a signal
         # ended has no exit status, one whose background child holds on to its output has no end.
         complete = channel.eof_received and not broken
@@ -284,3 +284,9 @@ def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
     with suppress(OSError, EOFError, paramiko.SSHException, socket.timeout):
         channel.sendall(stdin)
         channel.shutdown_write()
+
+
+def _close(channel: paramiko.Channel) -> None:
+    # Its peer cannot be told when the connection is dead; closed it is all the same.
+    with suppress(OSError, EOFError, paramiko.SSHException):
+        channel.close()

@@ -81,13 +81,11 @@ class ConsoleLogin:
         """Whom the agent runs as; raises TimeoutError when no agent is there."""
         nonce = secrets.token_hex(8)
         deadline = time.monotonic() + self._timeouts.agent
-        while True:
+        while time.monotonic() < deadline:
             self._dialogue.send(frames.question(nonce))
-            try:
+            with suppress(TimeoutError):
                 return self._expect_before(deadline, (frames.answered(nonce),), settle=0.0)[1]
-            except TimeoutError:
-                if time.monotonic() >= deadline:
-                    raise
+        raise TimeoutError
 
     def leave(self) -> None:
         """End the agent, and with it the login, if that was ours."""
@@ -103,17 +101,14 @@ class ConsoleLogin:
         """What is there: Enter makes getty repeat its prompt, a shell its own, the agent say that it is there."""
         deadline = time.monotonic() + self._timeouts.prompt
         before = ""
-        while True:
+        while time.monotonic() < deadline:
             self._dialogue.send(frames.ENTER)
-            try:
+            with suppress(TimeoutError):
                 found = self._expect_before(deadline, _PROMPTS)
-            except TimeoutError:
-                if time.monotonic() >= deadline:
-                    raise
-                continue
-            if found.re is not prompts.QUESTION or (found["line"] == before and prompts.is_login(before)):
-                return found
-            before = found["line"]
+                if found.re is not prompts.QUESTION or (found["line"] == before and prompts.is_login(before)):
+                    return found
+                before = found["line"]
+        raise TimeoutError
 
     def _log_in(self, login_prompt: str) -> None:
         self._dialogue.send(self._login.user.encode() + frames.ENTER)
@@ -174,11 +169,10 @@ def _shows_prompt(dialogue: Dialogue, timeouts: ConsoleTimeouts, deadline: float
     """Press Enter, and say whether a prompt came."""
     dialogue.send_more(frames.ENTER)
     patience = min(timeouts.nudge, max(0.1, deadline - time.monotonic()))
-    try:
-        found = dialogue.expect(_PROMPTS, patience, timeouts.settle)
-    except TimeoutError:
-        return False
-    return found.re is not prompts.QUESTION or shows_login_prompt(shown_on_screen(dialogue.received))
+    with suppress(TimeoutError):
+        if dialogue.expect(_PROMPTS, patience, timeouts.settle).re is not prompts.QUESTION:
+            return True
+    return shows_login_prompt(shown_on_screen(dialogue.received))
 
 
 def _last_line(tail: str, secret: str | None) -> str:

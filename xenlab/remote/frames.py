@@ -21,6 +21,7 @@ KEPT_BYTES = 1 << 20
 READY = re.compile(r"xenlab-agent 2\s*$")
 """What the agent says when it starts and whenever it is sent an empty line."""
 
+_BASE64_LINE = re.compile(r"^[A-Za-z0-9+/=]*$", re.MULTILINE)
 # Ctrl-C must end the command alone: a trap, unlike ignoring, does not pass on to it; but it makes dash's read fail
 # just as the end of input does, which is what `key` tells apart. The output's files are new ones each time: a
 # background program may still hold the old. They lie where no disk is waited for.
@@ -153,8 +154,7 @@ def read(received: bytes, nonce: str) -> Answer | None:
         if not found:
             continue
         # Other programs' messages come in lines of their own.
-        lines = [line for line in body.split("\n") if re.search(r"[^A-Za-z0-9+/=]", line) is None]
-        for answer in (body, "\n".join(lines)):
+        for answer in (body, "\n".join(_BASE64_LINE.findall(body))):
             if hashlib.sha256(answer.encode()).hexdigest() == rest[:64]:
                 return _answer(answer)
     return None

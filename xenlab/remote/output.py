@@ -28,17 +28,16 @@ class Stream:
 class Output:
     """Both streams of one command, which two threads may fill."""
 
-    def __init__(self, limit: int = KEPT_BYTES, flood: int = FLOOD_BYTES) -> None:
+    def __init__(self, limit: int = KEPT_BYTES) -> None:
         self.stdout = Stream(limit)
         self.stderr = Stream(limit)
-        self._flood = flood
         self._received = 0
         self._lock = Lock()
 
     @property
     def floods(self) -> bool:
         """Whether more has come than any command of ours may write."""
-        return self._received > self._flood
+        return self._received > FLOOD_BYTES
 
     def take(self, stream: Stream, data: bytes) -> bool:
         """Add `data` to a stream; False when the command is to be ended."""
