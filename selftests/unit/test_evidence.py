@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -138,6 +139,22 @@ def test_bytes_that_were_no_utf8_survive_in_the_file() -> None:
 )
 def test_plain(raw: str, shown: str) -> None:
     assert plain(raw) == shown
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *("\x1b[" + "0" * 1_000_000, "\x1b]" * 500_000, "\x1b[0;" * 250_000, "\x1b" * 1_000_000, "\x9b" * 1_000_000),
+        *("\x1b[" + " " * 1_000_000, "\x1bP" + "x" * 1_000_000, "\r" * 1_000_000, "\u202e" * 200_000, " " * 1_000_000),
+    ],
+    ids=str.__len__,
+)
+def test_hostile_texts_take_no_time(hostile: str) -> None:
+    begun = time.monotonic()
+    plain(hostile)
+    brief(hostile)
+    bounded(hostile, 1000)
+    assert time.monotonic() - begun < 1
 
 
 def test_bounded_keeps_what_fits() -> None:
