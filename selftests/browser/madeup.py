@@ -15,6 +15,7 @@ from xenlab.outcomes import (
     Outcome,
     PingSummary,
     Score,
+    SideEvidence,
     StepResult,
     Waiver,
 )
@@ -121,6 +122,12 @@ SILENT = CheckResult(
     hint="is it on, and is its address in lab.toml the right one? This says nothing about whether the lab is right.",
     evidence=("cmd-1",),
 )
+SIDE = SideEvidence(title="Kernel log of baye", file="side/1-path-fixes-guest1-kernel-log-of-baye.txt", guest="guest1")
+SIDE_TEXTS = {
+    SIDE.file: "[ 4211.012345] nfs: server 192.0.2.143 not responding, still trying\n"
+    "[ 4219.812345] nfs: server 192.0.2.143 OK\n"
+}
+REMARKS = ("on baye, meanwhile: somebody created the domain payroll, which is no guest of this lab",)
 WAIVER = Waiver(who="Ada, who teaches the course", why="the room's switch drops multicast", until=date(2026, 12, 18))
 
 
@@ -173,6 +180,7 @@ def sheet(root: str = "", fault: CheckResult | None = None, **changes: dict[str,
             outcome, earned, blocked_by, seconds = Outcome.BLOCKED, 0.0, root, 0.0
             text = f"not run: blocked by {root}"
             checks = [CheckResult(id="not-run", outcome=outcome, actual=text, guest=guest) for guest in GUESTS]
+        unseen = done[root].outcome is Outcome.ERROR if blocked_by else outcome is Outcome.ERROR
         done[id_] = StepResult(
             id=id_,
             title=title,
@@ -183,6 +191,7 @@ def sheet(root: str = "", fault: CheckResult | None = None, **changes: dict[str,
             seconds=seconds,
             checks=tuple(checks),
             needs=(need,) if need else (),
+            ungradable=points if unseen else 0.0,
         ).model_copy(update=changes.get(id_.replace("-", "_"), {}))
     return tuple(done.values())
 
@@ -255,10 +264,17 @@ def grade(
         lab=LAB,
         started=STARTED,
         finished=STARTED + timedelta(seconds=692),
-        score=Score(earned=earned, possible=sum(step.points for step in steps), late=late),
+        score=Score(
+            earned=earned,
+            possible=sum(step.points for step in steps),
+            late=late,
+            ungradable=sum(step.ungradable for step in steps),
+        ),
         verdict="failed" if Outcome.FAILED in wrong else "error" if Outcome.ERROR in wrong else "passed",
         steps=steps,
         migrations=migrations,
+        remarks=REMARKS,
+        whereabouts=tuple(f"{guest} is on {HOSTS[0]}, as found" for guest in GUESTS),
     )
 
 
@@ -283,7 +299,8 @@ def passed() -> tuple[Grade, Grade | None, dict[str, str]]:
 
 def failed() -> tuple[Grade, Grade | None, dict[str, str]]:
     """A wrong path in a config blocks what comes after; handed in late, with an optional and a hidden step."""
-    steps = sheet("path-fixes", PATH, paused_migration={"required": False}, left_as_found={"hidden": True})
+    changes = {"paused_migration": {"required": False}, "left_as_found": {"hidden": True}}
+    steps = sheet("path-fixes", PATH, path_fixes={"side": (SIDE,)}, **changes)
     before = earlier(grade(sheet("hosts", SILENT)))
     return grade(steps, late=Late(hours=26, factor=0.9)), before, {}
 
@@ -299,4 +316,4 @@ RUNS = {"passed": passed, "failed": failed, "unreachable": unreachable}
 def page(name: str, view: View = "student") -> str:
     """The report of the run `name` of `RUNS`."""
     made, before, timelines = RUNS[name]()
-    return render(made, commands(), timelines, view=view, previous=before)
+    return render(made, commands(), timelines, SIDE_TEXTS, view=view, previous=before)

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pages import failing
 
 from xenlab import cli
+from xenlab.errors import CannotObserve
+from xenlab.report.folder import ReportsFolder
 from xenlab.testbed.faults import faults
 
 VERBS = ("verify", "report", "test", "up", "status", "ssh", "console", "break", "faults", "down")
@@ -139,11 +142,79 @@ def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(cli, "_pytest", taken)
     options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
-    options += ["--rubric", "my/rubric.toml"]
+    options += ["--rubric", "my/rubric.toml", "--reports", "team-7"]
     assert cli.main(["verify", *options]) == 3
-    wanted = ["tests", "--lab=embedded", "--profile=classic", "--guest=guest2", "--step=hosts", "--step=live-migration"]
     # pytest runs in the working copy, wherever the call came from.
+    wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--profile=classic"]
+    wanted += ["--guest=guest2", "--step=hosts", "--step=live-migration"]
     assert given == [[*wanted, f"--rubric={Path.cwd() / 'my/rubric.toml'}"]]
+
+
+def left_by_a_run(reports: Path) -> None:
+    reports.mkdir()
+    for name in ("grade.json", "gradescope-results.json", "report.html", "README.md"):
+        (reports / name).write_text("of the team before")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(["--lab", "missing.toml"], ["--guest", "nobody"], ["--frobnicate"], ["--profile", "vintage"]),
+        *(["--quiet", "--json"], ["--step"], ["--lab"]),
+    ],
+)
+@pytest.mark.parametrize("there", ["reports", "team-7"])
+def test_a_wrong_call_leaves_nothing_of_the_run_before(
+    working_copy: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str], there: str
+) -> None:
+    monkeypatch.chdir(working_copy)
+    left_by_a_run(working_copy / there)
+    call = ["verify", *([] if there == "reports" else ["--reports", there]), *wrong]
+    try:
+        code = cli.main(call)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert sorted(path.name for path in (working_copy / there).iterdir()) == [".lock", "README.md"]
+
+
+@pytest.mark.parametrize(
+    "call", [["frobnicate"], ["report", "--frobnicate"], ["verify", "--help"], ["up", "--profile", "x"]]
+)
+def test_a_wrong_call_of_another_verb_leaves_the_run_before(working_copy: Path, call: list[str]) -> None:
+    left_by_a_run(working_copy / "reports")
+    with pytest.raises(SystemExit):
+        cli.main(call)
+    assert len(list((working_copy / "reports").iterdir())) == 4
+
+
+def test_a_wrong_call_leaves_a_run_that_goes_on_alone(working_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    left_by_a_run(working_copy / "reports")
+    running = ReportsFolder(working_copy / "reports").hold()
+    refused(capsys, "verify", "--lab", "missing.toml")
+    assert (working_copy / "reports" / "grade.json").exists()
+    running.release()
+
+
+def test_nothing_raw_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(_arguments: list[str]) -> int:
+        raise CannotObserve("\x1b]0;title\x07\x1b[2Jbanner \u202egnp\udce9", hint="\x9b31mred")
+
+    monkeypatch.setattr(cli, "_pytest", fails)
+    assert cli.main(["verify"]) == 3
+    assert capsys.readouterr().err == "xenlab: banner \\u202egnp\ufffd (red)\n"
+
+
+def test_a_page_that_cannot_be_written_is_one_line(
+    working_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = working_copy / "reports"
+    (reports / "evidence").mkdir(parents=True)
+    (reports / "evidence" / "commands.jsonl").write_text("")
+    (reports / "report.html").mkdir()
+    monkeypatch.setattr(cli, "read_grade", lambda _reports: failing())
+    assert cli.main(["report"]) == 3
+    assert capsys.readouterr().err == f"xenlab: not written: {reports}/report.html: Is a directory\n"
 
 
 def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,9 +27,9 @@ PASSED, FAILED, BLOCKED, ERROR, WAIVED = (
 )
 
 
-def run(*outcomes: Outcome, step: str = "s", blocked_by: str | None = None) -> Instance:
+def run(*outcomes: Outcome, step: str = "s", blocked_by: str | None = None, **more: object) -> Instance:
     checks = tuple(CheckResult(id=f"c{n}", outcome=outcome) for n, outcome in enumerate(outcomes))
-    return Instance(step, None, checks, blocked_by=blocked_by)
+    return Instance(step, None, checks, blocked_by=blocked_by, **more)
 
 
 def spec(points: float = 10.0, id: str = "s") -> StepSpec:
@@ -55,6 +55,31 @@ def test_a_step_over_its_guests(runs: list[Instance], outcome: Outcome, earned: 
     assert (result.outcome, result.earned) == (outcome, earned)
 
 
+@pytest.mark.parametrize(
+    ("runs", "earned", "ungradable"),
+    [
+        ([run(PASSED), run(PASSED, FAILED, ended_early=True)], 5, 0),
+        ([run(PASSED, PASSED, FAILED, ended_early=True)], 0, 0),
+        ([run(PASSED, PASSED, ended_early=True)], 10, 0),
+        ([run(PASSED, WAIVED, ended_early=True)], 10, 0),
+        ([run(PASSED, FAILED, ERROR)], 3.33, 0),
+        ([run(PASSED), run(ERROR)], 5, 5),
+        ([run(ERROR, ended_early=True), run(PASSED, FAILED)], 2.5, 5),
+        ([run(BLOCKED, blocked_by="a"), run(BLOCKED, blocked_by="a", root_observed=False)], 0, 5),
+        ([run(BLOCKED, blocked_by="a"), run(PASSED)], 5, 0),
+        ([run(PASSED), run(PASSED), run(ERROR)], 6.66, 3.33),
+        ([run()], 0, 10),
+        ([], 0, 10),
+    ],
+)
+def test_what_ended_early_earns_nothing_and_what_was_not_seen_is_not_lost(
+    runs: list[Instance], earned: float, ungradable: float
+) -> None:
+    result = score_step(spec(), runs)
+    assert (result.earned, result.ungradable) == (earned, ungradable)
+    assert total([result, score_step(spec(), [run(PASSED)])]).ungradable == ungradable
+
+
 def test_only_a_blocked_step_names_its_root() -> None:
     assert score_step(spec(), [run(PASSED), run(BLOCKED, blocked_by="hosts")]).blocked_by == "hosts"
     assert score_step(spec(), [run(FAILED), run(BLOCKED, blocked_by="hosts")]).blocked_by is None
@@ -78,6 +103,7 @@ def test_scores_stay_in_bounds_and_add_up(made: list[tuple[float, list[list[Outc
     for step in steps:
         assert 0 <= step.earned <= step.points
         assert round(step.earned, 2) == step.earned
+        assert 0 <= step.ungradable <= round(step.points - step.earned, 2)
         if step.points and step.outcome not in (PASSED, WAIVED):
             assert step.earned < step.points
         else:
@@ -104,6 +130,8 @@ def test_verdicts() -> None:
     assert of(PASSED, BLOCKED) == "error"
     assert of(ERROR, FAILED) == "failed"
     assert of() == "error"
+    assert verdict([score_step(spec(), [run(PASSED)])], restored=False) == "error"
+    assert verdict([score_step(spec(), [run(FAILED)])], restored=False) == "failed"
 
 
 def test_a_failure_is_to_be_fixed_before_an_error() -> None:

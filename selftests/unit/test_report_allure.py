@@ -126,6 +126,15 @@ def test_the_grade_stands_on_top_and_the_browser_may_fetch_nothing() -> None:
     assert "http" not in policy[1]
 
 
+def test_an_attempt_that_should_not_count_says_so() -> None:
+    unseen = CheckResult(id="c", outcome=Outcome.ERROR, actual="no answer")
+    made = grade(unseen, verdict="error")
+    assert "<p>this attempt should not count: no fault of yours</p>" in banner(made)
+    made = made.model_copy(update={"score": made.score.model_copy(update={"ungradable": 7.5})})
+    assert "<p>7.5 points could not be observed; this attempt should not count: no fault of yours</p>" in banner(made)
+    assert "should not count" not in banner(grade(FAILED))
+
+
 def test_where_all_passed_there_is_nothing_to_fix() -> None:
     assert "Fix" not in banner(grade(CheckResult(id="c", outcome=Outcome.PASSED), verdict="passed"))
 
@@ -214,8 +223,8 @@ def left(request):
     run.journal.add_secret("hunter2")
     run.lab = LabInfo(name="embedded", kind="embedded", hosts=("baye",), xen={"baye": "4.20"})
     now = datetime.datetime.now(datetime.timezone.utc)
-    look = f"look {request.node.name}"
-    run.journal.append(CommandRecord("baye", look, 0, "hunter2", "", now, time.monotonic(), 0.1, False))
+    command = f"look {request.node.name}"
+    run.journal.append(CommandRecord("baye", command, 0, "hunter2", "", now, time.monotonic(), 0.1, False))
     if "test_move" in request.node.name:
         move = MigrationRecord(guest="guest2", kind="live", source="a", target="b", seconds=1, same_boot=True)
         run.add_migration(move, svg="<svg xmlns='http://www.w3.org/2000/svg'><text>pings</text></svg>")
@@ -226,6 +235,21 @@ ALLURE = ("-p", "allure_pytest", "--alluredir=reports/allure-results")
 def results(folder: Path) -> dict[str, dict[str, object]]:
     found = [json.loads(path.read_text()) for path in (folder / "reports" / "allure-results").glob("*-result.json")]
     return {result["name"]: result for result in found}
+
+
+def test_what_pytest_made_of_an_exception_is_cleaned_for_allure_too(graded: Graded, pytester: pytest.Pytester) -> None:
+    body = r"""
+@step("a", points=1)
+def test_a():
+    'A.'
+    check(True)
+    raise ValueError("hunter" + "2 \x1b]0;title\x07\x1b[31mred caf\udce9")
+"""
+    graded(body, *ALLURE, conftest=ATTACHING)
+    (result,) = results(pytester.path).values()
+    assert result["statusDetails"]["message"] == "ValueError: ******** red caf\ufffd"
+    assert "hunter2" not in json.dumps(result)
+    assert "\\u001b" not in json.dumps(result)
 
 
 def test_each_step_has_its_own_commands_and_timelines(graded: Graded, pytester: pytest.Pytester) -> None:

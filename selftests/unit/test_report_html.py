@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from pages import HOSTILE, MOVE, STARTED, Page, check, command, failing, grade, step
 
-from xenlab.outcomes import LabInfo, Waiver
+from xenlab.outcomes import LabInfo, SideEvidence, Waiver
 from xenlab.report.html import render
 from xenlab.report.reading import first_to_fix, in_a_sentence
 
@@ -48,6 +48,65 @@ def test_what_could_not_be_observed_is_not_called_failed() -> None:
     assert "What happened baye does not answer is it on?" in page.text
     assert "Failed" not in page.text
     assert first_to_fix(made)[1] == error
+
+
+def test_what_could_not_be_observed_is_never_told_as_no_points() -> None:
+    error = check("cannot-observe", "error", actual="baye does not answer")
+    made = grade(
+        step("a", "passed", 10),
+        step("hosts", "error", checks=[error], ungradable=10),
+        step("b", "blocked", blocked_by="hosts", ungradable=10),
+        step("c", "error", 5, checks=[check(), error], ungradable=5),
+        verdict="error",
+    )
+    made = made.model_copy(update={"score": made.score.model_copy(update={"ungradable": 25.0})})
+    page = Page(render(made, [], {}))
+    top, steps = page.text.split(" Steps ", 1)
+    assert "25 points could not be observed: neither earned nor lost." in top
+    assert "This attempt should not count: no fault of yours." in top
+    assert "Title of hosts. Not observed · not gradable – / 10" in steps
+    assert "Title of b. Blocked by hosts · not gradable – / 10" in steps
+    assert "Title of c. Not observed · 5 not gradable 5 / 10" in steps
+    assert re.search(r"hosts Not observed.* – / 10", top)
+    assert "should not count" not in Page(render(failing(), [], {})).text
+
+
+def test_a_failed_step_names_what_could_not_be_seen_beside_it() -> None:
+    made = grade(
+        step("a", "failed", 5, checks=[check(), check("x", "failed"), check("y", "error"), check("z", "error")])
+    )
+    page = Page(render(made, [], {}))
+    assert "1 of 1 step failed. In 1 failed step a part could not be observed." in page.text
+    assert "Failed, in part not observed 5 / 10" in page.text
+    assert "2 checks of it could not be observed, which is no fault of yours." in page.text
+
+
+def test_remarks_and_the_guests_whereabouts_are_lists_of_text() -> None:
+    texts = {"remarks": ("baye: payroll was created", HOSTILE), "whereabouts": ("guest1 is on baye", "x" * 9000)}
+    text = render(failing().model_copy(update=texts), [], {})
+    page = Page(text)
+    assert "Where the guests are guest1 is on baye xxx" in page.text
+    assert "Remarks baye: payroll was created <script>alert(1)</script>" in page.text
+    assert "characters cut" in page.text
+    assert page.tags.count("script") == 0
+    assert not page.stack
+    assert 'id="guests"' not in render(failing(), [], {})
+
+
+def test_side_evidence_is_folded_in_its_step() -> None:
+    side = (
+        SideEvidence(title=HOSTILE, file="side/1.txt", guest="guest1"),
+        SideEvidence(title="gone", file="side/2.txt"),
+    )
+    made = grade(step("a", "failed", checks=[check("x", "failed")], side=side))
+    text = render(made, [], {}, {"side/1.txt": HOSTILE + "y" * 20_000, "side/3.txt": "nobody's"})
+    page = Page(text)
+    assert text.count('<details class="proof side">') == 2
+    assert page.tags.count("script") == 0
+    assert not page.stack
+    assert "characters cut" in page.text
+    assert "gone It lies beside this page no more." in page.text
+    assert "nobody's" not in page.text
 
 
 def test_a_passed_run_has_nothing_to_fix() -> None:

@@ -96,14 +96,15 @@ class StepRun:
         evidence: Iterable[str] = (),
     ) -> CheckResult:
         """Record a check, a failed one that a waiver covers as waived; `evidence` are ids of recorded commands."""
+        guest = guest or self.guest
         result = CheckResult(
-            id=id,
+            id=self._text(id),
             outcome=outcome,
             expected=self._text(expected),
             actual=self._text(actual),
             hint=self._text(hint),
             host=None if host is None else self._text(host),
-            guest=guest or self.guest,
+            guest=None if guest is None else self._text(guest),
             evidence=tuple(dict.fromkeys(evidence)),
             proof=self._text(proof),
         )
