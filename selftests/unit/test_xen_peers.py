@@ -4,6 +4,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from xenlab.xen import peers
 
 
@@ -12,20 +14,39 @@ def ran(argv: peers.Argv) -> str:
 
 
 def begun(folder: Path, *argv: str) -> int:
-    return int(ran(peers.start(str(folder), "m", argv)))
+    assert ran(peers.start(str(folder), "m", argv)) == ""
+    return int((folder / "m.pid").read_text())
+
+
+def awaited(folder: Path, seconds: int = 20) -> list[str]:
+    return ran(peers.await_end(str(folder), "m", seconds)).splitlines()
 
 
 def test_its_words_and_its_code_are_kept(tmp_path: Path) -> None:
-    pid = begun(tmp_path / "new", "sh", "-c", "echo one; echo two >&2; exit 3")
-    assert ran(peers.await_end(str(tmp_path / "new"), "m", pid, 20)).splitlines() == ["3", "one", "two"]
+    begun(tmp_path / "new", "sh", "-c", "echo one; echo two >&2; exit 3")
+    assert awaited(tmp_path / "new") == ["3", "one", "two"]
+
+
+def test_what_was_never_begun_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert awaited(tmp_path) == ["never"]
+
+
+def test_an_exit_code_of_before_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    begun(tmp_path, "sh", "-c", "exit 3")
+    assert awaited(tmp_path) == ["3"]
+    begun(tmp_path, "sleep", "5")
+    assert awaited(tmp_path, 1) == ["running"]
 
 
 def test_what_goes_on_is_told_as_such_and_left_alone(tmp_path: Path) -> None:
-    pid = begun(tmp_path, "sleep", "5")
+    begun(tmp_path, "sleep", "3")
     before = time.monotonic()
-    assert ran(peers.await_end(str(tmp_path), "m", pid, 1)).splitlines() == ["running"]
-    assert time.monotonic() - before < 4
-    assert ran(peers.await_end(str(tmp_path), "m", pid, 20)).splitlines() == ["0"]
+    assert awaited(tmp_path, 1) == ["running"]
+    assert time.monotonic() - before < 3
+    assert awaited(tmp_path) == ["0"]
 
 
 def test_what_was_killed_without_a_code_is_gone(tmp_path: Path) -> None:
@@ -33,13 +54,13 @@ def test_what_was_killed_without_a_code_is_gone(tmp_path: Path) -> None:
     own = subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
     assert own.returncode == 0
     subprocess.run(["kill", "-KILL", str(pid)], check=False)
-    state, *_ = ran(peers.await_end(str(tmp_path), "m", pid, 20)).splitlines()
+    state, *_ = awaited(tmp_path)
     assert state in ("gone", "137")
 
 
 def test_nothing_of_it_is_left(tmp_path: Path) -> None:
-    pid = begun(tmp_path / "x", "true")
-    ran(peers.await_end(str(tmp_path / "x"), "m", pid, 20))
+    begun(tmp_path / "x", "true")
+    awaited(tmp_path / "x")
     ran(peers.forget(str(tmp_path / "x")))
     assert not (tmp_path / "x").exists()
 

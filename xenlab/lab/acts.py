@@ -33,6 +33,9 @@ Kind = Literal["cold", "paused", "live"]
 # xl list costs an emulated host a second that a booting guest would need: it is asked rarely.
 _BOOT_LOOK_SECONDS = 20.0
 _GONE_SECONDS = 60.0
+# After an `xl migrate` that failed the target's end of it takes its half down by itself.
+_SETTLE_SECONDS = 30.0
+_LOOK_SECONDS = 2.0
 _AWAIT_SECONDS = 300
 
 
@@ -82,8 +85,21 @@ class Acts:
         self._moves = 0
 
     def look(self) -> Places:
-        """Where it is now."""
-        return places_of(self._name, self._hosts.at_once(look_at_domains))
+        """Where it is now; where xl and xenstore disagree it is looked twice, since one is asked after the other."""
+        places = places_of(self._name, self._hosts.at_once(look_at_domains))
+        return places_of(self._name, self._hosts.at_once(look_at_domains)) if places.disputed else places
+
+    def look_settled(self) -> Places:
+        """Where it is once it neither arrives nor leaves any more; a half that nobody moves stays one."""
+        latest: list[Places] = []
+
+        def settled() -> bool:
+            latest[:] = [self.look()]
+            return bool(latest[0].unseen) or not latest[0].is_on_the_way
+
+        with suppress(NotInTime):
+            wait_for(settled, f"{self._name} to be in one place", _SETTLE_SECONDS, _LOOK_SECONDS)
+        return latest[0]
 
     def look_inside(self, nonce: str | None = None) -> GuestLook:
         """What it shows of itself; see `looking.look_into_guest`."""
@@ -118,7 +134,9 @@ class Acts:
         self._custody.will("shutdown", guest=self._name, host=host.name)
         try:
             self._xl(host, xl.shutdown(self._name), self._timeouts.boot_seconds)
-            wait_for(lambda: self._row_on(host) is None, f"{self._name} to leave {host.name}", _GONE_SECONDS, 2.0)
+            wait_for(
+                lambda: self._row_on(host) is None, f"{self._name} to leave {host.name}", _GONE_SECONDS, _LOOK_SECONDS
+            )
         except (CommandTimedOut, NotInTime) as late:
             places = self.look()
             if places.unseen:
@@ -138,18 +156,19 @@ class Acts:
         self._custody.will("pause", guest=self._name, host=on.name)
         self._xl(on, xl.pause(self._name))
 
-    def unpause(self, on: Dom0) -> None:
+    def unpause(self, on: Dom0, *, await_login: bool = True) -> None:
         """Let it go on where it is, and wait until it takes logins."""
         self._custody.will("unpause", guest=self._name, host=on.name)
         self._xl(on, xl.unpause(self._name))
-        self._await_boot(on)
+        if await_login:
+            self._await_boot(on)
 
     def start(self, on: Dom0) -> Places:
         """See that it runs on this host: started, unpaused, or shut down on the other host first.
 
         :raises LabFault: it cannot be had there. :raises CannotObserve: where it is cannot be seen.
         """
-        places = self.look()
+        places = self.look_settled()
         if places.is_off:
             self.create(on)
         elif self._hosts.named(places.whole_on()) is not on:
@@ -167,8 +186,9 @@ class Acts:
 
     def cold_migrate(self, to: Dom0, nonce: str | None = None) -> Migration:
         """Shut down here, start there: the guest boots anew on the target."""
-        source, before, started = self.look().whole_on(), self.look_inside(), time.monotonic()
+        source = self.look().whole_on()
         self._not_there_yet(source, to)
+        before, started = self.look_inside(), time.monotonic()
         self.shut_down()
         self.create(to)
         ended = time.monotonic()
@@ -197,20 +217,20 @@ class Acts:
         code, words, ids = self._run_to_its_end(source, argv)
         ended = time.monotonic()
         if code == 0 and parse_migration(words).succeeded:
-            after = self._look_after_move(nonce)
-            return Migration(self._name, kind, source.name, to.name, started, ended, before, after, self.look(), words)
-        places = self.look()
+            after, places = self._look_after_move(nonce), self.look_settled()
+            return Migration(self._name, kind, source.name, to.name, started, ended, before, after, places, words)
+        places = self.look_settled()
         evidence = (*ids, *places.ids)
         fault = explain("migrate", code, words, host=source.name, peer=to.name, guest=self._name, evidence=evidence)
         if places.unseen:
             raise CannotObserve(
                 f"{self._name} did not move to {to.name}, and {places.words}", hint=str(fault), evidence=evidence
             )
-        if places.is_off:
+        if places.is_off or (places.row is not None and places.row.crashed):
             raise LabFault(
                 f"{self._name} was lost on its way from {source.name} to {to.name}",
                 expected=f"{self._name} on {to.name}, or still on {source.name}",
-                actual=f"on neither host; {getattr(fault, 'actual', fault.message)}",
+                actual=f"{places.words}; {getattr(fault, 'actual', fault.message)}",
                 hint="it crashed while it was sent: see `xl dmesg` on both hosts and its console log",
                 host=source.name,
                 guest=self._name,
@@ -255,7 +275,7 @@ class Acts:
         text = next(one.config for one in looks if one.host == on.name)
         if isinstance(text, Unknown):
             return looks
-        disks = tuple(disk.target for disk in parse_config(text, self._spec.config).disks if disk.target)
+        disks = tuple(disk.target for disk in parse_config(text, self._spec.config).disks if disk.is_path)
         if disks != self.disks:
             self.disks = disks
             return self._hosts.at_once(look)
@@ -265,29 +285,35 @@ class Acts:
         """Its exit code (None: it was gone without one), its words, and the ids of what was run."""
         self._moves += 1
         folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._moves}"
-        begun = source.remote.run(*peers.start(folder, name, argv), changes=True).check()
-        pid, ids = begun.stdout.strip(), (begun.id,)
-        if not pid.isdecimal():
-            raise CannotObserve(f"xl migrate was not begun on {source.name}: {begun.stderr.strip()}", evidence=ids)
+        begun: tuple[str, ...] = ()
+        try:
+            begun = (source.remote.run(*peers.start(folder, name, argv), changes=True).check().id,)
+        except ConnectionLost as cut:
+            if not cut.sent:
+                raise
+            # Whether it was begun all the same is in a file on the host.
         deadline = time.monotonic() + self._timeouts.migrate_seconds
-        while time.monotonic() < deadline:
-            seconds = int(max(1, min(_AWAIT_SECONDS, deadline - time.monotonic())))
+        while (left := deadline - time.monotonic()) > 0:
+            seconds = int(max(1, min(_AWAIT_SECONDS, left)))
             try:
-                asked = source.remote.run(
-                    *peers.await_end(folder, name, int(pid), seconds), timeout=seconds * 3.0 + 30.0
-                ).check()
-            except ConnectionLost:
+                end = peers.await_end(folder, name, seconds)
+                asked = source.remote.run(*end, timeout=seconds * 3.0 + 60.0).check()
+            except CommandTimedOut:
+                continue
+            except HostUnreachable:
                 # It goes on by itself; once the host answers again it is asked anew.
                 source.remote.wait_until_reachable(self._timeouts.boot_seconds, f"{source.name} to answer again")
                 continue
             state, _, words = asked.stdout.partition("\n")
-            ids = (ids[0], asked.id)
+            ids = (*begun, asked.id)
+            if state == "never":
+                raise CannotObserve(f"xl migrate was not begun on {source.name}", evidence=ids)
             if state != "running":
                 return (int(state) if state.isdecimal() else None), words, ids
         raise CannotObserve(
             f"{self._name}: xl migrate is under way on {source.name} after {self._timeouts.migrate_seconds:.0f} s",
             hint="it goes on; raise timeouts.migrate_seconds in the lab file, and see how far it is: xl list on both",
-            evidence=ids,
+            evidence=begun,
         )
 
     def _look_after_move(self, nonce: str | None) -> GuestLook:
@@ -325,7 +351,7 @@ class Acts:
 
         bound = self._timeouts.boot_seconds
         try:
-            wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, interval=2.0)
+            wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, _LOOK_SECONDS)
         except NotInTime as late:
             self._blame_for_silence(host, late)
 

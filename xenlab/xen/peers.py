@@ -17,22 +17,25 @@ SSH: Argv = (
 # The pattern must not find the shell that looks for it, hence [x].
 _UNDER_WAY = r"(^|[/ ])[x]l (-[a-zA-Z]+ )*migrate(-receive)?( |$)|[l]ibxl-save-helper"
 _ANSWER = "uname -n && xl help migrate-receive >/dev/null && echo xl"
+# Its process id is in a file before the session is told of it: a connection that breaks meanwhile loses nothing.
 _START = """
 umask 077
 mkdir -p -- "$1" || exit
 file=$1/$2; shift 2
-rm -f -- "$file".code
+rm -f -- "$file".code "$file".pid
 setsid nohup sh -c '"$@" >"$0".log 2>&1; echo $? >"$0".code' "$file" "$@" </dev/null >/dev/null 2>&1 &
-echo $!
+echo $! >"$file".pid
 """
 _AWAIT = """
 file=$1/$2
-for second in $(seq "$4"); do
+for second in 1 2 3 4 5 6 7 8 9 10; do [ -s "$file".pid ] && break; sleep 1; done
+read -r pid <"$file".pid || { echo never; exit 0; }
+for second in $(seq "$3"); do
     [ -e "$file".code ] && break
-    kill -0 "$3" 2>/dev/null || [ -e "$file".code ] || { echo gone; cat -- "$file".log; exit; }
+    kill -0 "$pid" 2>/dev/null || [ -e "$file".code ] || { echo gone; cat -- "$file".log; exit; }
     sleep 1
 done
-if [ -e "$file".code ]; then cat -- "$file".code; else echo running; fi
+if [ -s "$file".code ]; then cat -- "$file".code; else echo running; fi
 cat -- "$file".log
 """
 
@@ -56,13 +59,16 @@ def migrations_under_way() -> Argv:
 
 
 def start(folder: str, name: str, argv: Sequence[str]) -> Argv:
-    """Run `argv` by itself, its words in `folder`/`name`.log, its exit code in .code; prints the process id."""
+    """Run `argv` by itself, its words in `folder`/`name`.log, its exit code in .code, its process id in .pid."""
     return ("sh", "-c", _START, "sh", folder, name, *argv)
 
 
-def await_end(folder: str, name: str, pid: int, seconds: int) -> Argv:
-    """Wait up to `seconds` for what `start` began: a line with its exit code, `running` or `gone`, then its words."""
-    return ("sh", "-c", _AWAIT, "sh", folder, name, str(pid), str(seconds))
+def await_end(folder: str, name: str, seconds: int) -> Argv:
+    """Wait up to `seconds` for what `start` began, then print how it is, and its words.
+
+    The first line is its exit code, `running`, `gone` (without an exit code) or `never` (it was not begun).
+    """
+    return ("sh", "-c", _AWAIT, "sh", folder, name, str(seconds))
 
 
 def forget(folder: str) -> Argv:
