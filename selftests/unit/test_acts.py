@@ -326,6 +326,36 @@ def test_nor_one_that_is_cut_while_it_begins(xen: PlayedXen, running: Acts) -> N
     assert xen.acted == ["labubuntu migrate guest1"]
 
 
+@pytest.mark.parametrize("verb", ["create", "shutdown"])
+def test_nor_one_that_is_cut_while_it_is_started_or_shut_down(verb: str, xen: PlayedXen, acts: Acts) -> None:
+    """A second `xl create` could be a second writer, a guest that is going down be taken for one that runs."""
+    if verb == "shutdown":
+        xen.runs("guest1", "labubuntu")
+    xen.plan("labubuntu", verb, "works", 0.2)
+    xen.machines["labubuntu"].cut("setsid", silent_for=0.05)
+    acts.create(xen.home) if verb == "create" else acts.shut_down()
+    assert xen.where() == ({"labubuntu/guest1": RUNS} if verb == "create" else {})
+    assert xen.acted == [f"labubuntu {verb} guest1"]
+
+
+def test_nothing_is_done_while_an_act_on_it_is_under_way(xen: PlayedXen, acts: Acts) -> None:
+    """As after Ctrl-C in `xl create`: it is listed nowhere yet, and off by all looks."""
+    xen.plan("baye", "create", "works", 0.3)
+    xen.machines["baye"].cut("setsid")
+    xen.machines["baye"].wait_until_reachable = _unreachable  # type: ignore[method-assign]
+    with pytest.raises(HostUnreachable):
+        acts.create(xen.peer)
+    assert acts.look().busy == ("baye",)
+    with pytest.raises(CannotObserve, match="an act on it under way on baye"):
+        acts.create(xen.home)
+    wait_for(lambda: xen.where() == {"baye/guest1": RUNS}, "xl create to end", 5, 0.02)
+    assert xen.acted == ["baye create guest1"]
+
+
+def _unreachable(timeout: float, word: str = "") -> None:
+    raise HostUnreachable("baye does not answer")
+
+
 def test_what_was_not_sent_was_not_begun(xen: PlayedXen, running: Acts, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*argv: str, **_: object) -> object:
         raise ConnectionLost("labubuntu: the connection broke", sent=False)
@@ -356,7 +386,7 @@ def test_a_move_that_does_not_end_is_not_ended_by_us(xen: PlayedXen) -> None:
         xen.acts(timeouts=TIMEOUTS.model_copy(update={"migrate_seconds": 0.3})).migrate(xen.peer)
     assert time.monotonic() - begun < 3
     assert "it goes on" in late.value.hint
-    assert xen.acts().look().senders == ("labubuntu",)
+    assert xen.acts().look().busy == ("labubuntu",)
     xen.let_go()
     wait_for(lambda: xen.where() == {"baye/guest1": RUNS}, "the move to end by itself", 5, 0.02)
 
@@ -387,9 +417,13 @@ def test_a_nonce_is_noted_written_and_removed(xen: PlayedXen, running: Acts) -> 
 def test_a_nonce_goes_however_the_step_ends_and_hides_nothing(
     silent: bool, error: BaseException, xen: PlayedXen, running: Acts
 ) -> None:
-    with pytest.raises(type(error)) as raised, running.nonce():
-        xen.machines["guest1"].silent = silent
-        raise error
+    def step() -> None:
+        with running.nonce():
+            xen.machines["guest1"].silent = silent
+            raise error
+
+    with pytest.raises(type(error)) as raised:
+        step()
     assert raised.value is error
     assert bool(list((xen.machines["guest1"].folder / "root").iterdir())) == silent
 

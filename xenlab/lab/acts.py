@@ -4,6 +4,7 @@ An act refuses where the look before it does not show what it needs. What it rai
 LabFault where the lab is wrong, CannotObserve where it could not be seen or done.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +19,11 @@ from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.judging.start import refusal
 from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
+from xenlab.lab.outliving import Ended, run_to_its_end
 from xenlab.lab.places import Places, places_of
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.remote import commands
-from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
+from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import peers, xl
@@ -36,7 +38,7 @@ _GONE_SECONDS = 60.0
 # After an `xl migrate` that failed the target's end of it takes its half down by itself.
 _SETTLE_SECONDS = 30.0
 _LOOK_SECONDS = 2.0
-_AWAIT_SECONDS = 300
+_SLACK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Acts:
         self._timeouts = timeouts
         self._custody = custody
         self.disks: tuple[str, ...] = ()
-        self._moves = 0
+        self._runs = 0
 
     def look(self) -> Places:
         """Where it is now; where xl and xenstore disagree it is looked twice, since one is asked after the other."""
@@ -121,7 +123,9 @@ class Acts:
         if (problem := refusal(self._name, config, path, looks)) is not None:
             raise problem
         self._custody.will("create", guest=self._name, host=on.name)
-        self._xl(on, xl.create(path), self._timeouts.boot_seconds)
+        ended = self._run_to_its_end(on, xl.create(path), self._timeouts.boot_seconds)
+        if ended.code != 0:
+            raise explain("create", ended.code, ended.words, host=on.name, guest=self._name, evidence=ended.ids)
         self._await_boot(on)
 
     def shut_down(self) -> None:
@@ -132,24 +136,28 @@ class Acts:
         host = self._hosts.named(self.look().whole_on())
         self._machine.close()
         self._custody.will("shutdown", guest=self._name, host=host.name)
-        try:
-            self._xl(host, xl.shutdown(self._name), self._timeouts.boot_seconds)
-            wait_for(
-                lambda: self._row_on(host) is None, f"{self._name} to leave {host.name}", _GONE_SECONDS, _LOOK_SECONDS
-            )
-        except (CommandTimedOut, NotInTime) as late:
-            places = self.look()
-            if places.unseen:
-                raise
-            raise LabFault(
-                f"{self._name} does not shut down",
-                expected=f"{self._name} shuts down when asked",
-                actual=f"after {self._timeouts.boot_seconds:.0f} s it is {places.words}",
-                hint=f"does it listen to its power button (acpid), and what does xl console {self._name} show?",
-                host=host.name,
-                guest=self._name,
-                evidence=(*late.evidence, *places.ids),
-            ) from late
+        bound = self._timeouts.boot_seconds
+        argv = peers.bounded(xl.shutdown(self._name), math.ceil(bound))
+        ended = self._run_to_its_end(host, argv, bound + _SLACK_SECONDS)
+        if ended.code not in (0, peers.TIMED_OUT):
+            raise explain("shutdown", ended.code, ended.words, host=host.name, guest=self._name, evidence=ended.ids)
+        if ended.code == 0:
+            with suppress(NotInTime):
+                awaited = f"{self._name} to leave {host.name}"
+                wait_for(lambda: self._row_on(host) is None, awaited, _GONE_SECONDS, _LOOK_SECONDS)
+                return
+        places = self.look()
+        if places.unseen:
+            raise CannotObserve(f"whether {self._name} went down cannot be told: {places.words}", evidence=places.ids)
+        raise LabFault(
+            f"{self._name} does not shut down",
+            expected=f"{self._name} shuts down when asked",
+            actual=f"after {bound:.0f} s it is {places.words}",
+            hint=f"does it listen to its power button (acpid), and what does xl console {self._name} show?",
+            host=host.name,
+            guest=self._name,
+            evidence=(*ended.ids, *places.ids),
+        )
 
     def pause(self, on: Dom0) -> None:
         """Stop it where it is."""
@@ -214,14 +222,16 @@ class Acts:
         self._custody.will("migrate", guest=self._name, host=source.name, to=to.name)
         argv = xl.migrate(self._name, to.spec.among_hosts, peers.ssh(to.spec.port_among_hosts))
         started = time.monotonic()
-        code, words, ids = self._run_to_its_end(source, argv)
-        ended = time.monotonic()
-        if code == 0 and parse_migration(words).succeeded:
+        ended = self._run_to_its_end(source, argv, self._timeouts.migrate_seconds)
+        words, at = ended.words, time.monotonic()
+        if ended.code == 0 and parse_migration(words).succeeded:
             after, places = self._look_after_move(nonce), self.look_settled()
-            return Migration(self._name, kind, source.name, to.name, started, ended, before, after, places, words)
+            return Migration(self._name, kind, source.name, to.name, started, at, before, after, places, words)
         places = self.look_settled()
-        evidence = (*ids, *places.ids)
-        fault = explain("migrate", code, words, host=source.name, peer=to.name, guest=self._name, evidence=evidence)
+        evidence = (*ended.ids, *places.ids)
+        fault = explain(
+            "migrate", ended.code, words, host=source.name, peer=to.name, guest=self._name, evidence=evidence
+        )
         if places.unseen:
             raise CannotObserve(
                 f"{self._name} did not move to {to.name}, and {places.words}", hint=str(fault), evidence=evidence
@@ -259,8 +269,8 @@ class Acts:
 
     # How it is done
 
-    def _xl(self, host: Dom0, argv: xl.Argv, timeout: float | None = None) -> None:
-        result = host.remote.run(*argv, timeout=timeout, changes=True)
+    def _xl(self, host: Dom0, argv: xl.Argv) -> None:
+        result = host.remote.run(*argv, changes=True)
         if not result.ok:
             words = f"{result.stdout}\n{result.stderr}"
             raise explain(argv[1], result.exit_code, words, host=host.name, guest=self._name, evidence=(result.id,))
@@ -281,40 +291,10 @@ class Acts:
             return self._hosts.at_once(look)
         return looks
 
-    def _run_to_its_end(self, source: Dom0, argv: xl.Argv) -> tuple[int | None, str, tuple[str, ...]]:
-        """Its exit code (None: it was gone without one), its words, and the ids of what was run."""
-        self._moves += 1
-        folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._moves}"
-        begun: tuple[str, ...] = ()
-        try:
-            begun = (source.remote.run(*peers.start(folder, name, argv), changes=True).check().id,)
-        except ConnectionLost as cut:
-            if not cut.sent:
-                raise
-            # Whether it was begun all the same is in a file on the host.
-        deadline = time.monotonic() + self._timeouts.migrate_seconds
-        while (left := deadline - time.monotonic()) > 0:
-            seconds = int(max(1, min(_AWAIT_SECONDS, left)))
-            try:
-                end = peers.await_end(folder, name, seconds)
-                asked = source.remote.run(*end, timeout=seconds * 3.0 + 60.0).check()
-            except CommandTimedOut:
-                continue
-            except HostUnreachable:
-                # It goes on by itself; once the host answers again it is asked anew.
-                source.remote.wait_until_reachable(self._timeouts.boot_seconds, f"{source.name} to answer again")
-                continue
-            state, _, words = asked.stdout.partition("\n")
-            ids = (*begun, asked.id)
-            if state == "never":
-                raise CannotObserve(f"xl migrate was not begun on {source.name}", evidence=ids)
-            if state != "running":
-                return (int(state) if state.isdecimal() else None), words, ids
-        raise CannotObserve(
-            f"{self._name}: xl migrate is under way on {source.name} after {self._timeouts.migrate_seconds:.0f} s",
-            hint="it goes on; raise timeouts.migrate_seconds in the lab file, and see how far it is: xl list on both",
-            evidence=begun,
-        )
+    def _run_to_its_end(self, host: Dom0, argv: xl.Argv, seconds: float) -> Ended:
+        self._runs += 1
+        folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._runs}"
+        return run_to_its_end(host, folder, name, argv, seconds, self._timeouts.boot_seconds)
 
     def _look_after_move(self, nonce: str | None) -> GuestLook:
         with suppress(HostUnreachable):
