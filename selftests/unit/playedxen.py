@@ -204,6 +204,10 @@ class PlayedXen:
         """How xl's `verb` goes on this host from now on; see played/bin/xl."""
         (self.machines[host].folder / "plans" / verb).write_text(f"{how} {seconds:g}\n")
 
+    def silence(self, machine: str) -> None:
+        """The host or guest does not answer any more."""
+        self.machines[machine].silent = True
+
     def mute(self, host: str, program: str) -> None:
         """`xl` or `xenstore` gives no answer on this host."""
         (self.machines[host].folder / f"mute-{program}").write_text("")

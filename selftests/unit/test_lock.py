@@ -61,7 +61,7 @@ def test_a_lock_that_is_had_on_one_host_only_is_given_back(xen: PlayedXen) -> No
 
 
 def test_a_silent_host_leaves_no_lock_on_the_other(xen: PlayedXen) -> None:
-    xen.machines["labubuntu"].silent = True
+    xen.silence("labubuntu")
     with pytest.raises(HostUnreachable):
         HostLock(xen.hosts, "aa11", "1").take()
     assert held(xen) == []
@@ -103,7 +103,7 @@ def test_a_silent_host_loses_no_lock(xen: PlayedXen, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lock, "_RENEWAL_SECONDS", 0.01)
     ours = HostLock(xen.hosts, "aa11", "1")
     ours.take()
-    xen.machines["baye"].silent = True
+    xen.silence("baye")
     before = len(xen.machines["baye"].ran)
     wait_for(lambda: len(xen.machines["baye"].ran) > before + 1, "two renewals", 5, 0.01)
     ours.check()
@@ -151,7 +151,7 @@ def test_after_a_sleep_a_silent_host_lets_nothing_through(xen: PlayedXen, monkey
     ours.take()
     now = lock._now()
     monkeypatch.setattr(lock, "_now", lambda: now + lock.SECONDS)
-    xen.machines["baye"].silent = True
+    xen.silence("baye")
     with pytest.raises(HostUnreachable):
         ours.check()
     xen.machines["baye"].silent = False

@@ -4,6 +4,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from xenlab.xen import peers
 
 
@@ -11,50 +13,82 @@ def ran(argv: peers.Argv) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
-def begun(folder: Path, *argv: str) -> int:
-    return int(ran(peers.start(str(folder), "m", argv)))
+def begun(folder: Path, *argv: str, seconds: int = -8) -> list[str]:
+    """Started, and not waited for unless so many seconds are said."""
+    return ran(peers.start(str(folder), "m", seconds, argv)).splitlines()
+
+
+def awaited(folder: Path, seconds: int = 20) -> list[str]:
+    return ran(peers.await_end(str(folder), "m", seconds)).splitlines()
 
 
 def test_its_words_and_its_code_are_kept(tmp_path: Path) -> None:
-    pid = begun(tmp_path / "new", "sh", "-c", "echo one; echo two >&2; exit 3")
-    assert ran(peers.await_end(str(tmp_path / "new"), "m", pid, 20)).splitlines() == ["3", "one", "two"]
+    words = ["3", "one", "two"]
+    assert begun(tmp_path / "new", "sh", "-c", "echo one; echo two >&2; exit 3", seconds=20) == words
+    assert awaited(tmp_path / "new") == words
+
+
+def test_what_was_never_begun_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert awaited(tmp_path) == ["never"]
+
+
+def test_an_exit_code_of_before_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    begun(tmp_path, "sh", "-c", "exit 3")
+    assert awaited(tmp_path) == ["3"]
+    assert begun(tmp_path, "sleep", "3") == ["running"]
 
 
 def test_what_goes_on_is_told_as_such_and_left_alone(tmp_path: Path) -> None:
-    pid = begun(tmp_path, "sleep", "5")
     before = time.monotonic()
-    assert ran(peers.await_end(str(tmp_path), "m", pid, 1)).splitlines() == ["running"]
-    assert time.monotonic() - before < 4
-    assert ran(peers.await_end(str(tmp_path), "m", pid, 20)).splitlines() == ["0"]
+    assert begun(tmp_path, "sleep", "3") == ["running"]
+    assert awaited(tmp_path, -6) == ["running"]
+    assert time.monotonic() - before < 3
+    assert awaited(tmp_path) == ["0"]
 
 
 def test_what_was_killed_without_a_code_is_gone(tmp_path: Path) -> None:
-    pid = begun(tmp_path, "sh", "-c", "echo half; sleep 30")
+    begun(tmp_path, "sh", "-c", "echo half; sleep 30")
+    pid = int((tmp_path / "m.pid").read_text())
     own = subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
     assert own.returncode == 0
     subprocess.run(["kill", "-KILL", str(pid)], check=False)
-    state, *_ = ran(peers.await_end(str(tmp_path), "m", pid, 20)).splitlines()
+    state, *_ = awaited(tmp_path)
     assert state in ("gone", "137")
 
 
 def test_nothing_of_it_is_left(tmp_path: Path) -> None:
-    pid = begun(tmp_path / "x", "true")
-    ran(peers.await_end(str(tmp_path / "x"), "m", pid, 20))
+    begun(tmp_path / "x", "true")
+    awaited(tmp_path / "x")
     ran(peers.forget(str(tmp_path / "x")))
     assert not (tmp_path / "x").exists()
 
 
-def test_a_search_for_migrations_does_not_find_itself() -> None:
-    script = " ".join(peers.migrations_under_way())
-    assert (
-        subprocess.run(
-            ["sh", "-c", f": {script!r}; exec pgrep -af -- '{peers.migrations_under_way()[-1]}'"],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-        == ""
-    )
+def found() -> list[str]:
+    argv = peers.under_way()
+    shown = subprocess.run(["sh", "-c", f"pgrep -af -- '{argv[-1]}'"], capture_output=True, text=True, check=False)
+    return shown.stdout.splitlines()
+
+
+def test_a_search_for_what_is_under_way_does_not_find_itself() -> None:
+    assert [line for line in found() if "pgrep" in line] == []
+
+
+def test_what_was_begun_is_found_while_it_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "xenlab-1a2b3c4d"
+
+    def ours() -> list[str]:
+        return [line for line in found() if str(folder) in line]
+
+    ran(peers.start(str(folder), "guest1-3", -8, ("timeout", "20", "sleep", "1")))
+    (line,) = ours()
+    assert peers.acts_on(line, "guest1")
+    assert not peers.acts_on(line, "guest10")
+    assert not peers.acts_on(line, "guest")
+    assert ran(peers.await_end(str(folder), "guest1-3", 20)).splitlines() == ["0"]
+    assert ours() == []
 
 
 def test_a_dead_peer_is_noticed_and_nothing_is_asked() -> None:

@@ -4,6 +4,7 @@ An act refuses where the look before it does not show what it needs. What it rai
 LabFault where the lab is wrong, CannotObserve where it could not be seen or done.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +19,11 @@ from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.judging.start import refusal
 from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
+from xenlab.lab.outliving import Ended, run_to_its_end
 from xenlab.lab.places import Places, places_of
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.remote import commands
-from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
+from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import peers, xl
@@ -33,7 +35,10 @@ Kind = Literal["cold", "paused", "live"]
 # xl list costs an emulated host a second that a booting guest would need: it is asked rarely.
 _BOOT_LOOK_SECONDS = 20.0
 _GONE_SECONDS = 60.0
-_AWAIT_SECONDS = 300
+# After an `xl migrate` that failed the target's end of it takes its half down by itself.
+_SETTLE_SECONDS = 30.0
+_LOOK_SECONDS = 2.0
+_SLACK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +84,32 @@ class Acts:
         self._timeouts = timeouts
         self._custody = custody
         self.disks: tuple[str, ...] = ()
-        self._moves = 0
+        self._runs = 0
         self._places: Places | None = None
 
     def look(self) -> Places:
-        """Where it is now."""
-        self._places = places_of(self._name, self._hosts.at_once(look_at_domains))
-        return self._places
+        """Where it is now; where xl and xenstore disagree it is looked twice, since one is asked after the other."""
+        places = places_of(self._name, self._hosts.at_once(look_at_domains))
+        if places.disputed:
+            places = places_of(self._name, self._hosts.at_once(look_at_domains))
+        self._places = places
+        return places
 
     def where(self) -> Places:
         """Where it was seen to be since the last act; looked at where it was not. Not enough to act upon."""
         return self._places or self.look()
+
+    def look_settled(self) -> Places:
+        """Where it is once it neither arrives nor leaves any more; a half that nobody moves stays one."""
+        latest: list[Places] = []
+
+        def settled() -> bool:
+            latest[:] = [self.look()]
+            return bool(latest[0].unseen) or not latest[0].is_on_the_way
+
+        with suppress(NotInTime):
+            wait_for(settled, f"{self._name} to be in one place", _SETTLE_SECONDS, _LOOK_SECONDS)
+        return latest[0]
 
     def look_inside(self, nonce: str | None = None) -> GuestLook:
         """What it shows of itself; see `looking.look_into_guest`."""
@@ -111,7 +131,9 @@ class Acts:
         if (problem := refusal(self._name, config, path, looks)) is not None:
             raise problem
         self._will("create", host=on.name)
-        self._xl(on, xl.create(path), self._timeouts.boot_seconds)
+        ended = self._run_to_its_end(on, xl.create(path), self._timeouts.boot_seconds)
+        if ended.code != 0:
+            raise explain("create", ended.code, ended.words, host=on.name, guest=self._name, evidence=ended.ids)
         self._await_boot(on)
 
     def shut_down(self, places: Places | None = None) -> None:
@@ -122,40 +144,47 @@ class Acts:
         host = self._hosts.named((places or self.look()).whole_on())
         self._machine.close()
         self._will("shutdown", host=host.name)
-        try:
-            self._xl(host, xl.shutdown(self._name), self._timeouts.boot_seconds)
-            wait_for(lambda: self._row_on(host) is None, f"{self._name} to leave {host.name}", _GONE_SECONDS, 2.0)
-        except (CommandTimedOut, NotInTime) as late:
-            places = self.look()
-            if places.unseen:
-                raise
-            raise LabFault(
-                f"{self._name} does not shut down",
-                expected=f"{self._name} shuts down when asked",
-                actual=f"after {self._timeouts.boot_seconds:.0f} s it is {places.words}",
-                hint=f"does it listen to its power button (acpid), and what does xl console {self._name} show?",
-                host=host.name,
-                guest=self._name,
-                evidence=(*late.evidence, *places.ids),
-            ) from late
+        bound = self._timeouts.boot_seconds
+        argv = peers.bounded(xl.shutdown(self._name), math.ceil(bound))
+        ended = self._run_to_its_end(host, argv, bound + _SLACK_SECONDS)
+        if ended.code not in (0, peers.TIMED_OUT):
+            raise explain("shutdown", ended.code, ended.words, host=host.name, guest=self._name, evidence=ended.ids)
+        if ended.code == 0:
+            with suppress(NotInTime):
+                awaited = f"{self._name} to leave {host.name}"
+                wait_for(lambda: self._row_on(host) is None, awaited, _GONE_SECONDS, _LOOK_SECONDS)
+                return
+        places = self.look()
+        if places.unseen:
+            raise CannotObserve(f"whether {self._name} went down cannot be told: {places.words}", evidence=places.ids)
+        raise LabFault(
+            f"{self._name} does not shut down",
+            expected=f"{self._name} shuts down when asked",
+            actual=f"after {bound:.0f} s it is {places.words}",
+            hint=f"does it listen to its power button (acpid), and what does xl console {self._name} show?",
+            host=host.name,
+            guest=self._name,
+            evidence=(*ended.ids, *places.ids),
+        )
 
     def pause(self, on: Dom0) -> None:
         """Stop it where it is."""
         self._will("pause", host=on.name)
         self._xl(on, xl.pause(self._name))
 
-    def unpause(self, on: Dom0) -> None:
+    def unpause(self, on: Dom0, *, await_login: bool = True) -> None:
         """Let it go on where it is, and wait until it takes logins."""
         self._will("unpause", host=on.name)
         self._xl(on, xl.unpause(self._name))
-        self._await_boot(on)
+        if await_login:
+            self._await_boot(on)
 
     def start(self, on: Dom0) -> Places:
         """See that it runs on this host: started, unpaused, or shut down on the other host first.
 
         :raises LabFault: it cannot be had there. :raises CannotObserve: where it is cannot be seen.
         """
-        places = self.where()
+        places = self._places or self.look_settled()
         if places.is_off:
             self.create(on)
         elif self._hosts.named(places.whole_on()) is not on:
@@ -173,9 +202,10 @@ class Acts:
 
     def cold_migrate(self, to: Dom0, nonce: str | None = None) -> Migration:
         """Shut down here, start there: the guest boots anew on the target."""
-        places, before, started = self.look(), self.look_inside(), time.monotonic()
+        places = self.look()
         source = places.whole_on()
         self._not_there_yet(source, to)
+        before, started = self.look_inside(), time.monotonic()
         self.shut_down(places)
         self.create(to)
         ended = time.monotonic()
@@ -201,23 +231,25 @@ class Acts:
         self._will("migrate", host=source.name, to=to.name)
         argv = xl.migrate(self._name, to.spec.among_hosts, peers.ssh(to.spec.port_among_hosts))
         started = time.monotonic()
-        code, words, ids = self._run_to_its_end(source, argv)
-        ended = time.monotonic()
-        if code == 0 and parse_migration(words).succeeded:
-            after = self._look_after_move(nonce)
-            return Migration(self._name, kind, source.name, to.name, started, ended, before, after, self.look(), words)
-        places = self.look()
-        evidence = (*ids, *places.ids)
-        fault = explain("migrate", code, words, host=source.name, peer=to.name, guest=self._name, evidence=evidence)
+        ended = self._run_to_its_end(source, argv, self._timeouts.migrate_seconds)
+        words, at = ended.words, time.monotonic()
+        if ended.code == 0 and parse_migration(words).succeeded:
+            after, places = self._look_after_move(nonce), self.look_settled()
+            return Migration(self._name, kind, source.name, to.name, started, at, before, after, places, words)
+        places = self.look_settled()
+        evidence = (*ended.ids, *places.ids)
+        fault = explain(
+            "migrate", ended.code, words, host=source.name, peer=to.name, guest=self._name, evidence=evidence
+        )
         if places.unseen:
             raise CannotObserve(
                 f"{self._name} did not move to {to.name}; it is {places.words}", hint=str(fault), evidence=evidence
             )
-        if places.is_off:
+        if places.is_off or (places.row is not None and places.row.crashed):
             raise LabFault(
                 f"{self._name} was lost on its way from {source.name} to {to.name}",
                 expected=f"{self._name} on {to.name}, or still on {source.name}",
-                actual=f"on neither host; {getattr(fault, 'actual', fault.message)}",
+                actual=f"{places.words}; {getattr(fault, 'actual', fault.message)}",
                 hint="it crashed while it was sent: see `xl dmesg` on both hosts and its console log",
                 host=source.name,
                 guest=self._name,
@@ -233,8 +265,7 @@ class Acts:
 
         Where the body fails, a guest that cannot be asked to remove it must not hide why.
         """
-        home = "/root" if self._machine.runs_as_root() else f"/home/{self._spec.user}"
-        file, nonce = f"{home}/.xenlab-{self._custody.run}-nonce", token_hex(16)
+        file, nonce = f"{commands.HOME_OF_ROOT}/.xenlab-{self._custody.run}-nonce", token_hex(16)
         self._custody.will("write", guest=self._name, file=file)
         try:
             self._machine.run(*commands.write_nonce(file, nonce), changes=True).check()
@@ -252,8 +283,8 @@ class Acts:
         self._custody.will(act, guest=self._name, **facts)
         self._places = None
 
-    def _xl(self, host: Dom0, argv: xl.Argv, timeout: float | None = None) -> None:
-        result = host.remote.run(*argv, timeout=timeout, changes=True)
+    def _xl(self, host: Dom0, argv: xl.Argv) -> None:
+        result = host.remote.run(*argv, changes=True)
         if not result.ok:
             words = f"{result.stdout}\n{result.stderr}"
             raise explain(argv[1], result.exit_code, words, host=host.name, guest=self._name, evidence=(result.id,))
@@ -268,41 +299,16 @@ class Acts:
         text = next(one.config for one in looks if one.host == on.name)
         if isinstance(text, Unknown):
             return looks
-        disks = tuple(disk.target for disk in parse_config(text, self._spec.config).disks if disk.target)
+        disks = tuple(disk.target for disk in parse_config(text, self._spec.config).disks if disk.is_path)
         if disks != self.disks:
             self.disks = disks
             return self._hosts.at_once(look)
         return looks
 
-    def _run_to_its_end(self, source: Dom0, argv: xl.Argv) -> tuple[int | None, str, tuple[str, ...]]:
-        """Its exit code (None: it was gone without one), its words, and the ids of what was run."""
-        self._moves += 1
-        folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._moves}"
-        begun = source.remote.run(*peers.start(folder, name, argv), changes=True).check()
-        pid = begun.stdout.strip()
-        ids: tuple[str, ...] = (begun.id,)
-        if not pid.isdecimal():
-            raise CannotObserve(f"xl migrate was not begun on {source.name}: {begun.stderr.strip()}", evidence=ids)
-        deadline = time.monotonic() + self._timeouts.migrate_seconds
-        while time.monotonic() < deadline:
-            seconds = int(max(1, min(_AWAIT_SECONDS, deadline - time.monotonic())))
-            try:
-                asked = source.remote.run(
-                    *peers.await_end(folder, name, int(pid), seconds), timeout=seconds * 3.0 + 30.0
-                ).check()
-            except ConnectionLost:
-                # It goes on by itself; once the host answers again it is asked anew.
-                source.remote.wait_until_reachable(self._timeouts.boot_seconds, f"{source.name} to answer again")
-                continue
-            state, _, words = asked.stdout.partition("\n")
-            ids = (ids[0], asked.id)
-            if state != "running":
-                return (int(state) if state.isdecimal() else None), words, ids
-        raise CannotObserve(
-            f"{self._name}: xl migrate is under way on {source.name} after {self._timeouts.migrate_seconds:.0f} s",
-            hint="it goes on; raise timeouts.migrate_seconds in the lab file, and see how far it is: xl list on both",
-            evidence=ids,
-        )
+    def _run_to_its_end(self, host: Dom0, argv: xl.Argv, seconds: float) -> Ended:
+        self._runs += 1
+        folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._runs}"
+        return run_to_its_end(host, folder, name, argv, seconds, self._timeouts.boot_seconds)
 
     def _look_after_move(self, nonce: str | None) -> GuestLook:
         with suppress(HostUnreachable):
@@ -339,7 +345,7 @@ class Acts:
 
         bound = self._timeouts.boot_seconds
         try:
-            wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, interval=2.0)
+            wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, _LOOK_SECONDS)
         except NotInTime as late:
             self._blame_for_silence(host, late)
 

@@ -276,7 +276,7 @@ def _domain_sections() -> tuple[Section, ...]:
     return (
         Section("list", xl.list_domains()),
         Section("stored", xenstore.list_domains()),
-        Section("moving", peers.migrations_under_way()),
+        Section("moving", peers.under_way()),
     )
 
 

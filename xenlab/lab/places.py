@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.looks import DomainsLook, Unknown
+from xenlab.xen import peers
 from xenlab.xen.parsers import DomainRow
 from xenlab.xen.xenstore import StoredDomain
 from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
@@ -18,15 +19,15 @@ from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
 class Places:
     """One guest on both hosts.
 
-    `rows` are its domains by host, `halves` the names of half-moved ones by host, `senders` the hosts on which
-    an `xl migrate` of it is under way, `unseen` what could not be seen, a sentence each. `disputed` are hosts on
-    which xl and xenstore do not agree about it, `macs` those of its interfaces.
+    `rows` are its domains by host, `halves` the names of half-moved ones by host, `busy` the hosts on which an act
+    on it is under way (it is sent, started or shut down), `unseen` what could not be seen, a sentence each.
+    `disputed` are hosts on which xl and xenstore do not agree about it, `macs` those of its interfaces.
     """
 
     guest: str
     rows: dict[str, DomainRow]
     halves: dict[str, tuple[str, ...]]
-    senders: tuple[str, ...]
+    busy: tuple[str, ...]
     disputed: tuple[str, ...]
     unseen: tuple[str, ...]
     ids: tuple[str, ...]
@@ -35,12 +36,12 @@ class Places:
     @property
     def is_off(self) -> bool:
         """Whether it is seen to be on no host, not even in half."""
-        return not (self.rows or self.halves or self.senders or self.disputed or self.unseen)
+        return not (self.rows or self.halves or self.busy or self.disputed or self.unseen)
 
     @property
     def host(self) -> str | None:
-        """The one host that has it, whole and nowhere else; None where it is off, on both, being moved or unseen."""
-        sure = not (self.halves or self.senders or self.disputed or self.unseen)
+        """The one host that has it, whole and nowhere else; None where it is off, on both, on its way or unseen."""
+        sure = not (self.halves or self.busy or self.disputed or self.unseen)
         return next(iter(self.rows)) if sure and len(self.rows) == 1 else None
 
     @property
@@ -50,8 +51,8 @@ class Places:
 
     @property
     def is_on_the_way(self) -> bool:
-        """Whether a migration of it is under way, or a domain of it is arriving or leaving."""
-        return bool(self.halves or self.senders) or any(row.leaving for row in self.rows.values())
+        """Whether an act on it is under way, or a domain of it is arriving or leaving."""
+        return bool(self.halves or self.busy) or any(row.leaving for row in self.rows.values())
 
     @property
     def words(self) -> str:
@@ -60,8 +61,8 @@ class Places:
         parts += [f"{host} as {' and '.join(names)}" for host, names in self.halves.items()]
         nowhere = "nobody knows where" if self.unseen else "on neither host"
         said = f"on {' and '.join(parts)}" if parts else nowhere
-        if self.senders:
-            said += f", its migration from {' and '.join(self.senders)} under way"
+        if self.busy:
+            said += f", an act on it under way on {' and '.join(self.busy)}"
         if self.disputed:
             said += f"; xl and xenstore disagree on {' and '.join(self.disputed)}"
         return "; ".join([said, *self.unseen])
@@ -70,9 +71,9 @@ class Places:
         """The one host that has it.
 
         :raises LabFault: it is off, on both hosts or half moved.
-        :raises CannotObserve: a host could not be seen, xl and xenstore disagree, or it is being moved.
+        :raises CannotObserve: a host could not be seen, xl and xenstore disagree, or an act is under way.
         """
-        if self.unseen or self.disputed or self.senders:
+        if self.unseen or self.disputed or self.busy:
             raise CannotObserve(
                 f"where {self.guest} is cannot be told: {self.words}", hint=by_hand(self), evidence=self.ids
             )
@@ -92,7 +93,7 @@ def places_of(guest: str, looks: Sequence[DomainsLook]) -> Places:
     """Where the guest is by these looks, one of each host."""
     rows: dict[str, DomainRow] = {}
     halves: dict[str, tuple[str, ...]] = {}
-    senders, disputed, unseen = [], [], []
+    busy, disputed, unseen = [], [], []
     for look in looks:
         listed, stored = look.rows, look.stored
         if isinstance(listed, Unknown):
@@ -109,11 +110,11 @@ def places_of(guest: str, looks: Sequence[DomainsLook]) -> Places:
             disputed.append(look.host)
         if isinstance(look.migrations, Unknown):
             unseen.append(f"migrations on {look.host}: {look.migrations.why}")
-        elif any(_sends(args, guest) for args in look.migrations.values()):
-            senders.append(look.host)
+        elif any(peers.acts_on(args, guest) for args in look.migrations.values()):
+            busy.append(look.host)
     ids = tuple(id_ for look in looks for id_ in look.ids)
     macs = dict.fromkeys(mac for domain in _stored(looks) if domain.name == guest for mac in domain.macs)
-    return Places(guest, rows, halves, tuple(senders), tuple(disputed), tuple(unseen), ids, tuple(macs))
+    return Places(guest, rows, halves, tuple(busy), tuple(disputed), tuple(unseen), ids, tuple(macs))
 
 
 def _stored(looks: Sequence[DomainsLook]) -> Iterator[StoredDomain]:
@@ -126,6 +127,10 @@ def by_hand(places: Places) -> str:
     """What to type, where nothing may be done by itself: it looks first, and ends nothing."""
     name = places.guest
     look = f"on both hosts: xl list; xenstore-ls -f /local/domain | grep {name}"
+    if places.busy:
+        return (
+            f"wait until no xl migrate, create or shutdown of {name} runs on {' and '.join(places.busy)}; then {look}"
+        )
     if places.halves:
         return (
             f"{look}. A {name}{INCOMING} waits to be started, a {name}{MIGRATED_AWAY} has been sent: exactly one of "
@@ -142,8 +147,3 @@ def _agree(guest: str, listed: dict[str, DomainRow], stored: dict[str, int]) -> 
     if row is None:
         return guest not in stored
     return row.leaving or stored.get(guest) == row.domid
-
-
-def _sends(args: str, guest: str) -> bool:
-    words = args.split()
-    return "migrate" in words and guest in words[words.index("migrate") :]

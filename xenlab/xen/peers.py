@@ -1,9 +1,11 @@
-"""How a Dom0 reaches its peer, and a migration that outlives the session that began it. Argument vectors only.
+"""How a Dom0 reaches its peer, and acts of xl that outlive the session that began them. Argument vectors only.
 
 `xl migrate` must never be cut off by us: in its last phase the guest is suspended on one host and not yet
-running on the other. So it runs by itself on the sender, its words in a file, and is asked how far it is.
+running on the other. `xl create` and `xl shutdown` go on, too, when their session is lost. So each runs by itself,
+its words in a file, and is asked how far it is; while it runs, its process bears the name of that file.
 """
 
+import re
 from collections.abc import Sequence
 
 Argv = tuple[str, ...]
@@ -14,26 +16,45 @@ SSH: Argv = (
     *("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15"),
     *("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"),
 )
+TIMED_OUT = 124
+"""The exit code of what was ended by `bounded`."""
+
 # The pattern must not find the shell that looks for it, hence [x].
-_UNDER_WAY = r"(^|[/ ])[x]l (-[a-zA-Z]+ )*migrate(-receive)?( |$)|[l]ibxl-save-helper"
+_UNDER_WAY = (
+    r"(^|[/ ])[x]l (-[a-zA-Z]+ )*migrate(-receive)?( |$)|[l]ibxl-save-helper|/[x]enlab-[0-9a-f]+/[^ ]+ (timeout|xl) "
+)
 _ANSWER = "uname -n && xl help migrate-receive >/dev/null && echo xl"
+# Its process id is in a file before anything is waited for: a connection that breaks meanwhile loses nothing.
 _START = """
 umask 077
 mkdir -p -- "$1" || exit
-file=$1/$2; shift 2
-rm -f -- "$file".code
+file=$1/$2 seconds=$3; shift 3
+rm -f -- "$file".code "$file".pid
 setsid nohup sh -c '"$@" >"$0".log 2>&1; echo $? >"$0".code' "$file" "$@" </dev/null >/dev/null 2>&1 &
-echo $!
+echo $! >"$file".pid
 """
+_FIND = """
+file=$1/$2 seconds=$3
+for try in 1 2 3 4 5 6 7 8 9 10; do [ -s "$file".pid ] && break; sleep 1; done
+[ -s "$file".pid ] || { echo never; exit 0; }
+"""
+# Short acts are not waited for a whole second; not every sleep(1) knows fractions.
 _AWAIT = """
-file=$1/$2
-for second in $(seq "$4"); do
-    [ -e "$file".code ] && break
-    kill -0 "$3" 2>/dev/null || [ -e "$file".code ] || { echo gone; cat -- "$file".log; exit; }
-    sleep 1
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
+read -r pid <"$file".pid
+for try in $(seq "$((seconds + 8))"); do
+    [ -s "$file".code ] && break
+    kill -0 "$pid" 2>/dev/null || [ -s "$file".code ] || break
+    [ "$try" -le 10 ] && nap 0.2 || nap 1
 done
-if [ -e "$file".code ]; then cat -- "$file".code; else echo running; fi
-cat -- "$file".log
+kill -0 "$pid" 2>/dev/null && how=running || how=gone
+if [ -s "$file".code ]; then
+    for try in 1 2 3; do kill -0 "$pid" 2>/dev/null && nap 0.1; done
+    cat -- "$file".code
+else
+    echo "$how"
+fi
+cat -- "$file".log 2>/dev/null; true
 """
 
 
@@ -47,22 +68,43 @@ def ask_peer(peer: str, port: int = 22) -> Argv:
     return (*ssh(port), "-n", "-T", f"root@{peer}", _ANSWER)
 
 
-def migrations_under_way() -> Argv:
-    """Command lines of `xl migrate`, `xl migrate-receive` and their helpers by process id (pgrep(1)); code 1: none.
+def under_way() -> Argv:
+    """Command lines of migrations and of what `start` began, by process id (pgrep(1)); exit code 1: there are none.
 
     An arrived guest keeps its `xl migrate-receive` for life, as the process that watches over it.
     """
     return ("pgrep", "-af", "--", _UNDER_WAY)
 
 
-def start(folder: str, name: str, argv: Sequence[str]) -> Argv:
-    """Run `argv` by itself, its words in `folder`/`name`.log, its exit code in .code; prints the process id."""
-    return ("sh", "-c", _START, "sh", folder, name, *argv)
+def start(folder: str, name: str, seconds: int, argv: Sequence[str]) -> Argv:
+    """Run `argv` by itself, and wait for it as `await_end` does; only its session is lost with the connection.
+
+    Its words are in `folder`/`name`.log, its exit code in .code, its process id in .pid.
+    """
+    return ("sh", "-c", _START + _AWAIT, "sh", folder, name, str(seconds), *argv)
 
 
-def await_end(folder: str, name: str, pid: int, seconds: int) -> Argv:
-    """Wait up to `seconds` for what `start` began: a line with its exit code, `running` or `gone`, then its words."""
-    return ("sh", "-c", _AWAIT, "sh", folder, name, str(pid), str(seconds))
+def bounded(argv: Sequence[str], seconds: int) -> Argv:
+    """End `argv` after so many seconds, with the exit code TIMED_OUT (timeout(1)).
+
+    Only for what merely waits, such as `xl shutdown -w`: the guest has been asked, and may still go down.
+    """
+    return ("timeout", str(seconds), *argv)
+
+
+def await_end(folder: str, name: str, seconds: int) -> Argv:
+    """Wait up to `seconds` for what `start` began, then print how it is, and its words.
+
+    The first line is its exit code, `running`, `gone` (without an exit code) or `never` (it was not begun).
+    """
+    return ("sh", "-c", _FIND + _AWAIT, "sh", folder, name, str(seconds))
+
+
+def acts_on(args: str, guest: str) -> bool:
+    """Whether a command line of `under_way` does something to the guest: it is sent, or `start` began it for it."""
+    words = args.split()
+    sent = "migrate" in words and guest in words[words.index("migrate") :]
+    return sent or any(re.fullmatch(rf".*/xenlab-[0-9a-f]+/{re.escape(guest)}-[0-9]+", word) for word in words)
 
 
 def forget(folder: str) -> Argv:
