@@ -56,7 +56,8 @@ class Heartbeat:
 
     `stood_still` is the longest time between two beats, less the interval; the truth lies from `least` to `most`.
     `last_before` and `first_after` are the uptimes at the beats around it. `clock_step` is the most that the wall
-    clock went ahead of the uptime (or, negative, fell behind) between two beats: a clock that was set.
+    clock went ahead of the uptime (or, negative, fell behind) between two beats: a clock that was set. `corrected`
+    says that the uptime, too, was seen to be wrong, and that our own clock told.
     """
 
     beats: int
@@ -67,6 +68,7 @@ class Heartbeat:
     last_before: float
     first_after: float
     clock_step: float = 0.0
+    corrected: bool = False
 
 
 def parse_heartbeat(text: str) -> tuple[Beat, ...]:
@@ -114,6 +116,7 @@ def analyse_heartbeat(beats: Sequence[Beat], interval: float, elapsed: Elapsed |
         last_before=beats[longest].uptime,
         first_after=beats[longest + 1].uptime,
         clock_step=max(walls, key=abs, default=0.0),
+        corrected=not clock_is_true,
     )
 
 
