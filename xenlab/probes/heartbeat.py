@@ -106,13 +106,13 @@ def analyse_heartbeat(beats: Sequence[Beat], interval: float, elapsed: Elapsed |
     others = max((still for number, still in enumerate(stills) if number != longest), default=0.0)
     clock_is_true = behind <= 0.0 <= ahead
     shift = 0.0 if clock_is_true else (behind + ahead) / 2
-    most = stills[longest] + ahead if elapsed else max(stills[longest], stills[longest] + walls[longest])
+    doubt = ahead if elapsed else max(0.0, *walls)
     return Heartbeat(
         beats=beats[-1].number - beats[0].number + 1,
         interval=interval,
         stood_still=max(others, stills[longest] + shift),
         least=max(others, stills[longest] + behind),
-        most=max(others, most),
+        most=max(others, stills[longest] + doubt),
         last_before=beats[longest].uptime,
         first_after=beats[longest + 1].uptime,
         clock_step=max(walls, key=abs, default=0.0),
