@@ -19,7 +19,8 @@ from xenlab.outcomes import (
     StepResult,
     Waiver,
 )
-from xenlab.probes.continuity import Packet, PingTrace, Window, analyse
+from xenlab.probes.continuity import analyse
+from xenlab.probes.trace import Packet, PingTrace, Window
 from xenlab.report.html import View, render
 from xenlab.report.timeline import timeline_svg
 

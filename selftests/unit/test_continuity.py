@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xenlab.errors import UsageError
-from xenlab.probes.continuity import Packet, PingTrace, Verdict, Window, analyse, scatter_doubt, to_summary, verdict
+from xenlab.probes.continuity import Verdict, analyse, scatter_doubt, to_summary, verdict
+from xenlab.probes.trace import Packet, PingTrace, Window
 
 INTERVAL = 0.05
 Fates = list[tuple[list[float], bool]]
@@ -156,6 +158,26 @@ def test_send_errors_are_not_losses_but_do_not_close_a_gap() -> None:
     assert seen.longest_gap == pytest.approx(11 * INTERVAL)
     assert seen.gap_resolution == seen.longest_gap  # nothing was on the wire
     assert seen.proven_outage == 0
+
+
+def test_what_the_guest_could_not_send_is_its_own_outage() -> None:
+    theirs = replace(make(failed=range(50, 60)), by_guest=True)
+    seen = analyse(theirs)
+    assert (seen.sent, seen.lost, seen.send_errors) == (400, 10, 10)
+    assert seen.longest_gap == seen.could_not_send == pytest.approx(11 * INTERVAL)
+    assert (seen.gap_resolution, seen.proven_outage) == pytest.approx((2 * INTERVAL, 9 * INTERVAL))
+    assert seen.send_error == "Network is unreachable"
+    ours = analyse(make(failed=range(50, 60)))
+    assert (ours.could_not_send, ours.send_error) == (0.0, "")
+    assert verdict(ours, 0.5).verdict is Verdict.INSUFFICIENT
+    assert verdict(seen, 0.5).verdict is Verdict.BROKEN
+    assert verdict(seen, 1.0).passes
+
+
+def test_the_longest_time_that_the_guest_could_not_send_is_told() -> None:
+    seen = analyse(replace(make(failed=[*range(20, 23), *range(50, 60)], lost=range(100, 140)), by_guest=True))
+    assert seen.could_not_send == pytest.approx(11 * INTERVAL)
+    assert seen.longest_gap == pytest.approx(41 * INTERVAL)
 
 
 def test_packets_queued_and_answered_late_hide_no_outage() -> None:

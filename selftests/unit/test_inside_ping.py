@@ -185,7 +185,7 @@ def test_errors_of_others_are_losses() -> None:
     assert verdict(seen, 30.0).verdict is Verdict.INSUFFICIENT
 
 
-def test_packets_that_never_left_are_send_errors() -> None:
+def test_packets_that_never_left_are_lost_and_told_as_such() -> None:
     lines = written([1, 2, 3, 6, 7, 8], 8)
     assert analyse_inside(lines, 1.0).lost == 2
     text = """\
@@ -199,8 +199,9 @@ no answer yet for icmp_seq=3
 4 packets transmitted, 2 received, 50% packet loss, time 3000ms
 """
     seen = analyse_inside(parse_ping(text), 1.0)
-    assert (seen.sent, seen.received, seen.lost, seen.send_errors) == (2, 2, 0, 2)
-    assert seen.longest_gap == 3.0
+    assert (seen.sent, seen.received, seen.lost, seen.send_errors) == (4, 2, 2, 2)
+    assert (seen.longest_gap, seen.could_not_send, seen.proven_outage) == (3.0, 3.0, 1.0)
+    assert seen.send_error == "Network is unreachable"
 
 
 def test_complaints_at_the_end_add_no_packets() -> None:
@@ -239,7 +240,18 @@ def test_busybox_gives_up_when_it_cannot_send() -> None:
     ping = parse_ping(BUSYBOX_CUT_OFF)
     assert [(e.sequence, e.local) for e in ping.errors] == [(2, True)]
     assert ping.summary is None
-    assert analyse_inside(ping, 1.0).send_errors == 1
+    seen = analyse_inside(ping, 1.0)
+    assert (seen.send_errors, seen.gave_up) == (1, True)
+    judged = verdict(seen, 30.0, 2)
+    assert judged.verdict is Verdict.BROKEN
+    assert judged.reason == "the guest could not send: Network is unreachable (its ping ended there)"
+
+
+def test_a_record_that_was_cut_elsewhere_is_no_ping_that_gave_up() -> None:
+    ping = parse_ping(BUSYBOX_CUT_OFF + "64 bytes from 10.1.1.85: seq=3 ttl=64 time=0.1 ms\n")
+    seen = analyse_inside(ping, 1.0)
+    assert (seen.lost, seen.gave_up) == (1, False)
+    assert verdict(seen, 30.0, 2).verdict is Verdict.INSUFFICIENT
 
 
 @pytest.mark.parametrize(
@@ -273,6 +285,29 @@ def test_a_ping_that_could_not_start() -> None:
     seen = analyse_inside(ping, 1.0)
     assert seen.sent == 0
     assert verdict(seen, 30.0).verdict is Verdict.INSUFFICIENT
+
+
+# -- a guest that stands still with its ping -----------------------------------------------------------
+
+
+def test_while_it_ran_leaves_out_the_time_that_it_stood_still() -> None:
+    ping = parse_ping(STOPPED_AND_CONTINUED)
+    seen = analyse_inside(ping, 0.2, window_sequences=(4, 7), while_it_ran=True)
+    assert seen.longest_gap == pytest.approx(0.2)
+    assert verdict(seen, 1.0).verdict is Verdict.CONTINUOUS
+
+
+def test_a_reply_under_way_when_the_guest_stood_still_was_not_late() -> None:
+    text = STOPPED_AND_CONTINUED.replace("[1795473444.161674]", "[1795473445.929674]")
+    text = text.replace("icmp_seq=5 ttl=64 time=0.048 ms", "icmp_seq=5 ttl=64 time=1768.048 ms")
+    stood = analyse_inside(parse_ping(text), 0.2)
+    ran = analyse_inside(parse_ping(text), 0.2, while_it_ran=True)
+    assert stood.longest_silence > 1.7
+    assert ran.longest_silence < 0.5
+
+
+def test_late_replies_are_late_while_it_ran_as_well() -> None:
+    assert analyse_inside(parse_ping(QUEUED_FOR_ARP), 0.2, while_it_ran=True).longest_silence > 2.0
 
 
 # -- counting ------------------------------------------------------------------------------------------

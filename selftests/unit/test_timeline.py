@@ -4,10 +4,11 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
-from xenlab.probes.continuity import Packet, PingTrace, Window
+from xenlab.probes.trace import Packet, PingTrace, Window
 from xenlab.report.timeline import timeline_csv, timeline_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -113,6 +114,14 @@ def test_nothing_seen_is_still_a_picture(window: Window) -> None:
 def test_a_guest_that_stays_silent_is_said_to() -> None:
     svg = timeline_svg(outside(lost=range(400, 1200), twice=(), failed=()), None, WINDOW, "t")
     assert "gap 40.00 s and no reply since" in svg
+
+
+def test_what_the_guest_could_not_send_is_told_once() -> None:
+    unsent = replace(outside(lost=range(0), twice=()), by_guest=True)
+    svg = timeline_svg(None, unsent, WINDOW, "t")
+    assert "1200 sent, 1199 received, 1 lost, 1 of them could not be sent" in svg
+    assert len(drawn(svg, "err")) == 2
+    assert len(drawn(svg, "lost")) == 1  # in the legend only
 
 
 def test_everything_is_escaped() -> None:

@@ -56,7 +56,8 @@ class Heartbeat:
 
     `stood_still` is the longest time between two beats, less the interval; the truth lies from `least` to `most`.
     `last_before` and `first_after` are the uptimes at the beats around it. `clock_step` is the most that the wall
-    clock went ahead of the uptime (or, negative, fell behind) between two beats: a clock that was set.
+    clock went ahead of the uptime (or, negative, fell behind) between two beats: a clock that was set. `corrected`
+    says that the uptime, too, was seen to be wrong, and that our own clock told.
     """
 
     beats: int
@@ -67,6 +68,7 @@ class Heartbeat:
     last_before: float
     first_after: float
     clock_step: float = 0.0
+    corrected: bool = False
 
 
 def parse_heartbeat(text: str) -> tuple[Beat, ...]:
@@ -104,16 +106,17 @@ def analyse_heartbeat(beats: Sequence[Beat], interval: float, elapsed: Elapsed |
     others = max((still for number, still in enumerate(stills) if number != longest), default=0.0)
     clock_is_true = behind <= 0.0 <= ahead
     shift = 0.0 if clock_is_true else (behind + ahead) / 2
-    most = stills[longest] + ahead if elapsed else max(stills[longest], stills[longest] + walls[longest])
+    doubt = ahead if elapsed else max(0.0, *walls)
     return Heartbeat(
         beats=beats[-1].number - beats[0].number + 1,
         interval=interval,
         stood_still=max(others, stills[longest] + shift),
         least=max(others, stills[longest] + behind),
-        most=max(others, most),
+        most=max(others, stills[longest] + doubt),
         last_before=beats[longest].uptime,
         first_after=beats[longest + 1].uptime,
         clock_step=max(walls, key=abs, default=0.0),
+        corrected=not clock_is_true,
     )
 
 

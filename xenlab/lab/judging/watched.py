@@ -25,6 +25,8 @@ SLOW_DISK = 30.0
 WRITES_AFTER = 2
 """Writes that must follow the move: of the last one it is not known whether it reached the disk."""
 
+_SEE_OUTSIDE = "the guest could not be asked after the move: see the ping from outside"
+
 Neighbours = Sequence[tuple[str, str]]
 """IP and MAC address of each entry of a neighbour table that has both (ip-neighbour(8))."""
 
@@ -56,7 +58,7 @@ def remarks(analysis: Analysis) -> tuple[str, ...]:
 def outside_ping(analysis: Analysis) -> Finding:
     """The ping from outside did not lose its thread, and it was the guest that answered it."""
     judged = analysis.outside.judgement
-    known = "; ".join(cause.words for cause in analysis.causes)
+    known = "; ".join(cause.words for cause in analysis.causes if cause.cause is not Cause.SOMEONE_ELSE)
     stranger = next((cause.words for cause in analysis.causes if cause.cause is Cause.SOMEONE_ELSE), "")
     too_little = judged.verdict is Verdict.INSUFFICIENT and not stranger
     return Finding(
@@ -64,7 +66,10 @@ def outside_ping(analysis: Analysis) -> Finding:
         None if too_little else judged.passes and not stranger,
         expected=f"no gap over {analysis.limits.max_gap:.1f} s in the replies of {analysis.observed.guest}",
         actual=stranger or f"{_edges(analysis.outside)}; {judged.reason}",
-        hint=known
+        hint=(
+            stranger and f"arping -D {analysis.observed.address} shows who answers: give each machine its own address"
+        )
+        or known
         or "look at the timeline: a gap in the migration window is downtime of the move, loss outside it is the "
         "network's",
         guest=analysis.observed.guest,
@@ -77,7 +82,7 @@ def inside_ping(analysis: Analysis) -> Finding:
     observed, inside = analysis.observed, analysis.inside
     holds: bool | None
     if isinstance(inside, Unknown):
-        holds, actual, hint = None, f"not known: {inside.why}", inside.hint
+        holds, actual, hint = None, f"not known: {inside.why}", inside.hint or _SEE_OUTSIDE
     else:
         judged = inside.judgement
         holds = None if judged.verdict is Verdict.INSUFFICIENT else judged.passes
@@ -111,12 +116,15 @@ def stood_still(analysis: Analysis) -> tuple[Finding, ...]:
         return ()
     holds: bool | None
     if isinstance(left, Unknown):
-        holds, actual, hint = None, f"not known: {left.why}", left.hint
+        holds, actual, hint = None, f"not known: {left.why}", left.hint or _SEE_OUTSIDE
     else:
-        holds = True if left.stood_still <= most else False if left.least > most else None
+        # Where its clocks leave it open, the time without a reply bounds it, too.
+        heard = analysis.outside.continuity.received > 0 and analysis.silence <= most
+        holds = True if left.stood_still <= most else False if left.least > most else heard or None
         actual = f"{left.stood_still:.2f} s"
-        if left.most - left.least > 0.1 * max(left.stood_still, 1.0):
-            actual += f" (from {left.least:.2f} s to {left.most:.2f} s: its clock was set over the move)"
+        if left.corrected or left.stood_still > most >= left.least:
+            told = "its clock was set over the move, ours tells" if left.corrected else "known no better"
+            actual += f" ({left.least:.2f} s to {left.most:.2f} s: {told})"
         hint = "what it waits for is the target's: disks and vif (its hotplug scripts), and the last copy of its memory"
     finding = Finding(
         "stood-still",
@@ -200,7 +208,7 @@ def uptime_went_on(analysis: Analysis) -> Finding:
     holds: bool | None
     if isinstance(before, Unknown) or isinstance(after, Unknown):
         why = before.why if isinstance(before, Unknown) else after.why if isinstance(after, Unknown) else ""
-        holds, actual = None, f"not known: {why}"
+        holds, actual, hint = None, f"not known: {why}", _SEE_OUTSIDE
     else:
         passed = after.earliest - before.latest
         still = analysis.limits.max_gap
@@ -208,13 +216,13 @@ def uptime_went_on(analysis: Analysis) -> Finding:
             still = max(analysis.silence, analysis.beating.most if analysis.beating else 0.0)
         holds = after.uptime >= before.uptime + passed - still - UPTIME_SLACK
         expected += f": from {before.uptime:.0f} s to {before.uptime + passed:.0f} s"
-        actual = f"{after.uptime:.0f} s"
+        actual, hint = f"{after.uptime:.0f} s", "the guest rebooted: this was not a live migration"
     return Finding(
         "uptime-goes-on",
         holds,
         expected=expected,
         actual=actual,
-        hint="the guest rebooted: this was not a live migration",
+        hint=hint,
         guest=observed.guest,
         evidence=observed.evidence,
     )
@@ -228,9 +236,10 @@ def writes_went_on(analysis: Analysis) -> Finding:
     """
     observed, left, written = analysis.observed, analysis.observed.writes, analysis.written
     holds: bool | None
+    hint = "the guest's disk did not follow it: see the share's mount on the target, and the guest's kernel log"
     if isinstance(left, Unknown) or isinstance(written, Unknown):
-        unread = left if isinstance(left, Unknown) else written
-        holds, actual = None, f"not known: {unread.why}" if isinstance(unread, Unknown) else ""
+        why = left.why if isinstance(left, Unknown) else written.why if isinstance(written, Unknown) else ""
+        holds, actual, hint = None, f"not known: {why}", _SEE_OUTSIDE
     else:
         pauses = _pauses(analysis, written)
         wrong = next(_wrong_writes(analysis, left, written, pauses), None)
@@ -243,7 +252,7 @@ def writes_went_on(analysis: Analysis) -> Finding:
         holds,
         expected="synced writes 1, 2, 3... before, during and after the move",
         actual=actual,
-        hint="the guest's disk did not follow it: see the share's mount on the target, and the guest's kernel log",
+        hint=hint,
         guest=observed.guest,
         evidence=observed.evidence,
     )
