@@ -265,7 +265,8 @@ class Acts:
 
         Where the body fails, a guest that cannot be asked to remove it must not hide why.
         """
-        file, nonce = f"{commands.HOME_OF_ROOT}/.xenlab-{self._custody.run}-nonce", token_hex(16)
+        home = "/root" if self._machine.runs_as_root() else f"/home/{self._spec.user}"
+        file, nonce = f"{home}/.xenlab-{self._custody.run}-nonce", token_hex(16)
         self._custody.will("write", guest=self._name, file=file)
         try:
             self._machine.run(*commands.write_nonce(file, nonce), changes=True).check()

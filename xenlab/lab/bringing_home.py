@@ -75,7 +75,7 @@ def _settled(acts: Acts, timeouts: TimeoutSpec) -> Places:
     def nothing_moves() -> bool:
         latest[:] = [acts.look()]
         places = latest[0]
-        return bool(places.unseen) or not (places.senders or any(row.leaving for row in places.rows.values()))
+        return bool(places.unseen) or not (places.busy or any(row.leaving for row in places.rows.values()))
 
     try:
         wait_for(nothing_moves, "moves under way to end", timeouts.migrate_seconds, _LOOK_SECONDS)
