@@ -6,6 +6,7 @@ import pytest
 
 from xenlab.errors import UsageError
 from xenlab.labfile import LabFile, ProbeSpec, dump, load
+from xenlab.remote.login import Login, secrets_of
 
 GOOD = """
 name = "lia-lab-2"
@@ -237,11 +238,27 @@ def test_a_guest_by_its_console_needs_a_password_and_takes_no_key(file: Path) ->
 
 
 def test_the_password_comes_from_the_environment(file: Path) -> None:
-    from xenlab.remote.login import Login
-
     server = load(file).hosts[1]
     login = Login.of(server, {"BAYE_PASSWORD": "hunter2"})
     assert (login.address, login.password) == ("10.1.1.143", "hunter2")
     assert "hunter2" not in repr(login)
     with pytest.raises(UsageError, match="BAYE_PASSWORD"):
         Login.of(server, {})
+
+
+def test_every_password_of_a_lab_is_a_secret(file: Path) -> None:
+    file.write_text(GOOD + 'password_env = "GUEST2_PASSWORD"\n')
+    lab = load(file)
+    assert secrets_of(lab, {"BAYE_PASSWORD": "hunter2", "GUEST2_PASSWORD": "s3cret", "OTHER": "x"}) == (
+        "hunter2",
+        "s3cret",
+    )
+    assert secrets_of(lab, {"BAYE_PASSWORD": "hunter2", "GUEST2_PASSWORD": "hunter2"}) == ("hunter2",)
+    assert secrets_of(lab, {"BAYE_PASSWORD": ""}) == ()
+
+
+def test_sudo_is_used_unless_the_lab_file_says_otherwise(file: Path) -> None:
+    environ = {"BAYE_PASSWORD": "hunter2"}
+    assert Login.of(load(file).hosts[1], environ).sudo
+    file.write_text(GOOD + "sudo = false\n")
+    assert [Login.of(machine, environ).sudo for machine in load(file).guests] == [True, False]

@@ -374,7 +374,7 @@ def test_an_answer_that_could_not_be_written_down_whole_is_none() -> None:
 @pytest.mark.parametrize("hostile", ["[1.1] ", "[ ", "x ", "+", "\n", "<n\n", ">n "])
 def test_a_hostile_console_costs_no_time(hostile: str) -> None:
     flood = f"<n\n{hostile * (1_000_000 // len(hostile))}".encode()
-    begun = time.monotonic()
+    begun = time.process_time()
     assert frames.read(flood, "n") is None
     assert frames.read(flood + f"\n>n {'0' * 64}".encode(), "n") is None
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2

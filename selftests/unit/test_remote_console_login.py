@@ -358,7 +358,7 @@ def test_what_a_login_prompt_looks_like(text: str, is_login: bool) -> None:
 )
 def test_a_hostile_screen_costs_no_time(hostile: str) -> None:
     flood = hostile * (1_000_000 // len(hostile))
-    begun = time.monotonic()
+    begun = time.process_time()
     shows_login_prompt(flood)
     shown_on_screen(flood.encode())
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2

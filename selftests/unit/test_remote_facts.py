@@ -206,10 +206,10 @@ HOSTILE = {
 def test_a_hostile_line_of_a_megabyte_costs_less_than_a_second(read: Callable[[str], object], hostile: str) -> None:
     flood = hostile * (1_000_000 // len(hostile))
     for text in (flood, f"/x{flood}", f"Filename\n{flood}", f'{{"filesystems":[{{"source":"{flood}"}}]}}'):
-        begun = time.monotonic()
+        begun = time.process_time()
         with contextlib.suppress(CannotObserve):
             read(text)
-        assert time.monotonic() - begun < 1
+        assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("text", ['{"filesystems":[1]}', '{"filesystems":{}}', "[]", "[" * 100_000, "9" * 5000])
@@ -291,44 +291,6 @@ def test_what_cannot_be_read_to_its_end_has_no_digest(tmp_path: Path, monkeypatc
     broken = run(commands.ends_digest(str(file)))
     assert broken.returncode not in (0, commands.NO_SUCH_FILE)
     assert broken.stdout == ""
-
-
-@pytest.mark.parametrize("busybox", [False, True])
-def test_a_nonce_is_read_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busybox: bool) -> None:
-    file = str(tmp_path / "a nonce")
-    assert run(commands.write_nonce(file, "feedbeef")).returncode == 0
-    assert run(commands.read_nonce_from_disk(file)).stdout == "feedbeef\n"
-    # Where the file system takes no O_DIRECT, or dd knows none, the cache is dropped first.
-    asked = tmp_path / "asked"
-    refusal = "*iflag=*) exit 1" if busybox else "*direct*) exit 1"
-    (tmp_path / "dd").write_text(f'#!/bin/sh\necho "$@" >>{asked}\ncase "$*" in {refusal} ;; esac\nexec /bin/dd "$@"\n')
-    (tmp_path / "dd").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    if busybox:
-        drop = "echo 1 >/proc/sys/vm/drop_caches"
-        assert drop in commands._READ_FROM_DISK
-        changed = commands._READ_FROM_DISK.replace(drop, f"echo dropped >>{asked}")
-        monkeypatch.setattr(commands, "_READ_FROM_DISK", changed)
-    assert run(commands.read_nonce_from_disk(file)).stdout == "feedbeef\n"
-    assert ("dropped" in asked.read_text()) == busybox
-    assert "iflag=nocache count=0" in asked.read_text()
-    asked.unlink()
-    missing = run(commands.read_nonce_from_disk(str(tmp_path / "none")))
-    assert missing.returncode != 0
-    assert "No such file" in missing.stderr
-    assert not asked.exists()  # nothing of the machine's cache is dropped for what is not there
-
-
-def test_what_cannot_be_read_past_the_cache_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = str(tmp_path / "nonce")
-    run(commands.write_nonce(file, "feedbeef"))
-    (tmp_path / "dd").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "dd").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    changed = commands._READ_FROM_DISK.replace("/proc/sys/vm/drop_caches", "/proc/no/such/file")
-    monkeypatch.setattr(commands, "_READ_FROM_DISK", changed)
-    refused = run(commands.read_nonce_from_disk(file))
-    assert (refused.returncode != 0, refused.stdout) == (True, "")
 
 
 def test_nonce(tmp_path: Path) -> None:

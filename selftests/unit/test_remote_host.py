@@ -1,6 +1,7 @@
 """Remote hosts, against a real SSH server in this process that runs its commands with sh."""
 
 import contextlib
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
@@ -227,6 +228,29 @@ def test_testinfra_modules_use_the_same_bounded_and_recorded_way(
     assert not host.testinfra.file(str(tmp_path / "not")).exists
     assert len(records) >= 3
     assert len(sshd.transports) == 1
+
+
+def test_more_of_testinfras_modules(host: RemoteHost) -> None:
+    proc = host.testinfra.mount_point("/proc")
+    assert proc.exists
+    assert proc.filesystem == "proc"
+    assert not host.testinfra.mount_point("/no/such/mount").exists
+    assert host.testinfra.user("root").uid == 0
+    assert host.testinfra.check_output("echo %s", "it's a b") == "it's a b"
+    assert not host.testinfra.service("no-such-service").is_running
+    if shutil.which("dpkg-query"):
+        assert host.testinfra.package("coreutils").is_installed
+        assert not host.testinfra.package("no-such-package").is_installed
+
+
+def test_testinfra_says_when_it_cannot_see(host: RemoteHost, sshd: Sshd, login: Login) -> None:
+    hasty = RemoteHost("baye", login, lambda _: "", timeout=0.3, limits=LIMITS)
+    with pytest.raises(errors.CommandTimedOut):
+        hasty.testinfra.run("sleep 5")
+    hasty.close()
+    sshd.login_shell = ["false"]
+    with pytest.raises(errors.NotAShell):
+        host.testinfra.file("/etc/passwd").exists  # noqa: B018
 
 
 def test_the_fingerprint_is_the_verified_key(host: RemoteHost, sshd: Sshd) -> None:
