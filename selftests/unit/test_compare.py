@@ -43,8 +43,12 @@ NOW = grade(step("a", "passed", 10), step("paths", "passed", 15, 15), step("c", 
             "+25 points, a and paths now passed, c now failed",
         ),
         (
+            before(step("a", "passed", 10), step("paths", "passed", 15, 15), step("c", "error", ungradable=10)),
+            "the same points in the 2 steps seen in both, c now failed",
+        ),
+        (
             before(step("a", "passed", 9.5), step("z", "passed", 90)),
-            "+0.5 points in the 1 step of both, every step as before",
+            "+0.5 points in the 1 step seen in both, every step as before",
         ),
     ],
 )

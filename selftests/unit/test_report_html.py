@@ -8,6 +8,7 @@ import pytest
 from pages import HOSTILE, MOVE, STARTED, Page, check, command, failing, grade, step
 
 from xenlab.outcomes import LabInfo, SideEvidence, Waiver
+from xenlab.report.allure import banner
 from xenlab.report.html import render
 from xenlab.report.reading import first_to_fix, in_a_sentence
 
@@ -69,6 +70,15 @@ def test_what_could_not_be_observed_is_never_told_as_no_points() -> None:
     assert "Title of c. Not observed · 5 not gradable 5 / 10" in steps
     assert re.search(r"hosts Not observed.* – / 10", top)
     assert "should not count" not in Page(render(failing(), [], {})).text
+
+
+def test_a_run_that_saw_nothing_has_no_score_rather_than_none() -> None:
+    made = grade(step("hosts", "error", ungradable=10), verdict="error")
+    made = made.model_copy(update={"score": made.score.model_copy(update={"ungradable": 10.0})})
+    page = render(made, [], {})
+    assert '<span class="earned">–</span>' in page
+    assert "<title>– of 10, not observed" in page
+    assert "<strong>– of 10 points: error</strong>" in banner(made)
 
 
 def test_a_failed_step_names_what_could_not_be_seen_beside_it() -> None:

@@ -46,7 +46,8 @@ class ScoreInPage(HTMLParser):
     def score(self) -> tuple[float, float]:
         of = re.fullmatch(r"of ([\d.]+) points", self._found["possible"])
         assert of
-        return float(self._found["earned"]), float(of[1])
+        earned = self._found["earned"].replace("–", "0")  # nothing was observed: no score, and no points
+        return float(earned), float(of[1])
 
 
 def in_line(line: str) -> tuple[float, float]:

@@ -29,22 +29,22 @@ class Comparison:
     """The attempt of `since` beside this one.
 
     `steps` are in this attempt's order, then those only the previous one had; `gaps` are the outside pings of
-    the live migrations, named by guest and way. `gained` are points: of the scores where both attempts had
-    the same steps (`whole`), else of the steps that both had.
+    the live migrations, named by guest and way. `gained` are points: of the scores where both attempts had the
+    same steps and could see all of them, else of the `seen` steps, which both had and saw.
     """
 
     since: datetime
     steps: tuple[Change[StepResult], ...]
     gaps: tuple[Change[PingSummary], ...]
     gained: float
-    whole: bool
+    seen: int | None
 
     def __str__(self) -> str:
         """In a few words: "+12 points, path-fixes now passed"."""
         both = [(change.then, change.now) for change in self.steps if change.then and change.now]
         parts = [f"{'+' if self.gained > 0 else ''}{points(self.gained)} points" if self.gained else "the same points"]
-        if not self.whole:
-            parts[0] += f" in the {len(both)} {'step' if len(both) == 1 else 'steps'} of both"
+        if self.seen is not None:
+            parts[0] += f" in the {self.seen} {'step' if self.seen == 1 else 'steps'} seen in both"
         changed: dict[Outcome, list[str]] = {}
         for then, now in both:
             if then.outcome is not now.outcome:
@@ -68,19 +68,19 @@ def compare(previous: Grade | None, grade: Grade) -> Comparison | None:
     then = {step.id: step for step in previous.steps}
     now = {step.id: step for step in grade.steps}
     gone = [id_ for id_ in then if id_ not in now][:_GONE_SHOWN]
-    both = then.keys() & now.keys()
-    whole = then.keys() == now.keys()
+    seen = [id_ for id_ in then.keys() & now.keys() if not then[id_].ungradable and not now[id_].ungradable]
+    whole = len(seen) == len(then) == len(now)
     gained = (
         grade.score.earned - previous.score.earned
         if whole
-        else sum(now[id_].earned for id_ in both) - sum(then[id_].earned for id_ in both)
+        else sum(now[id_].earned for id_ in seen) - sum(then[id_].earned for id_ in seen)
     )
     return Comparison(
         since=previous.started,
         steps=tuple(Change(id_, then.get(id_), now.get(id_)) for id_ in (*now, *gone)),
         gaps=_gaps(previous.migrations, grade.migrations),
         gained=round(gained, 2) or 0.0,
-        whole=whole,
+        seen=None if whole else len(seen),
     )
 
 

@@ -21,7 +21,14 @@ from xenlab.evidence.text import bounded, brief, plain, points
 from xenlab.outcomes import Grade, LabInfo, MigrationRecord, Outcome, PingSummary, StepResult
 from xenlab.report.compare import compare
 from xenlab.report.graph import ROW, step_graph
-from xenlab.report.reading import NO_COUNT, first_to_fix, in_a_sentence, is_ungradable, unseen_checks
+from xenlab.report.reading import (
+    NO_COUNT,
+    first_to_fix,
+    in_a_sentence,
+    is_ungradable,
+    nothing_seen,
+    unseen_checks,
+)
 from xenlab.report.views import for_students
 from xenlab.report.whereabouts import whereabouts_svg
 
@@ -93,6 +100,7 @@ def render(
         says=says,
         fix=fix,
         sealed=None if fix else _sealed(grade.steps),
+        earned_points="–" if nothing_seen(grade.score) else points(grade.score.earned),
         no_count=NO_COUNT if grade.verdict == "error" else "",
         steps=_steps(grade.steps, {str(command["id"]) for command in commands}, side or {}),
         graph=step_graph(grade.steps),

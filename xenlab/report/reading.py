@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
+from xenlab.outcomes import CheckResult, Grade, Outcome, Score, StepResult
 
 NO_COUNT = "this attempt should not count: no fault of yours"
 """What is said of a run whose verdict is error."""
@@ -12,6 +12,11 @@ def is_ungradable(step: StepResult) -> bool:
     """Whether nothing of a step could be observed: it has no points to be told, not none."""
     nothing_seen = step.ungradable == step.points
     return nothing_seen and (step.outcome is Outcome.ERROR or (step.outcome is Outcome.BLOCKED and step.points > 0))
+
+
+def nothing_seen(score: Score) -> bool:
+    """Whether no point of a run could be observed: its score is none, not 0."""
+    return score.possible > 0 and score.ungradable == score.possible
 
 
 def unseen_checks(step: StepResult) -> str:
