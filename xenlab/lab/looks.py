@@ -52,8 +52,9 @@ class DomainsLook(Look):
     """The domains of one host: by `xl list` (`rows`), and by xenstore with their devices (`stored`).
 
     `migrations` are the command lines of migrations and other acts under way, by process id (`peers.under_way`).
-    What comes after is empty where the look did not ask for it: `files` are the paths that were asked for, `attached` what all disks
-    rest on that the host serves or has mounted itself (`mounts`), `config` a guest's config as the host reads it.
+    What comes after is empty where the look did not ask for it: `files` are the paths that were asked for,
+    `attached` what all disks rest on that the host serves or has mounted itself (`mounts`), `config` a guest's
+    config as the host reads it.
     """
 
     rows: tuple[DomainRow, ...] | Unknown
