@@ -28,7 +28,7 @@ from xenlab.remote.connection import Sink
 from xenlab.remote.console import Console, ConsoleHost
 from xenlab.remote.errors import NoConsole
 from xenlab.remote.host import RemoteHost
-from xenlab.remote.login import Limits, Login
+from xenlab.remote.login import Limits, Login, secrets_of
 from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import peers, xl
@@ -78,6 +78,11 @@ class Lab:
         trace: TracebackType | None,
     ) -> None:
         self._open.close()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords that it logs in with, to be masked in whatever is kept."""
+        return secrets_of(self.spec, self._environ)
 
     def guest(self, name: str) -> Guest:
         """The guest of that name; raises UsageError when the lab file has none."""
