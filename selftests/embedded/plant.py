@@ -5,60 +5,65 @@ Usage: plant.py WORKING_COPY WHAT. Prints what the probes made of it, as JSON.
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rich.console import Console
-from xenlab.lab.migration import Migration
 
 from xenlab.errors import CannotObserve
+from xenlab.lab.acts import Migration
 from xenlab.lab.guest import Guest
+from xenlab.lab.judging import watched as judge
 from xenlab.lab.lab import Lab
 from xenlab.lab.watch import Watch
+from xenlab.lab.watched_move import WatchedMove
+from xenlab.remote.host import RemoteHost
 from xenlab.testbed import provision
 from xenlab.testbed.embedded import EmbeddedLab
 
 SECONDS = 4.0
 
 
-def nothing(guest: Guest) -> None:
-    time.sleep(SECONDS)
+def let_pass(seconds: float = SECONDS) -> None:
+    threading.Event().wait(seconds)
 
 
-def freeze(guest: Guest) -> None:
-    dom0 = guest.host.remote
+def nothing(_guest: Guest, _dom0: RemoteHost) -> None:
+    let_pass()
+
+
+def freeze(guest: Guest, dom0: RemoteHost) -> None:
     dom0.run("xl", "pause", guest.name).check()
-    time.sleep(SECONDS)
+    let_pass()
     dom0.run("xl", "unpause", guest.name).check()
 
 
-def cut(guest: Guest) -> None:
-    dom0 = guest.host.remote
+def cut(guest: Guest, dom0: RemoteHost) -> None:
     vif = f"vif{dom0.run('xl', 'domid', guest.name).check().stdout.strip()}.0"
     dom0.run("ip", "link", "set", vif, "down").check()
-    time.sleep(SECONDS)
+    let_pass()
     dom0.run("ip", "link", "set", vif, "up").check()
 
 
-def filter_echo(guest: Guest) -> None:
+def filter_echo(guest: Guest, _dom0: RemoteHost) -> None:
     for value in ("1", "0"):
-        guest.remote.run("sh", "-c", f"echo {value} >/proc/sys/net/ipv4/icmp_echo_ignore_all").check()
-        time.sleep(SECONDS)
+        guest.machine.run("sh", "-c", f"echo {value} >/proc/sys/net/ipv4/icmp_echo_ignore_all").check()
+        let_pass()
 
 
-def reboot(guest: Guest) -> None:
+def reboot(guest: Guest, _dom0: RemoteHost) -> None:
     with suppress(CannotObserve):
-        guest.remote.run("sh", "-c", "sync; echo b >/proc/sysrq-trigger", timeout=10)
-    guest.remote.close()
-    guest.remote.wait_until_reachable(240, "the guest to come back")
+        guest.machine.run("sh", "-c", "sync; echo b >/proc/sysrq-trigger", timeout=10)
+    guest.machine.close()
+    guest.machine.wait_until_reachable(240, "the guest to come back")
 
 
-EVENTS: dict[str, Callable[[Guest], None]] = {
+EVENTS: dict[str, Callable[[Guest, RemoteHost], None]] = {
     "nothing": nothing,
     "freeze": freeze,
     "cut": cut,
@@ -71,21 +76,25 @@ def main() -> None:
     spec = EmbeddedLab(Path(sys.argv[1]), Console(stderr=True)).join()
     with Lab(spec, provision.no_record) as lab:
         guest = lab.guest("guest1")
-        if not guest.is_running:
-            guest.create(on=guest.home)
-        watch, before = Watch(guest, spec.probes), guest.inside.boot_id
-        with watch.running():
+        if guest.acts.look().is_off:
+            guest.home.remote.run("xl", "create", guest.spec.config, timeout=300).check()
+            guest.machine.wait_until_reachable(300, "guest1 to boot")
+        home = guest.acts.look().whole_on()
+        before = guest.acts.look_inside()
+        with Watch(spec.probes, run="planted", seconds=300).around(guest) as watched:
             started = time.monotonic()
-            EVENTS[sys.argv[2]](guest)
+            EVENTS[sys.argv[2]](guest, lab.hosts.named(home).remote)
             ended = time.monotonic()
-        move = Migration("guest1", "live", guest.home, guest.home, started, ended, before, guest.inside.boot_id)
-        seen, pulse = watch.outside(move), watch.pulse
+        after = guest.acts.look_inside()
+        move = Migration("guest1", "live", home, home, started, ended, before, after, guest.acts.look())
+        analysis = WatchedMove.of(move, watched.observed, spec.probes).analysis
         result = {
-            "causes": [diagnosis.cause for diagnosis in seen.causes],
-            "silence": seen.continuity.longest_silence,
-            "same_boot": bool(move.kept_its_boot()),
-            "same_connection": all(watch.connection_lived()),
-            "pulse": pulse and asdict(pulse),
+            "causes": [cause.cause for cause in analysis.causes],
+            "silence": analysis.outside.continuity.longest_silence,
+            "same_boot": before.boot_id == after.boot_id,
+            "same_connection": all(judge.connection_lived(analysis)),
+            "stood_still": analysis.beating.stood_still if analysis.beating else None,
+            "writes_go_on": judge.writes_went_on(analysis).holds,
         }
     json.dump(result, sys.stdout)
 

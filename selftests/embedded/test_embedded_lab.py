@@ -156,14 +156,8 @@ def test_every_step_passes_on_real_xen(one_lab: None, tmp_path: Path) -> None:
     assert code == 0
     assert grade.score.earned == grade.score.possible == 100
     moves = Counter((move.kind, move.source) for move in grade.migrations)
-    # The paused guest's way back is a live one: only the way out is the report's.
-    assert moves == {
-        ("cold", "labubuntu"): 2,
-        ("cold", "baye"): 2,
-        ("paused", "labubuntu"): 2,
-        ("live", "labubuntu"): 2,
-        ("live", "baye"): 4,
-    }
+    # Xen refuses to send these guests while they are paused.
+    assert moves == {("cold", "labubuntu"): 2, ("cold", "baye"): 2, ("live", "labubuntu"): 2, ("live", "baye"): 2}
     assert all(move.same_boot == (move.kind != "cold") for move in grade.migrations)
     watched = [move for move in grade.migrations if move.outside or move.inside]
     assert [move.kind for move in watched] == ["live"] * 4
@@ -181,7 +175,10 @@ def test_every_step_passes_on_real_xen(one_lab: None, tmp_path: Path) -> None:
     for name in ("report.html", "grade.json", "junit.xml", "evidence/commands.jsonl"):
         assert (tmp_path / name).stat().st_size > 0
     commands = [json.loads(line) for line in (tmp_path / "evidence/commands.jsonl").read_text().splitlines()]
-    assert sum("xl migrate" in command["command"] for command in commands) >= 8
+    assert sum("xl migrate" in command["command"] for command in commands) >= 6
+    # What changes the lab is told apart from what only looks at it.
+    assert all(command["changes"] for command in commands if "xl create /" in command["command"])
+    assert len(commands) <= 220
 
 
 @pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
@@ -221,12 +218,13 @@ def test_what_befalls_a_guest_is_told_apart(fresh_lab: None) -> None:
     for found in (calm, frozen, cut, filtered):
         assert found["same_boot"]
         assert found["same_connection"]
-        assert (found["pulse"]["stood_still"] > 3) == (found is frozen)
+        assert (found["stood_still"] > 3) == (found is frozen)
+        assert found["writes_go_on"]
         assert (found["silence"] > 3) == (found is not calm)
     rebooted = befallen("reboot")
     assert not rebooted["same_boot"]
     assert not rebooted["same_connection"]
-    assert rebooted["pulse"] is None
+    assert rebooted["stood_still"] is None
 
 
 def test_down_leaves_nothing(one_lab: None) -> None:
