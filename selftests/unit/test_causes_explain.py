@@ -117,6 +117,13 @@ def test_the_boot_loader_s_log_is_named() -> None:
             "xenconsole: Could not lock /var/run/xen/xenconsole.3.lock: Resource temporarily unavailable\n",
             "xenconsole: Could not lock",
         ),
+        ("create", 1, "Failed to read config file: /mnt/g.cfg: Input/output error\n", "Failed to read config file"),
+        (
+            "create",
+            1,
+            "xc: error: f: failed to open file '/mnt/vmlinuz': Stale file handle: Internal error\n",
+            "xc: error",
+        ),
         ("create", 1, not_created(DISK.replace("No such file or directory", "Stale file handle")), "libxl: error"),
     ],
 )

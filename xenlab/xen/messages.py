@@ -141,14 +141,14 @@ _SPEAKERS: tuple[tuple[str, Speaker], ...] = (
     ("acknowledge suspend", "source"),
     ("Bad mfn for L", "source"),
 )
-# ssh(1) as the source runs it. Before xl on the target has greeted, what is neither ssh's nor of Xen's tools comes
-# from the login shell of the target.
+# ssh(1) as the source runs it. Once ssh has logged in, what stands before the greeting of the target's xl and is not
+# ssh's comes from the target: from its login shell, or from an xl that cannot start.
 _SSH = re.compile(
     r"ssh: |ssh_|kex_|client_loop: |packet_write_|Host key |@{5}|@ +WARNING|Connection (to|closed|reset|timed)"
     r"|Received disconnect|Disconnected from|Unable to negotiate|No \S+ host key is known|Offending "
     r"|Add correct host key|Warning: |\*\* |Bad (owner|configuration|packet)|Load key |Permissions 0\d+ for"
-    r"|It is (required|also possible)"
-    r"|Corrupted MAC|sign_and_send|no such identity|Write failed: |Read from |Timeout, server |Too many authentication"
+    r"|It is (required|also possible)|Corrupted MAC|sign_and_send|no such identity|Write failed: |Read from "
+    r"|Timeout, server |Too many authentication"
     r"|command-line: line|mux_client|ControlSocket |channel \d|\S*(sh|xl): (\d+: )?(exec: )?ssh: |Permission denied"
     r"|\S+@\S+: Permission denied|\S+@\S+'s password|Pseudo-terminal|The authenticity|The fingerprint|\S+/\.ssh/"
 )

@@ -1,13 +1,28 @@
 """What a domain starts with: pygrub, the kernel and ramdisk, and QEMU."""
 
 from xenlab.causes.cause import Cause
+from xenlab.causes.words.errno import OUT_OF_REACH
 
 _SHARED_KERNEL = (
     "kernel= and ramdisk= are files of the host that starts the guest, the target of a cold move, too: give their "
-    "path on the share, and see that {host} has it"
+    "path on the share, and see that root on {host} can read it"
 )
 
 BOOT = (
+    Cause(
+        id="file-not-reached",
+        patterns=tuple(
+            f"{what}{error}"
+            for what in ("Failed to read config file: {path...}: ", "failed to open file '{path...}': ")
+            for error in OUT_OF_REACH
+        ),
+        meaning="{path} is on a share that does not answer {host} as it should",
+        side="server",
+        remedy="does `stat {path}` work on {host}? see its kernel log, and the NFS server",
+        example="Failed to read config file: /mnt/private/guest1.cfg: Stale file handle",
+        source="tools/xl/xl_vmcontrol.c, tools/libs/guest/xg_dom_core.c",
+        blame="unobservable",
+    ),
     Cause(
         id="device-model-failed",
         patterns=(

@@ -10,7 +10,7 @@ CONFIG = (
         patterns=("Failed to read config file: {path...}: {why...}", "unable to read overridden config file"),
         meaning="xl on {host} cannot read the guest's config",
         side="host",
-        remedy="is the share mounted on {host} at the same path, and is the file there?",
+        remedy="is the share mounted on {host} at the same path, is the file there, and may root read it?",
         example="Failed to read config file: /mnt/private/guest1.cfg: No such file or directory",
         source="tools/xl/xl_vmcontrol.c",
     ),

@@ -1,6 +1,7 @@
 """Making a domain: what libxl and libxc say of its name, disks, devices and memory."""
 
 from xenlab.causes.cause import Cause, Rank
+from xenlab.causes.words.errno import OUT_OF_REACH
 
 _ON_SHARE = "is the share mounted on {host} at the same path, and is the file there?"
 _MEMORY = "compare memory= with free_memory in `xl info` on {host}; lower the guest's memory=, or cap Dom0 (dom0_mem=)"
@@ -70,12 +71,7 @@ CREATE = (
     ),
     Cause(
         id="disk-not-reached",
-        patterns=(
-            "Disk vdev={vdev} failed to stat: {path...}: Stale file handle",
-            "Disk vdev={vdev} failed to stat: {path...}: Input/output error",
-            "Disk vdev={vdev} failed to stat: {path...}: Connection timed out",
-            "Disk vdev={vdev} failed to stat: {path...}: Remote I/O error",
-        ),
+        patterns=tuple(f"Disk vdev={{vdev}} failed to stat: {{path...}}: {error}" for error in OUT_OF_REACH),
         meaning="disk {vdev}: {path} is on a share that does not answer {host} as it should",
         side="server",
         remedy="does `stat` of that path work on {host}? see its kernel log, and the NFS server",

@@ -4,6 +4,16 @@ from xenlab.causes.cause import Cause, Rank
 
 _ERRNO = "errno(3), as cat, touch, stat, cp and losetup show it"
 
+OUT_OF_REACH = (
+    "Stale file handle",
+    "Stale NFS file handle",
+    "Input/output error",
+    "Remote I/O error",
+    "Connection timed out",
+    "Host is down",
+)
+"""What the system says of a file whose server or disk does not answer as it should: it says nothing of the file."""
+
 ERRNO = (
     Cause(
         id="read-only-file-system",
