@@ -2,70 +2,180 @@
 
 Each function returns an argument vector for `RemoteHost.run`; what its output means is in `facts`. What
 takes several steps is a sh script with its arguments beside it, never inside it. Needed on the hosts:
-coreutils, util-linux, openssh-client, nfs-kernel-server; in a guest: coreutils, iputils-ping.
+coreutils, util-linux, openssh-client, nfs-kernel-server; in a guest: coreutils and ping, or busybox.
+
+Programs that run on in the background of a guest end by themselves after `seconds`, write a bounded number of lines,
+and are known by the file that they write to: a process id alone may be someone else's by now.
 """
 
 Argv = tuple[str, ...]
 
 MOUNT_COLUMNS = "SOURCE,FSTYPE,TARGET,OPTIONS"
-# How long a stopped background program has to write its last words, in seconds.
-LAST_WORDS_SECONDS = 10
 # What a shell says when there is no such program.
 NOT_FOUND = 127
+# The exit code of `resolve`, `is_file`, `ends_digest` and `mount_of` when the path leads nowhere; where that cannot
+# be told (an error of the disk or server, no right to look) it is another one, and stderr has the reason.
+NO_SUCH_FILE = 44
 # `stop_background` ends with this code when the program had ended before it was told to.
 ALREADY_ENDED = 3
+# How long a stopped background program has to write its last words, in seconds; then it is killed.
+LAST_WORDS_SECONDS = 10
+# `stop_background` ends with this code when that took so long.
+ENDED_LATE = 124
+# For how long background programs run that nobody stops, in seconds.
+BACKGROUND_SECONDS = 3600
 
-ENDS_DIGEST = """
-size=$(stat -L -c %s -- "$1") && [ -r "$1" ] || { echo "$1 cannot be read" >&2; exit 1; }
-first=$(head -c 1048576 -- "$1" | sha256sum)
-last=$(tail -c 1048576 -- "$1" | sha256sum)
-echo "$size ${first%% *} ${last%% *}"
+_THERE = f"""
+there() {{
+    words=$(stat -L -- "$1" 2>&1 >/dev/null) && return
+    echo "$words" >&2
+    case $words in *"No such file or directory"* | *"Not a directory"*) exit {NO_SUCH_FILE} ;; esac
+    exit 1
+}}
 """
-WRITE_SYNCED = """printf '%s\\n' "$2" | dd of="$1" conv=fsync status=none"""
-BRIDGES = """for bridge in /sys/class/net/*/bridge; do
+# busybox knows no -e.
+_RESOLVE = f"""{_THERE}
+readlink -e -- "$1" 2>/dev/null || {{ there "$1" && readlink -f -- "$1"; }}
+"""
+_IS_FILE = f"""{_THERE}
+[ -f "$1" ] || {{ there "$1"; echo "$1 is no regular file" >&2; exit 1; }}
+"""
+# To look into a folder mounts what is only mounted on access (x-systemd.automount, autofs); findmnt itself does not.
+# Old findmnt knows no --json.
+_MOUNT_OF = f"""{_THERE}
+ls -d -- "$1/." >/dev/null 2>&1; there "$1"
+findmnt --json --list -o {MOUNT_COLUMNS} -T "$1" 2>/dev/null || {{ readlink -f -- "$1" && cat /proc/self/mountinfo; }}
+"""
+_MOUNTS = f"findmnt --json --list -o {MOUNT_COLUMNS} 2>/dev/null || cat /proc/self/mountinfo"
+# What cannot be read to its end has no digest.
+_ENDS_DIGEST = f"""{_THERE}
+digest() {{ {{ {{ "$@"; echo $? >&3; }} | sha256sum; }} 3>&1; }}
+there "$1"
+size=$(stat -L -c %s -- "$1") || exit
+set -- $(digest head -c 1048576 -- "$1") $(digest tail -c 1048576 -- "$1")
+[ "$1$4" = 00 ] && echo "$size $2 $5"
+"""
+_WRITE_SYNCED = """printf '%s\\n' "$2" | dd of="$1" conv=fsync status=none"""
+# Past the page cache, which would give back what was just written, whatever the disk has: by O_DIRECT, where the
+# file system takes it, else by dropping the file's pages, else (busybox) all that the kernel holds.
+_READ_FROM_DISK = """
+[ -r "$1" ] || { cat -- "$1"; exit; }
+dd if="$1" iflag=direct bs=4096 count=1 2>/dev/null && exit
+dd if="$1" iflag=nocache count=0 2>/dev/null || echo 1 >/proc/sys/vm/drop_caches || exit
+head -c 4096 -- "$1"
+"""
+_BRIDGES = """for bridge in /sys/class/net/*/bridge; do
     [ -d "$bridge" ] && { bridge=${bridge%/bridge}; echo "${bridge##*/}"; }
 done; true"""
 # /proc/mounts may call the root device /dev/root, so its name comes from its number in mountinfo.
-ROOT_DEVICE = """
+_ROOT_DEVICE = """
 while read -r _ _ number _ target _; do [ "$target" = / ] && root=$number; done </proc/self/mountinfo
 readlink "/sys/dev/block/$root"
 """
-# setsid and nohup let it outlive its SSH session; its output goes to a file, so the session can end.
-START_PING = """
-setsid nohup ping -D -O -n -i "$2" "$1" >"$3" 2>&1 </dev/null &
-echo $!
-"""
-WRITER = """
-number=0
-while number=$((number + 1)); do echo "$number" && sync "$1" || exit 1; sleep "$2"; done
-"""
-START_WRITER = """
+# A session of its own has no terminal that could hang up on the program; its output goes to a file, so that the SSH
+# session can end.
+# -c bounds it by the packets that it sends. iputils notes times (-D) and tells late replies at once (-O); busybox
+# and inetutils do neither, and old busybox waits whole seconds.
+_START_PING = """
 : >"$1" || exit
-setsid nohup sh -c "$3" sh "$1" "$2" >>"$1" 2>&1 </dev/null &
-echo $!
+notes= every="-i $3" count=$4
+case $(ping -V 2>&1) in
+*iputils*) notes="-D -O -n" ;;
+*) ping -i "$3" -c 1 127.0.0.1 >/dev/null 2>&1 || { every= count=$5; } ;;
+esac
+setsid ping $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
+echo "$! $1"
 """
-# Without a fork a beat, each of which would cost an emulated guest 27 ms: bash (5 or later) knows the time, and
-# waits by reading what never comes. Where it cannot wait it ends: it must not spin. A guest without bash has no
-# heartbeat.
-HEARTBEAT = """
-while read -r uptime _ </proc/uptime; do
-    echo "$((++number)) $EPOCHREALTIME $uptime"
-    read -r -t "$1" -u 9
-    [ $? -gt 128 ] || exit
+# A fork costs an emulated guest 27 ms. bash waits without one, by reading what never comes; where it cannot wait, the
+# program ends: it must not spin. $1: seconds to wait, $2: number of lines, $3: seconds until its end. A guest that is
+# moved to a host whose clock is ahead finds its uptime put ahead as well, by hours: that much never passed.
+_LOOP = """
+if [ "$BASH_VERSION" ]; then
+    eval 'exec 9<> <(:)'
+    pause() { read -r -t "$1" -u 9; [ $? -gt 128 ]; }
+else
+    pause() { sleep "$1" 2>/dev/null || sleep 1; }
+fi
+read -r now _ </proc/uptime
+number=0 left=$3 before=${now%.*}
+while [ "$number" -lt "$2" ] && [ "$left" -gt 0 ] && read -r now _ </proc/uptime; do
+    passed=$((${now%.*} - before)) before=${now%.*}
+    left=$((left - (passed < 10 ? passed : 10)))
+    number=$((number + 1))
+    line || exit 1
+    pause "$1" || exit
 done
 """
-START_HEARTBEAT = """
-mkfifo -- "$1.pipe" && exec 9<>"$1.pipe" && rm -- "$1.pipe" || exit
-setsid nohup bash -c "$3" bash "$2" >"$1" 2>&1 </dev/null &
-echo $!
+# The attribute S has the kernel write each line to the disk before it goes on (chattr(1)); other file systems need a
+# program for it.
+_WRITER = f"""
+if chattr +S "$4" 2>/dev/null; then
+    line() {{ echo "$number $now"; }}
+else
+    file=$4
+    line() {{ echo "$number $now" && sync "$file"; }}
+fi
+{_LOOP}"""
+_START_WRITER = """
+: >"$1" || exit
+setsid "$(command -v bash || echo sh)" -c "$5" writer "$2" "$3" "$4" "$1" >>"$1" 2>&1 </dev/null &
+echo "$! $1"
 """
-# The program is known by its output file: a process id alone may be someone else's by now. tail
-# waits for the process to end, so that its last words are in the file.
-STOP_BACKGROUND = f"""
-[ "$(readlink "/proc/$1/fd/1")" = "$2" ] || {{ cat -- "$2"; exit {ALREADY_ENDED}; }}
+# bash (5 or later) knows the time without a fork.
+_HEARTBEAT = f"""
+line() {{ echo "$number $EPOCHREALTIME $now"; }}
+{_LOOP}"""
+_START_HEARTBEAT = f"""
+command -v bash >/dev/null || {{ echo "a heartbeat takes bash, which is not here" >&2; exit {NOT_FOUND}; }}
+file=$1
+[ -d /dev/shm ] && [ -w /dev/shm ] && file=/dev/shm/${{1##*/}}
+: >"$file" || exit
+setsid bash -c "$5" heartbeat "$2" "$3" "$4" >"$file" 2>&1 </dev/null &
+echo "$! $file"
+"""
+# Of an hour's beats one a second is enough, and each that came late with the one before it.
+_THIN_HEARTBEAT = """
+function show() { if (held != "") print held; held = ""; print; uptime = $3; wall = $2 }
+$1 !~ /^[0-9]+$/ { print; next }
+$3 - uptime > 0.15 || $2 - wall > 0.15 || wall - $2 > 0.05 { show(); next }
+$1 % 20 == 1 { held = ""; show(); next }
+{ held = $0; uptime = $3; wall = $2 }
+END { if (held != "") print held }
+"""
+_STOP_BACKGROUND = f"""
+show() {{ if [ -z "$2" ]; then cat -- "$1"; else LC_ALL=C awk "$2" "$1" || cat -- "$1"; fi; }}
+runs() {{ [ "/proc/$1/fd/1" -ef "$2" ]; }}
+runs "$1" "$2" || {{ show "$2" "$4"; exit {ALREADY_ENDED}; }}
 kill -s "$3" "$1" || exit
-timeout {LAST_WORDS_SECONDS} tail --pid="$1" -s 0.1 -f /dev/null
-ended=$?; cat -- "$2"; exit $ended
+read -r now _ </proc/uptime
+code=0 end=$((${{now%.*}} + {LAST_WORDS_SECONDS}))
+while runs "$1" "$2"; do
+    read -r now _ </proc/uptime
+    [ "${{now%.*}}" -lt "$end" ] || {{ kill -s KILL "$1"; code={ENDED_LATE}; break; }}
+    sleep 0.1 2>/dev/null || sleep 1
+done
+show "$2" "$4"
+exit $code
+"""
+_END_BACKGROUND = """
+prefix=$1
+shift
+for folder; do
+    for file in "$folder/$prefix"*; do
+        [ -f "$file" ] || continue
+        for output in /proc/[0-9]*/fd/1; do
+            [ "$output" -ef "$file" ] && pid=${output#/proc/} && kill "${pid%/fd/1}"
+        done
+        rm -f -- "$file" && echo "$file"
+    done
+done; true
+"""
+
+# How far a ping is: the guest's uptime, the bytes in its file, the lines of reply in any language, and its last words.
+_PING_PROGRESS = """
+read -r now _ </proc/uptime
+echo "$now $(wc -c <"$1") $(grep -c 'seq=[0-9]*.*=[0-9]' "$1")"
+tail -n 2 -- "$1"
 """
 
 
@@ -74,13 +184,16 @@ def _script(text: str, *args: str) -> Argv:
 
 
 def mount_of(path: str) -> Argv:
-    """The mount that holds `path`; `facts.mount`."""
-    return ("findmnt", "--json", "--list", "-o", MOUNT_COLUMNS, "-T", path)
+    """The mount that holds `path`, which is mounted first if it is so on access; `facts.mount`.
+
+    Exit code NO_SUCH_FILE when there is no such path.
+    """
+    return _script(_MOUNT_OF, path)
 
 
 def mounts() -> Argv:
     """Every mount; `facts.mounts`."""
-    return ("findmnt", "--json", "--list", "-o", MOUNT_COLUMNS)
+    return _script(_MOUNTS)
 
 
 def exports() -> Argv:
@@ -89,18 +202,21 @@ def exports() -> Argv:
 
 
 def is_file(path: str) -> Argv:
-    """Exit code 0 when there is a regular file, links followed (test(1))."""
-    return ("test", "-f", path)
+    """Exit code 0 when there is a regular file, links followed; NO_SUCH_FILE when there is nothing."""
+    return _script(_IS_FILE, path)
 
 
 def ends_digest(path: str) -> Argv:
-    """A file's size and the SHA-256 of its first and last megabyte; `facts.ends_digest`."""
-    return _script(ENDS_DIGEST, path)
+    """A file's size and the SHA-256 of its first and last megabyte; `facts.ends_digest`.
+
+    Exit code NO_SUCH_FILE when there is no such file, another one when it cannot be read.
+    """
+    return _script(_ENDS_DIGEST, path)
 
 
 def resolve(path: str) -> Argv:
-    """The path without symbolic links; exit code 1 when it does not exist."""
-    return ("readlink", "-e", "--", path)
+    """The path without symbolic links; exit code NO_SUCH_FILE when it does not exist."""
+    return _script(_RESOLVE, path)
 
 
 def read(path: str) -> Argv:
@@ -110,12 +226,17 @@ def read(path: str) -> Argv:
 
 def write_nonce(path: str, nonce: str) -> Argv:
     """Write one line to a file and have it on the disk (or the NFS server) before this ends."""
-    return _script(WRITE_SYNCED, path, nonce)
+    return _script(_WRITE_SYNCED, path, nonce)
 
 
 def read_nonce(path: str) -> Argv:
     """The line that `write_nonce` wrote."""
     return read(path)
+
+
+def read_nonce_from_disk(path: str) -> Argv:
+    """The line that `write_nonce` wrote, read from the disk (or the NFS server), not from the machine's memory."""
+    return _script(_READ_FROM_DISK, path)
 
 
 def remove(*paths: str) -> Argv:
@@ -156,7 +277,7 @@ def is_bridge(interface: str) -> Argv:
 
 def bridges() -> Argv:
     """The names of all bridges, one a line."""
-    return _script(BRIDGES)
+    return _script(_BRIDGES)
 
 
 def cpu() -> Argv:
@@ -176,7 +297,7 @@ def swaps() -> Argv:
 
 def root_device() -> Argv:
     """The block device under /; `facts.root_device`."""
-    return _script(ROOT_DEVICE)
+    return _script(_ROOT_DEVICE)
 
 
 def processes() -> Argv:
@@ -185,49 +306,84 @@ def processes() -> Argv:
 
 
 def kernel_log() -> Argv:
-    """The kernel's messages since boot (dmesg(1)); `facts.disk_errors`."""
+    """The kernel's messages since boot (dmesg(1))."""
     return ("dmesg",)
 
 
-def start_ping(target: str, file: str, interval_ms: int = 200) -> Argv:
-    """Start a ping that outlives its session and writes to `file`; `facts.process_id`.
+def ping_few(address: str) -> Argv:
+    """Three pings (ping(8)); exit code 0 where one of them is answered."""
+    return ("ping", "-c", "3", "-W", "3", address)
 
-    Every line has its time (-D), and a reply that is late is told at once (-O); see ping(8).
+
+def start_ping(target: str, file: str, interval_ms: int = 200, seconds: int = BACKGROUND_SECONDS) -> Argv:
+    """Start a ping that outlives its session and writes to `file`; `facts.background`.
+
+    Where ping can, every line has its time (-D), and a reply that is late is told at once (-O); see ping(8).
     """
-    return _script(START_PING, target, f"{interval_ms / 1000:g}", file)
+    count = _lines(interval_ms, seconds)
+    return _script(_START_PING, file, target, _in_seconds(interval_ms), count, str(seconds))
 
 
 def stop_ping(pid: int, file: str) -> Argv:
-    """Have the ping write its summary, and read all that it wrote.
-
-    Exit code ALREADY_ENDED when it had ended by itself, 124 when it did not end in LAST_WORDS_SECONDS.
-    """
+    """Have the ping write its summary, and read all that it wrote; exit codes as in `stop_background`."""
     return stop_background(pid, file, "INT")
 
 
-def start_writer(file: str, interval_ms: int = 200) -> Argv:
-    """Start a program that appends 1, 2, 3... to `file`, each synced to the disk; `facts.process_id`."""
-    return _script(START_WRITER, file, f"{interval_ms / 1000:g}", WRITER)
+def ping_progress(file: str) -> Argv:
+    """How far the ping that writes to `file` is; `facts.ping_progress`."""
+    return _script(_PING_PROGRESS, file)
+
+
+def start_writer(file: str, interval_ms: int = 200, seconds: int = BACKGROUND_SECONDS) -> Argv:
+    """Start a program that appends 1, 2, 3... to `file`, each with the guest's uptime and each on the disk before the
+    next; `facts.background`, and `facts.written` for the file."""
+    return _script(_START_WRITER, file, _in_seconds(interval_ms), _lines(interval_ms, seconds), str(seconds), _WRITER)
 
 
 def stop_writer(pid: int, file: str) -> Argv:
-    """Stop the writer and read all that it wrote; `facts.written`. Exit codes as in `stop_ping`."""
+    """Stop the writer and read all that it wrote; `facts.written`. Exit codes as in `stop_background`."""
     return stop_background(pid, file, "TERM")
 
 
-def start_heartbeat(file: str, interval_ms: int = 50) -> Argv:
-    """Start a program that notes its number and the guest's clocks in `file`; `facts.process_id`.
+def start_heartbeat(file: str, interval_ms: int = 50, seconds: int = BACKGROUND_SECONDS) -> Argv:
+    """Start a program that notes its number and the guest's clocks; `facts.background`.
 
-    Put the file where no disk is waited for (/dev/shm): see `probes.heartbeat` for what it tells.
+    Its file is one of `file`'s name in /dev/shm, where no disk is waited for; `file` itself where there is none. Exit
+    code NOT_FOUND where the guest has no bash. See `probes.heartbeat` for what it tells.
     """
-    return _script(START_HEARTBEAT, file, f"{interval_ms / 1000:g}", HEARTBEAT)
+    count = _lines(interval_ms, seconds)
+    return _script(_START_HEARTBEAT, file, _in_seconds(interval_ms), count, str(seconds), _HEARTBEAT)
 
 
 def stop_heartbeat(pid: int, file: str) -> Argv:
-    """Stop the heartbeat and read it. Exit codes as in `stop_ping`."""
-    return stop_background(pid, file, "TERM")
+    """Stop the heartbeat and read of it one beat a second, and those around each that was late.
+
+    Exit codes as in `stop_background`.
+    """
+    return stop_background(pid, file, "TERM", _THIN_HEARTBEAT)
 
 
-def stop_background(pid: int, file: str, signal: str) -> Argv:
-    """Signal the background program that writes to `file` and read the whole file, however it ended."""
-    return _script(STOP_BACKGROUND, str(pid), file, signal)
+def stop_background(pid: int, file: str, signal: str, awk: str = "") -> Argv:
+    """Signal the background program that writes to `file` and read the file, however it ended.
+
+    The whole of it, or what the program `awk` (awk(1)) makes of it.
+
+    Exit code ALREADY_ENDED when it had ended by itself, ENDED_LATE when it did not end within LAST_WORDS_SECONDS.
+    """
+    return _script(_STOP_BACKGROUND, str(pid), file, signal, awk)
+
+
+def end_background(prefix: str, *folders: str) -> Argv:
+    """End every background program whose file in `folders` begins with `prefix`, and remove these files.
+
+    Prints the files that were there, one a line.
+    """
+    return _script(_END_BACKGROUND, prefix, *folders)
+
+
+def _in_seconds(interval_ms: int) -> str:
+    return f"{interval_ms / 1000:g}"
+
+
+def _lines(interval_ms: int, seconds: int) -> str:
+    return str(max(1, seconds * 1000 // interval_ms))
