@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from testinfra.host import Host as TestinfraHost
 
+from xenlab.causes import GuestDidNotSuspend
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.acts import Acts, Migration
 from xenlab.lab.config import ConfigSeen
@@ -178,7 +179,7 @@ class Guest:
             places = self.acts.where()
             if places.row is not None and places.row.paused:
                 self.acts.unpause(self._hosts.named(places.whole_on()))
-            if not is_refusal_of_a_pause(fault):
+            if not isinstance(fault, GuestDidNotSuspend):
                 raise
             finding = moves.refused_unharmed(self.name, source.name, fault.actual, places)
             return PausedMove(finding, None, before, self.acts.look_inside(file))
@@ -304,12 +305,6 @@ class Inside:
     @property
     def _vdevs(self) -> tuple[str, ...]:
         return () if isinstance(self.domain, Unknown) else tuple(disk.vdev for disk in self.domain.disks)
-
-
-def is_refusal_of_a_pause(fault: LabFault) -> bool:
-    """Whether Xen refused to send the guest because it was paused, rather than for another reason."""
-    cause = getattr(fault, "cause", None)
-    return cause is not None and cause.id in ("guest-did-not-suspend", "paused-guest-not-sent")
 
 
 def _parsed(text: str | Unknown, path: str) -> XlConfig | LabFault | Unknown:

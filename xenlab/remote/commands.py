@@ -87,7 +87,8 @@ setsid ping $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
 echo "$! $1"
 """
 # A fork costs an emulated guest 27 ms. bash waits without one, by reading what never comes; where it cannot wait, the
-# program ends: it must not spin. $1: seconds to wait, $2: number of lines, $3: seconds until its end.
+# program ends: it must not spin. $1: seconds to wait, $2: number of lines, $3: seconds until its end. A guest that is
+# moved to a host whose clock is ahead finds its uptime put ahead as well, by hours: that much never passed.
 _LOOP = """
 if [ "$BASH_VERSION" ]; then
     eval 'exec 9<> <(:)'
@@ -96,8 +97,10 @@ else
     pause() { sleep "$1" 2>/dev/null || sleep 1; }
 fi
 read -r now _ </proc/uptime
-number=0 end=$((${now%.*} + $3))
-while [ "$number" -lt "$2" ] && read -r now _ </proc/uptime && [ "${now%.*}" -lt "$end" ]; do
+number=0 left=$3 before=${now%.*}
+while [ "$number" -lt "$2" ] && [ "$left" -gt 0 ] && read -r now _ </proc/uptime; do
+    passed=$((${now%.*} - before)) before=${now%.*}
+    left=$((left - (passed < 10 ? passed : 10)))
     number=$((number + 1))
     line || exit 1
     pause "$1" || exit
@@ -130,9 +133,19 @@ file=$1
 setsid bash -c "$5" heartbeat "$2" "$3" "$4" >"$file" 2>&1 </dev/null &
 echo "$! $file"
 """
+# Of an hour's beats one a second is enough, and each that came late with the one before it.
+_THIN_HEARTBEAT = """
+function show() { if (held != "") print held; held = ""; print; uptime = $3; wall = $2 }
+$1 !~ /^[0-9]+$/ { print; next }
+$3 - uptime > 0.15 || $2 - wall > 0.15 || wall - $2 > 0.05 { show(); next }
+$1 % 20 == 1 { held = ""; show(); next }
+{ held = $0; uptime = $3; wall = $2 }
+END { if (held != "") print held }
+"""
 _STOP_BACKGROUND = f"""
+show() {{ if [ -z "$2" ]; then cat -- "$1"; else LC_ALL=C awk "$2" "$1" || cat -- "$1"; fi; }}
 runs() {{ [ "/proc/$1/fd/1" -ef "$2" ]; }}
-runs "$1" "$2" || {{ cat -- "$2"; exit {ALREADY_ENDED}; }}
+runs "$1" "$2" || {{ show "$2" "$4"; exit {ALREADY_ENDED}; }}
 kill -s "$3" "$1" || exit
 read -r now _ </proc/uptime
 code=0 end=$((${{now%.*}} + {LAST_WORDS_SECONDS}))
@@ -141,7 +154,7 @@ while runs "$1" "$2"; do
     [ "${{now%.*}}" -lt "$end" ] || {{ kill -s KILL "$1"; code={ENDED_LATE}; break; }}
     sleep 0.1 2>/dev/null || sleep 1
 done
-cat -- "$2"
+show "$2" "$4"
 exit $code
 """
 _END_BACKGROUND = """
@@ -343,16 +356,21 @@ def start_heartbeat(file: str, interval_ms: int = 50, seconds: int = BACKGROUND_
 
 
 def stop_heartbeat(pid: int, file: str) -> Argv:
-    """Stop the heartbeat and read it. Exit codes as in `stop_background`."""
-    return stop_background(pid, file, "TERM")
+    """Stop the heartbeat and read of it one beat a second, and those around each that was late.
+
+    Exit codes as in `stop_background`.
+    """
+    return stop_background(pid, file, "TERM", _THIN_HEARTBEAT)
 
 
-def stop_background(pid: int, file: str, signal: str) -> Argv:
-    """Signal the background program that writes to `file` and read the whole file, however it ended.
+def stop_background(pid: int, file: str, signal: str, awk: str = "") -> Argv:
+    """Signal the background program that writes to `file` and read the file, however it ended.
+
+    The whole of it, or what the program `awk` (awk(1)) makes of it.
 
     Exit code ALREADY_ENDED when it had ended by itself, ENDED_LATE when it did not end within LAST_WORDS_SECONDS.
     """
-    return _script(_STOP_BACKGROUND, str(pid), file, signal)
+    return _script(_STOP_BACKGROUND, str(pid), file, signal, awk)
 
 
 def end_background(prefix: str, *folders: str) -> Argv:
