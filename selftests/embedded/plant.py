@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from rich.console import Console
 
 from xenlab.errors import CannotObserve
-from xenlab.lab.acts import Migration
 from xenlab.lab.guest import Guest
 from xenlab.lab.judging import watched as judge
 from xenlab.lab.lab import Lab
+from xenlab.lab.migration import Migration
 from xenlab.lab.watch import Watch
 from xenlab.lab.watched_move import WatchedMove
 from xenlab.remote.host import RemoteHost

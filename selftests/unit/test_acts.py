@@ -13,7 +13,8 @@ from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab import acts as acts_module
 from xenlab.lab import custody
 from xenlab.lab.acts import Acts
-from xenlab.lab.custody import GuestFound, LabFound
+from xenlab.lab.custody import LabFound
+from xenlab.lab.found import GuestFound
 from xenlab.lab.looks import Unknown
 from xenlab.remote.errors import ConnectionLost, HostUnreachable
 from xenlab.remote.waiting import wait_for

@@ -9,7 +9,8 @@ import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.lab import custody
-from xenlab.lab.custody import Act, Custody, GuestFound, LabFound
+from xenlab.lab.custody import Act, Custody, LabFound
+from xenlab.lab.found import GuestFound
 
 ON_BAYE = GuestFound(host="baye")
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from xenlab.grading.run import Run
-from xenlab.lab.acts import Migration
 from xenlab.lab.guest import Guest, Move, PausedMove
 from xenlab.lab.lab import Lab
 from xenlab.lab.looks import Unknown
+from xenlab.lab.migration import Migration
 from xenlab.lab.watch import Watch, Watched
 from xenlab.lab.watch_analysis import PingSeen, with_figures
 from xenlab.lab.watched_move import WatchedMove

@@ -8,9 +8,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from secrets import token_hex
-from typing import Literal
 
 from xenlab.causes import explain
 from xenlab.errors import CannotObserve, LabFault
@@ -19,6 +17,7 @@ from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.judging.start import refusal
 from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
+from xenlab.lab.migration import Kind, Migration
 from xenlab.lab.outliving import Ended, run_to_its_end
 from xenlab.lab.places import Places, places_of
 from xenlab.labfile import GuestSpec, TimeoutSpec
@@ -30,8 +29,6 @@ from xenlab.xen import peers, xl
 from xenlab.xen.cfg import parse_config
 from xenlab.xen.messages import parse_migration
 
-Kind = Literal["cold", "paused", "live"]
-
 # xl list costs an emulated host a second that a booting guest would need: it is asked rarely.
 _BOOT_LOOK_SECONDS = 20.0
 _GONE_SECONDS = 60.0
@@ -39,36 +36,6 @@ _GONE_SECONDS = 60.0
 _SETTLE_SECONDS = 30.0
 _LOOK_SECONDS = 2.0
 _SLACK_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """A guest's move, as it went; `started` and `ended` in seconds on the monotonic clock.
-
-    For a live or paused move they bracket `xl migrate`, for a cold one shutdown to the first login. `before` and
-    `after` are what the guest showed of itself, `places` where it was afterwards, `words` what xl said.
-    """
-
-    guest: str
-    kind: Kind
-    source: str
-    target: str
-    started: float
-    ended: float
-    before: GuestLook
-    after: GuestLook
-    places: Places
-    words: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return self.ended - self.started
-
-    @property
-    def evidence(self) -> tuple[str, ...]:
-        """The looks that its judgements rest on."""
-        return (*self.before.ids, *self.places.ids, *self.after.ids)
 
 
 class Acts:

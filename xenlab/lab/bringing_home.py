@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.acts import Acts
-from xenlab.lab.custody import GuestFound
 from xenlab.lab.dom0 import HostPair
+from xenlab.lab.found import GuestFound, is_as_found
 from xenlab.lab.places import Places, by_hand
 from xenlab.labfile import TimeoutSpec
 from xenlab.remote.waiting import NotInTime, wait_for
@@ -30,26 +30,6 @@ class Homecoming:
     def __str__(self) -> str:
         said = f"{self.guest} is {self.words}" + (", as found" if self.as_found else ", NOT as found")
         return f"{said}; by hand: {self.by_hand}" if self.by_hand else said
-
-
-def as_found(places: Places) -> GuestFound:
-    """Where a guest is, to be brought back there; what is not clear is never acted on."""
-    if places.is_off:
-        return GuestFound()
-    row = places.row
-    if row is None or row.shutdown or row.dying:
-        return GuestFound(unclear=places.words)
-    return GuestFound(host=places.host, paused=row.paused)
-
-
-def is_as_found(places: Places, found: GuestFound) -> bool:
-    """Whether the guest is where it was found, in the state it was in."""
-    if found.unclear:
-        return False
-    if found.host is None:
-        return places.is_off
-    row = places.row
-    return places.host == found.host and row is not None and (row.paused if found.paused else row.alive)
 
 
 def bring_home(name: str, acts: Acts, hosts: HostPair, found: GuestFound, timeouts: TimeoutSpec) -> Homecoming:

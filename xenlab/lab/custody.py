@@ -16,18 +16,11 @@ import platformdirs
 from pydantic import ValidationError
 
 from xenlab.errors import CannotObserve
+from xenlab.lab.found import GuestFound
 from xenlab.outcomes import Model
 
 WRITE = "write"
 """The act that writes a file of ours on a host or in a guest; all others change what a guest does or where it is."""
-
-
-class GuestFound(Model):
-    """Where a guest was before it was touched; `unclear` says what could not be told of it, and forbids all acts."""
-
-    host: str | None = None
-    paused: bool = False
-    unclear: str = ""
 
 
 class LabFound(Model):

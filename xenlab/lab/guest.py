@@ -8,7 +8,7 @@ from testinfra.host import Host as TestinfraHost
 
 from xenlab.causes import GuestDidNotSuspend
 from xenlab.errors import CannotObserve, LabFault
-from xenlab.lab.acts import Acts, Migration
+from xenlab.lab.acts import Acts
 from xenlab.lab.config import ConfigSeen
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
@@ -21,6 +21,7 @@ from xenlab.lab.looking import (
     look_at_identities,
 )
 from xenlab.lab.looks import GuestLook, IdentityLook, Unknown
+from xenlab.lab.migration import Migration
 from xenlab.lab.places import Places
 from xenlab.lab.share import NfsShare
 from xenlab.labfile import GuestSpec, TimeoutSpec

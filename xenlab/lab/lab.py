@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.lab.bringing_home import Homecoming, as_found, bring_home
-from xenlab.lab.custody import Act, Custody, GuestFound, LabFound, now, this_process
+from xenlab.lab.bringing_home import Homecoming, bring_home
+from xenlab.lab.custody import Act, Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
+from xenlab.lab.found import GuestFound, as_found
 from xenlab.lab.guest import Guest
 from xenlab.lab.hosts import HostsFound
 from xenlab.lab.lock import HostLock

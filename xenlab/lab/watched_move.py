@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xenlab.lab.acts import Migration
 from xenlab.lab.judging import watched as judge
+from xenlab.lab.migration import Migration
 from xenlab.lab.observed import Observed
 from xenlab.lab.watch_analysis import Analysis, Limits, analyse
 from xenlab.labfile import ProbeSpec

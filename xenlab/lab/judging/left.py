@@ -7,8 +7,7 @@ the named guests, or bears the run's id, is judged.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from xenlab.lab.bringing_home import is_as_found
-from xenlab.lab.custody import GuestFound
+from xenlab.lab.found import GuestFound, is_as_found
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.lab.places import Places, by_hand
 from xenlab.outcomes import Finding

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from xenlab.causes import disk_trouble
-from xenlab.lab.acts import Migration
 from xenlab.lab.looks import GuestLook, Unknown
+from xenlab.lab.migration import Migration
 from xenlab.lab.places import Places, by_hand
 from xenlab.outcomes import Finding
 
