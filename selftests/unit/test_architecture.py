@@ -37,8 +37,8 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/causes/**/*.py")) if path.stem != "__main__"),
 )
-WRITES_ITSELF = "xenlab/testbed/overlay.py"
-"""Used by the pure `trees`, which fills overlays; that they can be written as a tar is left to the caller."""
+LEFT_TO_CALLERS = frozenset({"xenlab/testbed/overlay.py", "xenlab/labfile.py"})
+"""Data that the pure rooms use; that an overlay can be written, and a lab file be read, is left to their callers."""
 
 IO_MODULES = frozenset(
     {
@@ -202,7 +202,7 @@ def test_pure_modules_do_no_io_nor_import_what_does(name: str) -> None:
     todo = [name]
     while todo:
         file = todo.pop()
-        if file in seen or file == WRITES_ITSELF:
+        if file in seen or file in LEFT_TO_CALLERS:
             continue
         seen.add(file)
         source = (ROOT / file).read_text("utf-8")
