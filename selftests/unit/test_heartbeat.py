@@ -162,6 +162,11 @@ def test_lines_that_are_missing_are_no_stand_still_but_hide_none(still: float) -
     assert analyse_heartbeat(kept, 0.05).stood_still == pytest.approx(still + 0.01 * bool(not still), abs=0.02)
 
 
+def test_where_beats_are_left_out_it_ran_all_the_same() -> None:
+    seen = analyse_heartbeat([Beat(n, None, 10 + n * 0.05) for n in range(1, 101, 20)], 0.05)
+    assert seen.first_after - seen.last_before == pytest.approx(0.05)
+
+
 def test_one_beat_shows_nothing() -> None:
     assert analyse_heartbeat([Beat(1, 1.0, 1.0)], 0.05).stood_still == 0.0
 

@@ -106,6 +106,7 @@ def analyse_heartbeat(beats: Sequence[Beat], interval: float, elapsed: Elapsed |
     others = max((still for number, still in enumerate(stills) if number != longest), default=0.0)
     clock_is_true = behind <= 0.0 <= ahead
     shift = 0.0 if clock_is_true else (behind + ahead) / 2
+    first_after = beats[longest + 1].uptime
     doubt = ahead if elapsed else max(0.0, *walls)
     return Heartbeat(
         beats=beats[-1].number - beats[0].number + 1,
@@ -113,8 +114,8 @@ def analyse_heartbeat(beats: Sequence[Beat], interval: float, elapsed: Elapsed |
         stood_still=max(others, stills[longest] + shift),
         least=max(others, stills[longest] + behind),
         most=max(others, stills[longest] + doubt),
-        last_before=beats[longest].uptime,
-        first_after=beats[longest + 1].uptime,
+        last_before=max(beats[longest].uptime, first_after - stills[longest] - interval),
+        first_after=first_after,
         clock_step=max(walls, key=abs, default=0.0),
         corrected=not clock_is_true,
     )
