@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from secrets import token_hex
 
 from xenlab.causes import explain
@@ -18,7 +19,7 @@ from xenlab.lab.judging.start import refusal
 from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
 from xenlab.lab.migration import Kind, Migration
-from xenlab.lab.outliving import Ended, run_to_its_end
+from xenlab.lab.outliving import Ended, Run, run_to_its_end, see_its_end
 from xenlab.lab.places import Places, places_of
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.remote import commands
@@ -53,6 +54,7 @@ class Acts:
         self.disks: tuple[str, ...] = ()
         self._runs = 0
         self._places: Places | None = None
+        self._under_way: Run | None = None
 
     def look(self) -> Places:
         """Where it is now; where xl and xenstore disagree it is looked twice, since one is asked after the other."""
@@ -77,6 +79,15 @@ class Acts:
         with suppress(NotInTime):
             wait_for(settled, f"{self._name} to be in one place", _SETTLE_SECONDS, _LOOK_SECONDS)
         return latest[0]
+
+    def await_what_was_begun(self) -> None:
+        """Wait for the end of an act that this run was cut off from, if there is one.
+
+        :raises CannotObserve: it did not end in time, was not begun, or its host does not answer.
+        """
+        if self._under_way is not None:
+            see_its_end(replace(self._under_way, seconds=self._timeouts.migrate_seconds))
+            self._under_way = None
 
     def look_inside(self, nonce: str | None = None) -> GuestLook:
         """What it shows of itself; see `looking.look_into_guest`."""
@@ -275,8 +286,12 @@ class Acts:
 
     def _run_to_its_end(self, host: Dom0, argv: xl.Argv, seconds: float) -> Ended:
         self._runs += 1
-        folder, name = self._custody.folder_on_hosts, f"{self._name}-{self._runs}"
-        return run_to_its_end(host, folder, name, argv, seconds, self._timeouts.boot_seconds)
+        name = f"{self._name}-{self._runs}"
+        run = Run(host, self._custody.folder_on_hosts, name, seconds, self._timeouts.boot_seconds)
+        self._under_way = run
+        ended = run_to_its_end(run, argv)
+        self._under_way = None
+        return ended
 
     def _look_after_move(self, nonce: str | None) -> GuestLook:
         with suppress(HostUnreachable):

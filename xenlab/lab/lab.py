@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.lab.bringing_home import Homecoming, bring_home
+from xenlab.lab.bringing_home import Homecoming, bring_home, leave_alone
 from xenlab.lab.custody import Act, Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.found import GuestFound, as_found
@@ -62,7 +62,7 @@ class Lab:
         self._open = ExitStack()
         self.custody = custody or Custody()
         self._lock: HostLock | None = None
-        self._brought_home: tuple[Homecoming, ...] | None = None
+        self._brought_home: dict[str, Homecoming] = {}
         first, second = (self._dom0(host) for host in spec.hosts)
         self.hosts = HostPair(first, second)
         self.share = NfsShare(spec.share, self.hosts, self.custody)
@@ -134,18 +134,21 @@ class Lab:
             )
 
     def bring_home(self) -> tuple[Homecoming, ...]:
-        """Bring every guest back to where it was found, each on its own; the ones not touched are only looked at."""
+        """Bring every guest that was touched back to where it was found, each on its own; say where all are."""
         if self._lock is None:
             return ()
-        touched = {act.facts.get("guest") for act in self.custody.acts}
-        if self._brought_home is None or touched - {None}:
-            self._brought_home = tuple(
-                bring_home(name, self.guests[name].acts, self.hosts, found, self.spec.timeouts)
-                for name, found in self.found.guests.items()
-                if name in touched or not found.unclear
-            )
-            self.custody.acts.clear()
-        return self._brought_home
+        touched = {act.facts["guest"] for act in self.custody.acts if "guest" in act.facts}
+        self.custody.acts.clear()
+        for name, found in self.found.guests.items():
+            guest = self.guests[name]
+            if name in touched:
+                home = bring_home(guest.spec, guest.acts, self.hosts, found, self.spec.timeouts)
+            elif name not in self._brought_home:
+                home = leave_alone(guest.spec, guest.acts.look(), found)
+            else:
+                continue
+            self._brought_home[name] = home
+        return tuple(self._brought_home.values())
 
     def leave(self) -> None:
         """Remove what this run has on the hosts and give the lock back; what is still to mend stays noted."""
@@ -156,7 +159,7 @@ class Lab:
                 host.remote.run(*peers.forget(self.custody.folder_on_hosts), changes=True)
         self._lock.release()
         self._lock = None
-        if all(home.as_found for home in self._brought_home or ()):
+        if all(home.is_done for home in self._brought_home.values()):
             self.custody.end()
 
     def mend(self, found: LabFound, acts: tuple[Act, ...]) -> tuple[Homecoming, ...]:

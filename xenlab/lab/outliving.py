@@ -6,16 +6,31 @@ from dataclasses import dataclass
 from xenlab.errors import CannotObserve
 from xenlab.lab.dom0 import Dom0
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
+from xenlab.remote.result import CommandResult
 from xenlab.xen import peers
 
 # A host is asked again after so many seconds: no command of ours lasts for hours.
-_ASK_SECONDS = 300
+_ASK_SECONDS = 300.0
 # What a busy host may need beyond that to answer at all.
 _SLACK_SECONDS = 60.0
 
 
 class StillUnderWay(CannotObserve):
     """It did not end in its time; it goes on, and is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An act by itself on a host: its files there are `folder`/`name`.*, and it may take so many seconds.
+
+    A host that falls silent meanwhile is waited for up to `patience` seconds.
+    """
+
+    host: Dom0
+    folder: str
+    name: str
+    seconds: float
+    patience: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,41 +42,70 @@ class Ended:
     ids: tuple[str, ...]
 
 
-def run_to_its_end(host: Dom0, folder: str, name: str, argv: peers.Argv, seconds: float, patience: float) -> Ended:
-    """Run `argv` on the host as `name`, and wait up to `seconds` for it, even over a connection that breaks.
-
-    A host that falls silent meanwhile is waited for up to `patience` seconds.
+def run_to_its_end(run: Run, argv: peers.Argv) -> Ended:
+    """Begin `argv`, once, and wait for its end, even over a connection that breaks.
 
     :raises StillUnderWay: it did not end in time.
     :raises CannotObserve: it was not begun, or the host does not answer any more.
     """
-    deadline = time.monotonic() + seconds
-    ids: tuple[str, ...] = ()
-    begun = False
-    while not begun or time.monotonic() < deadline:
-        left = int(max(1.0, min(_ASK_SECONDS, deadline - time.monotonic())))
-        ask = peers.await_end(folder, name, left) if begun else peers.start(folder, name, left, argv)
+    deadline = time.monotonic() + run.seconds
+    wait = _wait(run.seconds)
+    seen: tuple[str, ...] = ()
+    try:
+        asked = run.host.remote.run(*peers.start(run.folder, run.name, wait, argv), timeout=_bound(wait), changes=True)
+        if (ended := _read(asked.check(), ())) is not None:
+            return ended
+        seen = (asked.id,)
+    except CommandTimedOut as late:
+        seen = late.evidence
+    except ConnectionLost as cut:
+        if not cut.sent:
+            raise
+        # It may have been begun all the same: a file on the host tells. It is not sent again.
+    return _follow(run, deadline, seen)
+
+
+def see_its_end(run: Run) -> Ended:
+    """Wait for the end of what was begun before; raises as `run_to_its_end` does."""
+    return _follow(run, time.monotonic() + run.seconds, ())
+
+
+def _follow(run: Run, deadline: float, seen: tuple[str, ...]) -> Ended:
+    last = False
+    while not last:
+        left = deadline - time.monotonic()
+        last, wait = left <= 0, _wait(left)
         try:
-            asked = host.remote.run(*ask, timeout=left * 3.0 + _SLACK_SECONDS, changes=not begun).check()
-        except CommandTimedOut:
-            begun = True
+            asked = run.host.remote.run(*peers.await_end(run.folder, run.name, wait), timeout=_bound(wait)).check()
+        except CommandTimedOut as late:
+            seen = (*seen, *late.evidence)
             continue
-        except HostUnreachable as silent:
-            # Sent, it may have been begun all the same: a file on the host tells. It is not sent again.
-            begun = begun or (isinstance(silent, ConnectionLost) and silent.sent)
-            if not begun:
-                raise
-            host.remote.wait_until_reachable(patience, f"{host.name} to answer again")
+        except HostUnreachable:
+            run.host.remote.wait_until_reachable(run.patience, f"{run.host.name} to answer again")
             continue
-        begun = True
-        ids = (*ids, asked.id)
-        state, _, words = asked.stdout.partition("\n")
-        if state == "never":
-            raise CannotObserve(f"`{' '.join(argv)}` was not begun on {host.name}", evidence=ids)
-        if state != "running":
-            return Ended(int(state) if state.isdecimal() else None, words, ids)
+        if (ended := _read(asked, seen)) is not None:
+            return ended
+        seen = (*seen, asked.id)
     raise StillUnderWay(
-        f"`{' '.join(argv)}` is under way on {host.name} after {seconds:.0f} s",
-        hint=f"it goes on by itself: see how far it is by xl list, and {folder}/{name}.log on {host.name}",
-        evidence=ids,
+        f"what was begun on {run.host.name} is under way after {run.seconds:.0f} s",
+        hint=f"it goes on by itself: see xl list on both hosts, and {run.folder}/{run.name}.log on {run.host.name}",
+        evidence=seen,
     )
+
+
+def _read(asked: CommandResult, seen: tuple[str, ...]) -> Ended | None:
+    """How it ended, or None where it runs."""
+    state, _, words = asked.stdout.partition("\n")
+    if state == "never":
+        raise CannotObserve(f"it was not begun on {asked.host}", evidence=(*seen, asked.id))
+    if state == "running":
+        return None
+    return Ended(int(state) if state.isdecimal() else None, words, (*seen, asked.id))
+
+
+def _wait(seconds: float) -> int:
+    return int(max(1.0, min(_ASK_SECONDS, seconds)))
+
+
+def _bound(wait: int) -> float:
+    return wait * 3.0 + _SLACK_SECONDS
