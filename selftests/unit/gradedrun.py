@@ -42,6 +42,22 @@ def test_move(guest_name):
     check(True)
 """
 
+LOOKING = """
+import datetime, pytest, time
+from xenlab.grading.run import run_of
+from xenlab.outcomes import MigrationRecord
+from xenlab.remote.record import CommandRecord
+
+@pytest.fixture(autouse=True)
+def looked(request):
+    run = run_of(request.config)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    run.journal.append(CommandRecord("baye", "look", 0, "x" * SIZE, "", now, time.monotonic(), 0.1, False))
+    record = MigrationRecord(guest="guest1", kind="live", source="a", target="b", seconds=1, same_boot=True)
+    run.add_migration(record, svg="<svg></svg>", csvs={"inside": "sequence\\n1\\n"})
+"""
+"""A conftest.py for steps that run a command, with `SIZE` characters of output, and move a guest."""
+
 
 class Ran:
     """A graded session in a project of its own."""

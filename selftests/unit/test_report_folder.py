@@ -3,14 +3,10 @@
 import fcntl
 import json
 import os
-import resource
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gradedrun import CHAIN, HEAD, Graded
+from gradedrun import CHAIN, LOOKING, Graded
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.report.folder import RESULTS, ReportsFolder, forget_results, part_of, write_whole
@@ -18,20 +14,6 @@ from xenlab.report.folder import RESULTS, ReportsFolder, forget_results, part_of
 ROOT = Path(__file__).resolve().parents[2]
 ALLURE = ("-p", "allure_pytest")
 NOTHING_WRONG = CHAIN.replace('guest_name != "guest1"', "True")
-LOOKING = """
-import datetime, pytest, time
-from xenlab.grading.run import run_of
-from xenlab.outcomes import MigrationRecord
-from xenlab.remote.record import CommandRecord
-
-@pytest.fixture(autouse=True)
-def looked(request):
-    run = run_of(request.config)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    run.journal.append(CommandRecord("baye", "look", 0, "x" * SIZE, "", now, time.monotonic(), 0.1, False))
-    record = MigrationRecord(guest="guest1", kind="live", source="a", target="b", seconds=1, same_boot=True)
-    run.add_migration(record, svg="<svg></svg>", csvs={"inside": "sequence\\n1\\n"})
-"""
 
 
 def mode(path: Path) -> int:
@@ -307,93 +289,3 @@ def test_a_file_in_place_of_the_folder_ends_the_run_before_it_begins(graded: Gra
     ran = graded(CHAIN, "--grade-output=plain")
     assert (ran.ret, ran.result.outlines) == (3, [])
     assert ran.result.errlines == [f"xenlab: {pytester.path}/reports: Not a directory (choose another --reports)"]
-
-
-# No room
-
-
-@pytest.fixture
-def small(pytester: pytest.Pytester) -> Iterator[Path]:
-    """A reports folder on a disk of 128 KiB."""
-    reports = pytester.path / "reports"
-    reports.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(reports)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a small disk can be made by root only")
-    yield reports
-    subprocess.run(["umount", str(reports)], check=True)
-
-
-@pytest.mark.parametrize(("size", "first"), [(60_000, "evidence/commands.jsonl"), (10, "report.html")])
-def test_a_full_disk_is_one_line_and_no_failure_of_the_lab(graded: Graded, small: Path, size: int, first: str) -> None:
-    if size == 10:
-        (small / "others.bin").write_bytes(b"x" * 60_000)
-    ran = graded(CHAIN, *ALLURE, "--grade-output=plain", conftest=LOOKING.replace("SIZE", str(size)))
-    assert ran.ret == 3
-    assert ran.result.errlines == []
-    (line,) = (line for line in ran.result.outlines if "No space left on device" in line)
-    assert line.startswith("not written: ")
-    assert "score: 60 of 100, failed" in ran.result.outlines
-    assert "Traceback" not in ran.result.stdout.str()
-    assert not list(small.rglob("*.part"))
-    assert not (small / "gradescope-results.json").exists()
-    for path in small.rglob("*.json"):
-        json.loads(path.read_text())
-    assert first in line or "allure-results" in line
-
-
-def test_a_bound_on_files_is_told_like_a_full_disk(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_lab=HEAD + NOTHING_WRONG)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider"]
-    ran = subprocess.run(
-        command,
-        cwd=pytester.path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000)),
-    )
-    assert ran.returncode == 3, ran.stdout + ran.stderr
-    assert "score: 100 of 100, passed" in ran.stdout
-    reports = pytester.path / "reports"
-    assert f"not written: {reports}/report.html: File too large" in ran.stdout
-    assert "Traceback" not in ran.stdout + ran.stderr
-    assert json.loads((reports / "grade.json").read_text())["verdict"] == "passed"
-    assert {"report.html", "gradescope-results.json"}.isdisjoint(results(reports))
-    assert "report: " not in ran.stdout
-
-
-def test_json_is_shown_even_where_it_cannot_be_written(
-    graded: Graded, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replace = Path.replace
-
-    def full(self: Path, target: Path) -> Path:
-        if target.name == "grade.json":
-            raise OSError(122, "Disk quota exceeded")
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", full)
-    ran = graded(NOTHING_WRONG, "--grade-output=json")
-    assert (ran.ret, ran.written) == (3, False)
-    assert json.loads(ran.result.stdout.str())["verdict"] == "passed"
-    assert f"not written: {pytester.path}/reports/grade.json: Disk quota exceeded" in ran.result.errlines
-
-
-def test_pytest_s_own_words_that_cannot_be_kept_are_told_of_too(
-    graded: Graded, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replace = Path.replace
-
-    def full(self: Path, target: Path) -> Path:
-        if target.name in ("pytest.txt", "junit.xml"):
-            raise OSError(28, "No space left on device")
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", full)
-    ran = graded(NOTHING_WRONG, "--grade-output=plain")
-    assert ran.ret == 3
-    assert f"not written: {pytester.path}/reports/junit.xml: No space left on device" in ran.result.outlines
-    assert "gradescope-results.json" not in results(pytester.path / "reports")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import TextIO
+from typing import IO, TextIO
 
 import pytest
 from rich.console import Console
@@ -72,6 +72,7 @@ class Terminal:
         self._told: set[StepRun] = set()
         self._ending: tuple[str, ...] = ()
         self._held: _Held | None = None
+        self._lost = False
         self._manager = manager = config.pluginmanager
         if self._output is not Output.PYTEST and (reporter := manager.get_plugin("terminalreporter")):
             self._held = _Held(self._out)
@@ -87,8 +88,13 @@ class Terminal:
         for line in self._ending:
             self._say(line)
         if self._output is Output.JSON:
-            sys.stdout.write(grade)
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(grade)
+                sys.stdout.flush()
+            except OSError as problem:
+                self._lose(sys.stdout, problem)
+        if self._lost:
+            self.say_apart([self._run.folder.problem])
 
     def say_apart(self, lines: Iterable[str]) -> None:
         """Show lines of a run that has come to nothing else."""
@@ -190,12 +196,25 @@ class Terminal:
             self._console.file.close()
 
     def _say(self, line: str) -> None:
-        if self._console is None:
-            print(line, file=self._out, flush=True)
-        else:
-            word = line.partition(" ")[0]
-            style = STYLES.get(word) or _BOLD.get(word)
-            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+        word = line.partition(" ")[0]
+        style = STYLES.get(word) or _BOLD.get(word)
+        try:
+            if self._console is None:
+                print(line, file=self._out, flush=True)
+            else:
+                self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+        except OSError as problem:
+            self._lose(self._out if self._console is None else self._console.file, problem)
+
+    def _lose(self, out: IO[str], problem: OSError) -> None:
+        """Go on without an output that takes no more (a full disk, a reader that has gone): the run is worth more."""
+        if not self._lost:
+            self._run.folder.note(problem, "what is shown")
+        self._lost = True
+        # What could not be written still waits in its buffer. (pytest's capturing undoes this after each step.)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, out.fileno())
+        os.close(nowhere)
 
     def _stop_table(self) -> None:
         if self._table is not None:

@@ -134,9 +134,9 @@ class ReportsFolder:
             return False
         return True
 
-    def note(self, problem: OSError, path: Path) -> None:
-        """Remember that a file could not be written."""
-        self.problems.append(f"{path}: {problem.strerror or problem}")
+    def note(self, problem: OSError, what: str | Path) -> None:
+        """Remember that something could not be written."""
+        self.problems.append(f"{what}: {problem.strerror or problem}")
 
     @property
     def problem(self) -> str:
