@@ -233,9 +233,11 @@ class Watch:
         argvs = (
             commands.start_ping(self.guest.spec.ping_target, INSIDE_LOG, interval),
             commands.start_writer(WRITER_LOG),
-            commands.start_heartbeat(HEARTBEAT_LOG, HEARTBEAT_MS),
         )
-        ping, writer, beat = (facts.background(remote.run(*argv).check().stdout).pid for argv in argvs)
+        ping, writer = (facts.background(remote.run(*argv).check().stdout).pid for argv in argvs)
+        started = remote.run(*commands.start_heartbeat(HEARTBEAT_LOG, HEARTBEAT_MS))
+        # A guest without bash has none.
+        beat = facts.background(started.stdout).pid if started.ok else 0
         return _Inside(ping, writer, beat, time.monotonic())
 
     def _stop_within(self, within: _Inside) -> None:
