@@ -149,6 +149,12 @@ def test_check_tells_the_last_line_of_stderr(host: RemoteHost) -> None:
     assert "on baye ended with exit code 4" in error.message
 
 
+def test_words_that_would_move_a_terminals_cursor_are_escaped(host: RemoteHost) -> None:
+    with pytest.raises(errors.RemoteCommandFailed) as failure:
+        script(host, r"printf 'xl: \033[2Jerror \342\200\256 F\303\274\303\237e\n' >&2; exit 1").check()
+    assert failure.value.actual == r"xl: \x1b[2Jerror \u202e Füße"
+
+
 def test_several_threads_share_one_connection(host: RemoteHost, sshd: Sshd) -> None:
     with ThreadPoolExecutor(12) as pool:
         results = list(pool.map(lambda i: host.run("echo", str(i)).stdout, range(24)))

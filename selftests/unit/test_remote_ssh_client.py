@@ -173,6 +173,20 @@ def test_a_silent_server_is_unreachable(login: Login) -> None:
         assert time.monotonic() - begun < 3
 
 
+def test_a_servers_banner_moves_no_cursor(login: Login) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as rude:
+
+        def greet() -> None:
+            client = rude.accept()[0]
+            client.sendall(b"\x1b]0;owned\x07\x1b[2Jhello \xe2\x80\xae\r\n" * 60)
+            client.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(errors.HostUnreachable) as refusal:
+            gets_in(replace(login, port=rude.getsockname()[1]))
+    assert refusal.value.message.isprintable()
+
+
 def test_an_incompatible_server(login: Login, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paramiko.Transport, "_preferred_kex", ("diffie-hellman-group16-sha512",))
     offer = paramiko.Transport._send_kex_init

@@ -22,6 +22,8 @@ ALREADY_ENDED = 3
 LAST_WORDS_SECONDS = 10
 # `stop_background` ends with this code when that took so long.
 ENDED_LATE = 124
+# Where a login of root's keeps files of its own.
+HOME_OF_ROOT = "/root"
 # For how long background programs run that nobody stops, in seconds.
 BACKGROUND_SECONDS = 3600
 
@@ -268,6 +270,11 @@ def ssh_to(address: str, user: str = "root", port: int = 22) -> Argv:
     """Log in from this machine to another as `xl migrate` does, but refuse to be asked anything."""
     ways = ("-n", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", str(port))
     return ("ssh", *ways, f"{user}@{address}", "uname -n")
+
+
+def ping_few(address: str) -> Argv:
+    """Ping a machine from this one, three times; exit code 0 when it answered (ping(8), and busybox's)."""
+    return ("ping", "-c", "3", "-W", "2", address)
 
 
 def is_bridge(interface: str) -> Argv:

@@ -91,7 +91,7 @@ class CommandResult:
         raise RemoteCommandFailed(
             f"`{shortened(self.command)}` on {self.host} {how}",
             hint=hint,
-            actual=words[-1] if words else "",
+            actual=printable(words[-1]) if words else "",
             evidence=self.evidence,
         )
 
@@ -99,6 +99,11 @@ class CommandResult:
 def text(data: bytes) -> str:
     """Return what a program wrote; bytes that are not UTF-8 become U+FFFD."""
     return data.decode("utf-8", errors="replace")
+
+
+def printable(words: object) -> str:
+    """A host's words for a message: what could move a terminal's cursor or turn its writing is escaped."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(words))
 
 
 def in_short(argv: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from xenlab.remote.errors import (
     LoginRefused,
 )
 from xenlab.remote.login import Limits, Login
+from xenlab.remote.result import printable
 
 LOG = "xenlab.ssh"
 # paramiko logs the failures that are raised here anyway; unhandled, they would land on stderr.
@@ -121,16 +122,16 @@ def _log_in(
         ) from other
     except paramiko.ssh_exception.IncompatiblePeer as old:
         raise IncompatiblePeer(
-            f"{where} has no SSH algorithm in common with us: {old}",
+            f"{where} has no SSH algorithm in common with us: {printable(old)}",
             hint="its sshd offers only ssh-rsa (SHA-1) keys or group14-sha1: give it an ed25519 host key "
             "(ssh-keygen -A) or upgrade openssh-server",
         ) from old
     except paramiko.AuthenticationException as refusal:
         transport = client.get_transport()
         if transport is None or not transport.is_active():
-            raise HostUnreachable(f"{where} closed the connection during the login: {refusal}") from refusal
+            raise HostUnreachable(f"{where} closed the connection during the login: {printable(refusal)}") from refusal
         raise LoginRefused(
-            f"{where} refuses the login: {refusal}",
+            f"{where} refuses the login: {printable(refusal)}",
             hint="check the key or password, PermitRootLogin in the host's /etc/ssh/sshd_config, and "
             "whether the account is locked (passwd -S)",
         ) from refusal
@@ -141,7 +142,7 @@ def _log_in(
                 hint="name key_file or password_env in the lab file, or load a key into the SSH agent",
             ) from failure
         raise HostUnreachable(
-            f"{where} does not answer as an SSH server: {failure or 'connection closed'}",
+            f"{where} does not answer as an SSH server: {printable(failure) or 'connection closed'}",
             hint="is sshd up, and is this its port?",
         ) from failure
 
