@@ -1,9 +1,13 @@
 """Disk specifications; most cases are those of Xen's own check-xl-disk-parse."""
 
+from contextlib import suppress
+from time import process_time
+
 import pytest
 
 from xenlab.errors import LabFault
 from xenlab.xen.disk import DiskSpec, DiskSyntaxError, parse_disk
+from xenlab.xen.vdev import canonical, device_number
 
 VOLUME = DiskSpec("/dev/vg/guest-volume", "raw", "hda", "rw")
 ISO = DiskSpec("/root/image.iso", "raw", "hdc", "ro", cdrom=True)
@@ -66,6 +70,90 @@ def test_a_deprecated_prefix_leaves_no_place_for_the_format(spec: str, expected:
 
 
 @pytest.mark.parametrize(
+    ("spec", "access"),
+    [
+        ("/x,raw,xvda,w,access=ro", "ro"),
+        ("access=ro,/x,raw,xvda,w", "rw"),
+        ("access=ro,access=,/x,raw,xvda", "rw"),
+        ("/x,raw,xvda,w,devtype=cdrom", "ro"),
+        ("/x,raw,xvda,r,cdrom,devtype=disk", "ro"),
+    ],
+)
+def test_the_last_access_counts_but_for_a_cdrom(spec: str, access: str) -> None:
+    assert parse_disk(spec).access == access
+
+
+def test_what_may_be_given_again() -> None:
+    assert parse_disk("/x,raw,xvda,w,format=,backendtype=qdisk,backendtype=qdisk").format == "raw"
+    assert parse_disk("vdev=,vdev=xvda,script=,script=block-x,target=/x").script == "block-x"
+    assert parse_disk("/x,,xvda,discard,no-discard,colo-port=1,colo-port= 27x").options == (
+        "colo-port= 27x",
+        "no-discard",
+    )
+    assert parse_disk("/x,,xvda,grant_usage=1,grant_usage=0,trusted").options == ("grant_usage=0", "trusted")
+
+
+@pytest.mark.parametrize(
+    ("spec", "target"),
+    [
+        ("zip:7z/x,raw,xvda,w", "zip:7z/x"),
+        ("raw:/x,xvda,w=", "/x"),
+        ("vdev=xvda,target=/a,b=c,", "/a,b=c"),
+        ("target=/x\nvdev=xvda", "/x"),
+        (" \n /x y,raw, xvda", "/x y"),
+        ("vdev=,target=/x", "/x"),
+    ],
+)
+def test_unusual_but_right_to_xl(spec: str, target: str) -> None:
+    disk = parse_disk(spec)
+    assert disk.target == spec[slice(*disk.span)] == target
+
+
+@pytest.mark.parametrize(
+    ("names", "number"),
+    [
+        (("xvda", "d0p0", "51712", "0xca00", "0145000"), 202 << 8),
+        (("xvdb2", "d1p2"), 202 << 8 | 1 << 4 | 2),
+        (("xvdq", "d16p0", str(1 << 28 | 16 << 8)), 1 << 28 | 16 << 8),
+        (("xvda16", "d0p0x10"), 1 << 28 | 16),
+        (("xvdtq37", "d536p37"), 1 << 28 | 536 << 8 | 37),
+        (("hda", "768"), 3 << 8),
+        (("hdb1", "833"), 3 << 8 | 1 << 6 | 1),
+        (("hdc63", str(22 << 8 | 63)), 22 << 8 | 63),
+        (("sdb3", str(8 << 8 | 16 | 3)), 8 << 8 | 16 | 3),
+    ],
+)
+def test_names_of_the_same_disk(names: tuple[str, ...], number: int) -> None:
+    assert {device_number(name) for name in names} == {number}
+    assert {canonical(name) for name in names} == {names[0]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "xvd", "xvda0", "xvda256", "hde", "hda64", "sdq", "sda16", "d0", "d0p", "vda", "XVDA", "-1", "4294967296"],
+)
+def test_names_that_libxl_refuses_stand_for_themselves(name: str) -> None:
+    assert device_number(name) is None
+    assert canonical(name) == name
+
+
+def test_numbers_without_a_name_of_their_own() -> None:
+    assert canonical("0x10") == "16"
+    assert canonical(str(1 << 28)) == str(1 << 28), "xvda's number is another"
+    assert canonical(str(3 << 8 | 128)) == str(3 << 8 | 128)
+
+
+@pytest.mark.parametrize(
+    "text", ["discard,", "raw:", "tap:", " ", " \n,", "=", "a:", "tap:\n", "target=\n", "access=r,", "\naccess=r,", "a"]
+)
+def test_hostile_texts_are_read_or_refused_within_a_second(text: str) -> None:
+    before = process_time()
+    with suppress(DiskSyntaxError):
+        parse_disk(text * (1_000_000 // len(text)) + "/x,,xvda")
+    assert process_time() - before < 1
+
+
+@pytest.mark.parametrize(
     "spec",
     ["tap:aio:/a/b.img,xvda1,w", "/a/b.img,raw,xvda1", " vdev=xvda1, target=/a/b.img", "x=1"],
 )
@@ -99,6 +187,18 @@ def test_only_files_of_this_dom0_are_paths() -> None:
         ("/x,raw,xvda,devtype=tape", "unknown parameter"),
         ("/x,raw,xvda,w,vdev=xvdb", "vdev given twice"),
         ("zip:/x,xvda,w", "unknown prefix"),
+        ("/x,raw,xvda,w,vdev=xvda", "vdev given twice"),
+        ("vdev=xvda,target=/x\ntarget=/y", "target given twice"),
+        ("/x,raw,xvda,w,format=qcow2", "format given twice"),
+        ("/x,raw,fda:floppy,w", "unknown parameter value near 'devtype=floppy'"),
+        ("/x,raw,xvda,w,backendtype=file", "unknown backendtype"),
+        ("/x,raw,xvda,w,backendtype=phy,backendtype=qdisk", "backendtype given twice"),
+        ("/x,raw,xvda,w,specification=x", "unknown specification"),
+        ("/x,raw,xvda,w,colo-port=x", "unknown colo-port"),
+        ("/x,raw,xvda,w,X=1", "unknown parameter"),
+        ("/x,raw,xvda,target=\n", "unknown parameter"),
+        ("file:\n/x,xvda,w", "unknown prefix"),
+        ("zip:", "unknown prefix"),
     ],
 )
 def test_what_xl_would_refuse(spec: str, words: str) -> None:

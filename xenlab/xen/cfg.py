@@ -7,12 +7,23 @@ and spacing stay byte for byte.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from xenlab.errors import UsageError
 from xenlab.xen import settings
 from xenlab.xen.disk import DiskSpec, DiskSyntaxError, parse_disk
-from xenlab.xen.files import ROLES, ConfigPath, Files
-from xenlab.xen.grammar import Assignment, Atom, ConfigSyntaxError, Value, atoms_of, read_assignments, read_settings
+from xenlab.xen.files import ROLES, ConfigPath, Files, is_dropped_kernel
+from xenlab.xen.grammar import (
+    Assignment,
+    Atom,
+    ConfigSyntaxError,
+    Value,
+    atoms_of,
+    read_assignments,
+    read_settings,
+    settings_of,
+    shown,
+)
 from xenlab.xen.numbers import c_long
 from xenlab.xen.p9 import P9Spec, parse_p9
 from xenlab.xen.parsers import GuestType
@@ -22,14 +33,18 @@ __all__ = ["ConfigPath", "ConfigSyntaxError", "Plain", "XlConfig", "parse_config
 
 Plain = str | tuple["Plain", ...]
 
-_TYPES: tuple[GuestType, ...] = ("hvm", "pv", "pvh")
+_TYPE_WORDS: Final[Mapping[str, Mapping[str, GuestType]]] = {
+    "type": {"hvm": "hvm", "pv": "pv", "pvh": "pvh"},
+    "builder": {"hvm": "hvm", "generic": "pv"},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class XlConfig:
     """A config as xl understands it; `memory` and `maxmem` are in MiB. Absent settings are None.
 
-    `kernel` and `ramdisk` are as written: see `paths()` for what xl opens.
+    `kernel` is None, too, where xl drops it (hvmloader). With a bootloader, `kernel` and `ramdisk` are words for that:
+    see `paths()` for what xl opens.
     """
 
     name: str | None
@@ -78,6 +93,8 @@ def parse_config(text: str, source: str = "config") -> XlConfig:
         if settings.is_read(key, guest_type):
             settings.check(setting, source)
     texts = {key: setting.value.text for key, setting in found.items() if isinstance(setting.value, Atom)}
+    if is_dropped_kernel(texts.get("kernel", ""), guest_type):
+        del texts["kernel"]
     values = {key: setting.value for key, setting in found.items()}
     return XlConfig(
         name=texts.get("name"),
@@ -112,30 +129,30 @@ def rewrite_paths(text: str, mapping: Mapping[str, str]) -> str:
 
 
 def _edits(text: str, mapping: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:
-    found = read_settings(text)
+    statements = read_assignments(text)
+    found = settings_of(statements)
     values = {key: setting.value for key, setting in found.items()}
     disks = tuple(_disk(atom, "config") for atom in atoms_of(values.get("disk", ())))
     files = Files(_type(found, "config"), values, disks, _folders(values))
-    for statement in read_assignments(text):
+    for statement in statements:
         for atom in atoms_of(statement.value):
-            place = _place_of_path(statement.key, atom, files)
-            new = mapping.get(atom.text[slice(*place)]) if place else None
-            if place is None or new is None:
+            begin, end = _place_of_path(statement.key, atom, files)
+            new = mapping.get(atom.text[begin:end]) if begin < end else None
+            if new is None:
                 continue
-            begin, end = place
             spec = atom.text[:begin] + new + atom.text[end:]
             if not _fits(statement.key, spec, new):
                 hint = "only a disk's target= takes a comma"
-                raise UsageError(f"{new!r} cannot stand in the {statement.key} {atom.text!r}", hint=hint)
+                raise UsageError(f"{new!r} cannot stand in the {statement.key} {shown(atom.text)}", hint=hint)
             yield (*atom.place(begin, end), atom.quoted(new))
 
 
-def _place_of_path(key: str, atom: Atom, files: Files) -> tuple[int, int] | None:
+def _place_of_path(key: str, atom: Atom, files: Files) -> tuple[int, int]:
     if key == "disk":
         return _disk(atom, "config").span
     if key == "p9":
         return parse_p9(atom.text).span
-    return (0, len(atom.text)) if files.is_file(key, atom.text) else None
+    return (0, len(atom.text)) if files.is_file(key, atom.text) else (0, 0)
 
 
 def _fits(key: str, spec: str, path: str) -> bool:
@@ -154,29 +171,24 @@ def _plain(value: Value) -> Plain:
 
 
 def _type(found: Mapping[str, Assignment], source: str) -> GuestType:
-    """The guest's type. xl takes the beginning of a word for the word ("h" is hvm, but "p" is pv).
+    by_type, by_builder = (_type_by(found.get(key), words, source) for key, words in _TYPE_WORDS.items())
+    if by_type is None and "type" in found:
+        given = atoms_of(found["type"].value)[0]
+        raise _at(given, source, f"unknown guest type {shown(given.text)}", 'type is "pv", "pvh" or "hvm"')
+    if by_type and by_builder and by_type != by_builder:
+        given = atoms_of(found["builder"].value)[0]
+        raise _at(given, source, f"builder {shown(given.text)} contradicts type", "drop builder: type says it all")
+    # Any other builder ("linux", "pv") is PV's to Xen 4.9 and before; later ones refuse it in their own words.
+    return by_type or by_builder or "pv"
 
-    A builder that is not hvm's is PV's: "generic" to Xen 4.10 and later, any word to those before.
-    """
-    for key in ("type", "builder"):
-        if key in found:
-            settings.check(found[key], source)
-    builder, given = (found[key].value if key in found else None for key in ("builder", "type"))
-    by_builder: GuestType = "pv"
-    if isinstance(builder, Atom) and "hvm".startswith(builder.text):
-        by_builder = "hvm"
-    if not isinstance(given, Atom):
-        return by_builder
-    by_type = next((word for word in _TYPES if word.startswith(given.text)), None)
-    if by_type is None:
-        raise _at(given, source, f"unknown guest type {given.text!r}", 'type is "pv", "pvh" or "hvm"')
-    if (
-        isinstance(builder, Atom)
-        and by_builder != by_type
-        and (by_builder == "hvm" or "generic".startswith(builder.text))
-    ):
-        raise _at(builder, source, f"builder {builder.text!r} and type {given.text!r} contradict", "drop builder")
-    return by_type
+
+def _type_by(setting: Assignment | None, words: Mapping[str, GuestType], source: str) -> GuestType | None:
+    """The guest's type by one setting. xl takes the beginning of a word for the word: "h" is hvm, and "p" pv."""
+    if setting is None:
+        return None
+    settings.check(setting, source)
+    given = atoms_of(setting.value)[0].text
+    return next((guest_type for word, guest_type in words.items() if word.startswith(given)), None)
 
 
 def _disk(atom: Atom, source: str) -> DiskSpec:

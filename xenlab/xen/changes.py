@@ -14,6 +14,7 @@ from xenlab.xen.files import ROLES
 Kind = Literal["path", "deprecated-key", "other"]
 
 _XL_CONF = XlConf()
+_STANDS_FOR = {"bios": "firmware", "firmware_override": "firmware", "vga": "stdvga"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,9 @@ def _described(disk: DiskSpec | None) -> str | None:
 
 
 def _written(config: XlConfig, key: str) -> Plain | None:
-    """How a setting stands in the config; an HVM guest's firmware may stand as what is easier to write."""
-    value = config.get(key)
-    return config.get("firmware") if value is None and key in ("bios", "firmware_override") else value
+    """How a setting stands in the config, if not by its own name, then by the one that stands for it."""
+    value, other = config.get(key), _STANDS_FOR.get(key)
+    return config.get(other) if value is None and other else value
 
 
 def _shown(value: Plain | None) -> str | None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from xenlab.errors import LabFault
+from xenlab.xen.grammar import shown
 from xenlab.xen.numbers import c_int_prefix
+from xenlab.xen.parts import in_dom0
 from xenlab.xen.vdev import canonical
 
 Access = Literal["ro", "rw"]
@@ -36,6 +38,8 @@ _TEXTS: Final = frozenset(
     {"backend", "vdev", "script", "target", "colo-host", "colo-export", "active-disk", "hidden-disk"}
 )
 """The keys that take any text, and only once, but over an empty one."""
+
+_KEYS: Final = _TEXTS.union(_WORDS, {"access", "colo-port", "devtype"}) - {"target"}
 
 _FLAGS: Final = {
     **{"direct-io-safe": "direct-io-safe", "discard": "discard", "no-discard": "discard"},
@@ -78,7 +82,7 @@ class DiskSpec:
         """What makes a disk of the target where Dom0 itself does not: "script block-drbd", "domain storage"."""
         if self.script is not None:
             return f"script {self.script}"
-        return None if self.backend in (None, "0", "Domain-0") else f"domain {self.backend}"
+        return None if in_dom0(self.backend) else f"domain {self.backend}"
 
     @property
     def is_path(self) -> bool:
@@ -119,10 +123,11 @@ class _Reader:
         prefix = None if blanks else _PREFIX.match(self.spec, at, part_end)
         if blanks and self._end_of_line(blanks.end()) >= part_end:
             return blanks.end()
-        if prefix and prefix["name"] in _PREFIXES and self._end_of_line(at) >= part_end:
-            self._prefix(prefix["name"])
-            return prefix.end()
-        if prefix and prefix["name"] not in _PREFIXES and self._ends_as_prefix(prefix.end(), part_end):
+        if prefix and prefix["name"] in _PREFIXES and not self.spec.startswith("\n", prefix.end()):
+            if self._end_of_line(at) >= part_end:
+                self._prefix(prefix["name"])
+                return prefix.end()
+        elif prefix and self._ends_as_prefix(prefix.end(), part_end):
             raise self._fault("unknown prefix", self.spec[at:])
         if self.spec.startswith("=", part_end):
             return self._key(at, part_end)
@@ -143,14 +148,14 @@ class _Reader:
 
     def _key(self, at: int, equals: int) -> int:
         key = self.spec[at:equals]
-        if key == "target":
+        if key == "target" and not self.spec.startswith("\n", equals + 1):
             end = self._end_of_line(equals + 1)
             self._set_target(equals + 1, end - self.spec.endswith(",", equals + 1, end))
             return end
         if key == "grant_usage" and self.spec[equals + 1 : equals + 2] in ("0", "1"):
             self.flags[key] = self.spec[at : equals + 2]
             return equals + 2 + self.spec.startswith(",", equals + 2)
-        if key in _TEXTS or key in _WORDS or key in ("access", "colo-port", "devtype"):
+        if key in _KEYS:
             comma = self.spec.find(",", equals)
             end = len(self.spec) if comma < 0 else comma
             self._set(key, self.spec[equals + 1 : end])
@@ -219,7 +224,7 @@ class _Reader:
     def _finish(self) -> DiskSpec:
         named, cdrom = self.named, self.flags.pop("devtype", "disk") == "cdrom"
         target = named.get("target", "")
-        if not named.get("vdev"):
+        if "vdev" not in named:
             raise self._fault("no vdev", self.spec)
         if "target" not in named and not cdrom:
             raise self._fault("no target", self.spec)
@@ -255,11 +260,7 @@ class _Reader:
 
     def _fault(self, what: str, near: str) -> DiskSyntaxError:
         return DiskSyntaxError(
-            f"disk {_short(self.spec)}: {what} near {_short(near)}",
+            f"disk {shown(self.spec)}: {what} near {shown(near)}",
             hint="write target,format,vdev,access, as in '/mnt/share/guest.img,raw,xvda1,w'",
             expected="a disk as in xl-disk-configuration(5)",
         )
-
-
-def _short(text: str, limit: int = 200) -> str:
-    return repr(text if len(text) <= limit else f"{text[:limit]}...")

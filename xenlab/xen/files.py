@@ -16,9 +16,10 @@ from xenlab.xen.parsers import GuestType
 from xenlab.xen.settings import is_read
 
 ROLES: Final[Mapping[str, str]] = {
+    **{key: key for key in ("kernel", "ramdisk", "bootloader", "device_tree")},
     **dict.fromkeys(("firmware", "firmware_override"), "firmware"),
-    **{"bios_path_override": "bios", "device_model_override": "device_model", "pvshim_path": "pvshim"},
-    **{key: key for key in ("kernel", "ramdisk", "bootloader", "device_tree", "acpi_firmware", "smbios_firmware")},
+    **{"bios_path_override": "bios", "acpi_firmware": "acpi_firmware", "smbios_firmware": "smbios_firmware"},
+    **{"device_model_override": "device_model", "pvshim_path": "pvshim"},
     **{key: key for key in ("stubdomain_kernel", "stubdomain_ramdisk")},
 }
 """The settings whose whole value may be a file, and what for."""
@@ -78,7 +79,7 @@ class Files:
             return False
         match key:
             case "kernel" | "ramdisk":
-                return not self.has_bootloader and not (key == "kernel" and self.is_ignored_kernel(text))
+                return not self.has_bootloader and not (key == "kernel" and is_dropped_kernel(text, self.type))
             case "bootloader":
                 return text.startswith("/") and not is_pygrub(text)
             case "firmware":
@@ -94,10 +95,6 @@ class Files:
         """Whether a bootloader finds the kernel: kernel= and ramdisk= are then words for it, not files of Dom0."""
         return self.type != "hvm" and "bootloader" in self.values
 
-    def is_ignored_kernel(self, text: str) -> bool:
-        """Whether that kernel is xm's way to ask for an HVM guest's firmware, which xl drops with a warning."""
-        return self.type == "hvm" and text.rstrip("/").rpartition("/")[2] == "hvmloader"
-
     @property
     def needs_device_model(self) -> bool:
         """Whether Dom0 runs a QEMU for the guest: for PV and PVH only where it is the back end of some device."""
@@ -111,6 +108,11 @@ class Files:
     def _text(self, key: str) -> str:
         value = self.values.get(key)
         return value.text if isinstance(value, Atom) else ""
+
+
+def is_dropped_kernel(kernel: str, guest_type: GuestType) -> bool:
+    """Whether that kernel is xm's way to ask for an HVM guest's firmware, which xl drops with a warning."""
+    return guest_type == "hvm" and kernel.rstrip("/").rpartition("/")[2] == "hvmloader"
 
 
 def is_pygrub(bootloader: str) -> bool:

@@ -5,7 +5,7 @@ Python's: keys are lower case, a statement ends at a line's end or `;`, and a co
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,8 +13,8 @@ from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedToken
 
 from xenlab.errors import LabFault
 
-LONGEST: Final = 128 * 1024
-"""Characters in a config: a hundred times what any guest needs, and read within a second."""
+LONGEST: Final = 64 * 1024
+"""Characters in a config: many times what any guest needs, and whatever they are, they are read within a second."""
 
 DEEPEST: Final = 64
 """Lists within lists; xl itself knows settings with two (vsnd, vnuma)."""
@@ -26,13 +26,14 @@ _PARSER = Lark(
     ?value: STRING | NUMBER | list
     list: "[" NEWLINE* (_item ("," NEWLINE* _item)* ("," NEWLINE*)?)? "]"
     _item: value NEWLINE*
-    _end: NEWLINE | ";"
+    _end: NEWLINE | SEMICOLON
 
     SET: "="
     ADD: "+="
     IDENT: /[a-z][._0-9a-z]*/
     NUMBER: /[0-9][0-9a-fx]*/
     STRING: /'([^'\\\n\0]|\\.)*'|"([^"\\\n\0]|\\.)*"/
+    SEMICOLON: /;[; \t]*/
     NEWLINE: /((#[^\n]*)?\n[ \t]*)+/
     %ignore /[ \t]+/
     """,
@@ -40,6 +41,7 @@ _PARSER = Lark(
     lexer="basic",
 )
 
+_ENDS: Final = frozenset({"NEWLINE", "SEMICOLON"})
 _ESCAPES = dict(zip("abfnrtv\"'\\", "\a\b\f\n\r\t\v\"'\\", strict=True))
 _CHARACTER = re.compile(
     # xl reads a number of two characters or three behind an octal escape's first digit, and then forgets it.
@@ -136,16 +138,24 @@ def read_assignments(text: str, source: str = "config") -> tuple[Assignment, ...
 
 
 def read_settings(text: str, source: str = "config") -> dict[str, Assignment]:
+    """What counts for each key of a config: see `settings_of`.
+
+    :raises ConfigSyntaxError: as `read_assignments` and `settings_of`.
+    """
+    return settings_of(read_assignments(text, source), source)
+
+
+def settings_of(statements: Iterable[Assignment], source: str = "config") -> dict[str, Assignment]:
     """What counts for each key: its last statement, with the values that it adds (`+=`) to.
 
-    :raises ConfigSyntaxError: as `read_assignments`, and where a list is added to a string or a string to a list.
+    :raises ConfigSyntaxError: where a list is added to a string, or a string to a list.
     """
     found: dict[str, list[Assignment]] = {}
-    for statement in read_assignments(text, source):
+    for statement in statements:
         before = found.get(statement.key, []) if statement.adds else []
         if before and isinstance(before[0].value, Atom) is not isinstance(statement.value, Atom):
             raise ConfigSyntaxError(
-                f"{statement.key} += mixes a list and a string",
+                f"{shown(statement.key)} += mixes a list and a string",
                 source=source,
                 line=statement.line,
                 column=statement.column,
@@ -153,7 +163,7 @@ def read_settings(text: str, source: str = "config") -> dict[str, Assignment]:
             )
         before.append(statement)
         found[statement.key] = before
-    return {key: _added_up(statements) for key, statements in found.items()}
+    return {key: _added_up(same) for key, same in found.items()}
 
 
 def atoms_of(value: Value) -> tuple[Atom, ...]:
@@ -161,6 +171,11 @@ def atoms_of(value: Value) -> tuple[Atom, ...]:
     if isinstance(value, Atom):
         return (value,)
     return tuple(atom for item in value for atom in atoms_of(item))
+
+
+def shown(text: str, longest: int = 120) -> str:
+    """A text of a config for a message: quoted, without control characters, and not longer than a line."""
+    return repr(text if len(text) <= longest else f"{text[:longest]}...")
 
 
 def _added_up(statements: list[Assignment]) -> Assignment:
@@ -197,7 +212,7 @@ def _misplaced(token: Token, text: str, source: str) -> ConfigSyntaxError:
             column=len(lines[-1]) + 1,
             hint="is a value or a closing ']' missing?",
         )
-    what = "end of line" if token.type == "NEWLINE" else repr(str(token))
+    what = "end of line" if token.type == "NEWLINE" else shown(str(token))
     hint = "write NAME = VALUE, with text in quotes and commas between the items of a list"
     return ConfigSyntaxError(
         f"unexpected {what}", source=source, line=token.line or 1, column=token.column or 1, hint=hint
@@ -205,7 +220,9 @@ def _misplaced(token: Token, text: str, source: str) -> ConfigSyntaxError:
 
 
 def _children(tree: Tree[Token]) -> Iterator[Token | Tree[Token]]:
-    return (child for child in tree.children if not (isinstance(child, Token) and child.type == "NEWLINE"))
+    return (
+        child for child in tree.children if not (isinstance(child, Token) and child.type in ("NEWLINE", "SEMICOLON"))
+    )
 
 
 def _assignment(tree: Tree[Token], source: str) -> Assignment:

@@ -4,7 +4,8 @@ Source: Xen's xl_parse.c for what counts, libxl_create.c and libxl_nic.c for wha
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from xenlab.xen.cfg import XlConfig
@@ -14,14 +15,13 @@ from xenlab.xen.files import is_pygrub
 from xenlab.xen.grammar import Atom, Value
 from xenlab.xen.numbers import c_long
 from xenlab.xen.parsers import GuestType
-from xenlab.xen.parts import named_parts
+from xenlab.xen.parts import in_dom0, named_parts
 from xenlab.xen.settings import KINDS, is_read
 from xenlab.xen.vif import VifSpec
 
-Meaning = int | str | tuple["Meaning", ...] | frozenset[int] | frozenset[tuple[str, str | None]]
+Meaning = int | str | tuple["Meaning", ...] | frozenset[tuple[str, str | None]]
 
 _SCRIPTS: Final = "/etc/xen/scripts/"
-_DOM0: Final = (None, "0", "Domain-0")
 _NUMBERED: Final[Mapping[str, tuple[str, ...]]] = {
     "altp2m": ("disabled", "mixed", "external", "limited"),
     "timer_mode": (
@@ -34,12 +34,22 @@ _NUMBERED: Final[Mapping[str, tuple[str, ...]]] = {
 
 _FLAGS_OR_WORDS: Final = frozenset({"gfx_passthru", "viridian"})
 _CPU_SETS: Final = frozenset({"cpus", "cpus_soft"})
-_CPUS = re.compile(r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?")
+_CPUS = re.compile(r"(?P<first>[0-9]{1,4})(?:-(?P<last>[0-9]{1,4}))?")
 _DEVICES: Final = {
     **dict.fromkeys(("pvcalls", "usbctrl", "usbdev", "vdispl", "vfb", "vkb", "vtpm"), False),
     "channel": True,
 }
 """Lists of KEY=VALUE parts whose order means nothing; true where blanks around them mean nothing either."""
+
+_SCREEN: Final = frozenset(
+    {
+        *("display", "keymap", "opengl", "sdl", "xauthority"),
+        *("vnc", "vncdisplay", "vnclisten", "vncpasswd", "vncunused"),
+    }
+)
+"""An HVM guest's screen, and a PV guest's where it is on and no `vfb` says how."""
+
+_OF_PCI: Final = frozenset({"pci_msitranslate", "pci_permissive", "pci_power_mgmt", "pci_seize"})
 
 _BIOSES: Final = frozenset({"ovmf", "rombios", "seabios", "unknown"})
 COMMAND_LINE: Final = ("cmdline", "root", "extra")
@@ -49,26 +59,36 @@ APART: Final = frozenset({"builder", "disk", "p9", "type", "vif", *COMMAND_LINE}
 
 def counts(config: XlConfig, key: str) -> bool:
     """Whether xl does anything with that setting of this config."""
-    value = config.values.get(key)
+    values, value = config.values, config.values.get(key)
     if value is None or not is_read(key, config.type):
         return False
-    if key in ("root", "extra") and "cmdline" in config.values:
-        return False
-    return not (key == "kernel" and isinstance(value, Atom) and config.files.is_ignored_kernel(value.text))
+    match key:
+        case "kernel":
+            return config.kernel is not None
+        case "root" | "extra":
+            return "cmdline" not in values
+        case "stdvga":
+            return "vga" not in values
+    if key in _SCREEN and config.type != "hvm":
+        return config.type == "pv" and not values.get("vfb") and bool(_number(config, "vnc"))
+    return not (key in _OF_PCI and not values.get("pci"))
 
 
 def settings_of(config: XlConfig) -> dict[str, Meaning]:
     """What each setting means, but for those `APART`, and those that say what xl takes anyway.
 
-    An HVM guest's `firmware` is found as the `bios` or `firmware_override` that it stands for.
+    An HVM guest's `firmware` is found as the `bios` or `firmware_override` that it stands for, and `stdvga` as `vga`.
     """
     means = {key: _setting(config, key) for key in config.values if key not in APART and counts(config, key)}
     if config.type == "hvm" and "firmware" in means:
         _put_firmware(means, str(means.pop("firmware")))
-    defaults = {"maxmem": means.get("memory"), "maxvcpus": means.get("vcpus", 1), "ramdisk": "", "bios": "seabios"}
+    if means.pop("stdvga", False):
+        means["vga"] = "stdvga"
+    anyway = {"maxmem": means.get("memory"), "maxvcpus": means.get("vcpus", 1), "ramdisk": "", "bios": "seabios"}
+    unset = {"maxvcpus": 0, "max_event_channels": 0}
     for key in KINDS:
         default = KINDS[key].default
-        if key in means and means[key] in ((), defaults.get(key), default and _atom(key, default)):
+        if key in means and means[key] in ((), anyway.get(key), unset.get(key), default and _atom(key, default)):
             del means[key]
     return means
 
@@ -82,19 +102,11 @@ def command_line(config: XlConfig) -> str:
     return " ".join(part for part in parts if part is not None)
 
 
-def vif(spec: VifSpec, guest_type: GuestType, conf: XlConf) -> Meaning:
-    """What an interface means on a host with that xl.conf."""
+def vif(spec: VifSpec, guest_type: GuestType, conf: XlConf) -> VifSpec:
+    """What an interface means to a guest of that type on a host with that xl.conf."""
     emulated = guest_type == "hvm" and spec.type != "vif"
-    backend = spec.backend or conf.default_backend
-    return (
-        spec.bridge or conf.default_bridge or "xenbr0",
-        (spec.script or conf.default_script or "vif-bridge").removeprefix(_SCRIPTS),
-        "0" if backend in _DOM0 else str(backend),
-        (spec.model or "rtl8139") if emulated else "",
-        spec.mac or "",
-        spec.ip or "",
-        *_vif_options(spec, conf),
-    )
+    kind, model = ("ioemu", spec.model or "rtl8139") if emulated else ("vif", None)
+    return replace(spec.on(conf), type=kind, model=model)
 
 
 def disk(spec: DiskSpec) -> Meaning:
@@ -102,16 +114,15 @@ def disk(spec: DiskSpec) -> Meaning:
     same_as_default = {"no-colo", "trusted", "specification=xen", "discard" if spec.access == "rw" else "no-discard"}
     return (
         *(spec.format, spec.access, spec.backendtype or "", spec.cdrom),
-        "0" if spec.backend in _DOM0 else str(spec.backend),
+        "" if in_dom0(spec.backend) else str(spec.backend),
         (spec.script or "").removeprefix(_SCRIPTS),
         *(option for option in spec.options if option not in same_as_default),
     )
 
 
-def _vif_options(spec: VifSpec, conf: XlConf) -> Iterator[str]:
-    yield from spec.options
-    if conf.default_gatewaydev and not any(option.startswith("gatewaydev=") for option in spec.options):
-        yield f"gatewaydev={conf.default_gatewaydev}"
+def _number(config: XlConfig, key: str) -> int | None:
+    value = config.values.get(key)
+    return c_long(value.text) if isinstance(value, Atom) else None
 
 
 def _setting(config: XlConfig, key: str) -> Meaning:
@@ -152,15 +163,16 @@ def _parts(item: Value, trimmed: bool) -> Meaning:
 
 
 def _cpus(text: str) -> Meaning:
-    """The CPUs of "0-3,^1", or the text where it is no list of plain CPUs ("all", "nodes:1")."""
-    chosen: set[int] = set()
+    """The CPUs of "0-3,^1" as a mask, or the text where it is no list of plain CPUs ("all", "nodes:1")."""
+    mask = 0
     for word in filter(None, text.split(",")):
         found = _CPUS.fullmatch(word.removeprefix("^"))
         if found is None:
             return text
-        cpus = range(int(found["first"]), int(found["last"] or found["first"]) + 1)
-        chosen = chosen.difference(cpus) if word.startswith("^") else chosen.union(cpus)
-    return frozenset(chosen)
+        first, last = int(found["first"]), int(found["last"] or found["first"])
+        cpus = (2 << last) - (1 << first) if first <= last else 0
+        mask = mask & ~cpus if word.startswith("^") else mask | cpus
+    return mask
 
 
 def _put_firmware(means: dict[str, Meaning], firmware: str) -> None:

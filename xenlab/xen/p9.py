@@ -5,7 +5,7 @@ Source: xl.cfg(5), "p9", and parse_config_data() in Xen's xl_parse.c.
 
 from dataclasses import dataclass, field
 
-from xenlab.xen.parts import parts_of
+from xenlab.xen.parts import in_dom0, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class P9Spec:
     @property
     def via(self) -> str | None:
         """The domain whose folder it is, where that is not Dom0: "domain storage"."""
-        return None if self.backend in (None, "0", "Domain-0") else f"domain {self.backend}"
+        return None if in_dom0(self.backend) else f"domain {self.backend}"
 
 
 def parse_p9(text: str) -> P9Spec:

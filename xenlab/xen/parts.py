@@ -39,3 +39,8 @@ def parts_of(text: str, *, trimmed: bool = False) -> Iterator[Part]:
 def named_parts(text: str, *, trimmed: bool = False) -> dict[str, str | None]:
     """Key to value: what is named twice counts as it was named last."""
     return {part.key: part.value for part in parts_of(text, trimmed=trimmed)}
+
+
+def in_dom0(domain: str | None) -> bool:
+    """Whether a device's `backend` names Dom0, which is also meant where it names none."""
+    return domain in (None, "", "0", "Domain-0")

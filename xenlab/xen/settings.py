@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
-from xenlab.xen.grammar import Assignment, Atom, ConfigSyntaxError, atoms_of
+from xenlab.xen.grammar import Assignment, Atom, ConfigSyntaxError, atoms_of, shown
 from xenlab.xen.numbers import c_long
 from xenlab.xen.parsers import GuestType
 
@@ -46,9 +46,11 @@ text    any      restart   on_reboot
 text    any      soft-reset  on_soft_reset
 text    pvh      -         pvshim_cmdline pvshim_extra pvshim_path
 text    pv,pvh   -         bootloader bootloader_user
-text    hvm      -         acpi_firmware bios_path_override boot firmware_override ms_vm_genid smbios_firmware soundhw
+text    hvm      -         acpi_firmware bios_path_override boot firmware_override smbios_firmware soundhw
 text    hvm      -         spice_image_compression spice_streaming_video spicehost spicepasswd stubdomain_cmdline
-text    hvm      -         stubdomain_kernel stubdomain_ramdisk vga
+text    hvm      -         stubdomain_kernel stubdomain_ramdisk
+text    hvm      none      ms_vm_genid
+text    hvm      cirrus    vga
 word    any      -         gic_version passthrough tee
 word    hvm      -         bios vendor_device
 word    hvm      ide       hdtype
@@ -113,7 +115,7 @@ def check(setting: Assignment, source: str) -> None:
         number = c_long(value.text)
         if number is None:
             hint = "write it as 512, 01000 or 0x200: see xl.cfg(5)"
-            raise _odd(setting, f"{key} is {value.text!r}, which is not a number", hint, source)
+            raise _odd(setting, f"{key} is {shown(value.text)}, which is not a number", hint, source)
         if setting.adds:
             raise _odd(setting, f"{key} += does not add numbers", f"write {key} = and the sum", source)
         if key in _AT_MOST and not 0 <= number <= _AT_MOST[key]:

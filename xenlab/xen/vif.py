@@ -5,15 +5,28 @@ before a part mean nothing, nor does the order, the last of a name wins, and wha
 """
 
 import re
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
-from xenlab.xen.parts import parts_of
+from xenlab.xen.conf import XlConf
+from xenlab.xen.grammar import shown
+from xenlab.xen.parts import in_dom0, parts_of
+
+Needs = Literal["bridge", "openvswitch", "route", "nat", "script", "domain"]
+"""What an interface rests on: a bridge of Linux or of Open vSwitch, a route, a translated address, what a script of
+one's own makes, or whatever another domain has."""
 
 _MAC = re.compile(r"([0-9a-fA-F]{1,2})" + r".([0-9a-fA-F]{1,2})" * 5)
 _TYPES: Final = frozenset({"ioemu", "vif"})
 _RENAMED: Final = {"netdev": "gatewaydev"}
 _OTHER_KEYS: Final = frozenset({"devid", "forwarddev", "gatewaydev", "mtu", "rate", "vifname", "vlan"})
+_SCRIPTS: Final = "/etc/xen/scripts/"
+_NEEDS: Final[dict[str, Needs]] = {
+    "vif-bridge": "bridge",
+    "vif-openvswitch": "openvswitch",
+    "vif-route": "route",
+    "vif-nat": "nat",
+}
 _FLAGS: Final = frozenset({"trusted", "untrusted"})
 
 
@@ -38,6 +51,33 @@ class VifSpec:
     type: str | None = None
     model: str | None = None
     options: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> Needs:
+        """What must be there for it: on the host, or in the domain `backend`."""
+        return (
+            "domain"
+            if self.backend not in (None, "0", "Domain-0")
+            else _NEEDS.get((self.script or "vif-bridge").removeprefix(_SCRIPTS), "script")
+        )
+
+    def on(self, conf: XlConf) -> "VifSpec":
+        """The interface as a host with that xl.conf makes it: nothing is left to defaults but the MAC address.
+
+        `bridge` and `script` are set (the latter without the folder of Xen's own scripts), `backend` is None for Dom0.
+
+        Source: set_default_nic_values() in Xen's xl_nic.c, libxl__device_nic_setdefault() in libxl_nic.c.
+        """
+        backend = self.backend or conf.default_backend
+        named = any(option.startswith("gatewaydev=") for option in self.options)
+        gateway = () if named or not conf.default_gatewaydev else (f"gatewaydev={conf.default_gatewaydev}",)
+        return replace(
+            self,
+            bridge=self.bridge or conf.default_bridge or "xenbr0",
+            script=(self.script or conf.default_script or "vif-bridge").removeprefix(_SCRIPTS),
+            backend=None if in_dom0(backend) else backend,
+            options=tuple(sorted((*self.options, *gateway))),
+        )
 
 
 def parse_vif(text: str) -> VifSpec:
@@ -74,5 +114,5 @@ def parse_vif(text: str) -> VifSpec:
 def _mac(text: str) -> str:
     found = _MAC.match(text)
     if found is None:
-        raise VifSyntaxError(f"{text!r} is no MAC address")
+        raise VifSyntaxError(f"{shown(text)} is no MAC address")
     return ":".join(f"{int(pair, 16):02x}" for pair in found.groups())
