@@ -317,11 +317,6 @@ def kernel_log() -> Argv:
     return ("dmesg",)
 
 
-def ping_few(address: str) -> Argv:
-    """Three pings (ping(8)); exit code 0 where one of them is answered."""
-    return ("ping", "-c", "3", "-W", "3", address)
-
-
 def start_ping(target: str, file: str, interval_ms: int = 200, seconds: int = BACKGROUND_SECONDS) -> Argv:
     """Start a ping that outlives its session and writes to `file`; `facts.background`.
 
