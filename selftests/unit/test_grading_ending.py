@@ -107,15 +107,13 @@ def test_a_bug_in_bringing_home_costs_neither_the_others_nor_the_reports(
 
 
 def test_a_run_that_never_began_brings_home_too(graded: Graded, pytester: pytest.Pytester) -> None:
-    conftest = (
-        CLOSING
-        + "    home('guest1', LabFault('gone'))\n    home('guest2')\n    pytest.exit('xenlab: no lab', returncode=3)\n"
-    )
+    conftest = CLOSING + "    home('guest1', LabFault('gone hunter2'))\n    home('guest2')\n"
+    conftest += "    pytest.exit('xenlab: no lab', returncode=3)\n"
     ran = graded(NOTHING_WRONG, "--grade-output=quiet", conftest=conftest)
     assert (ran.ret, ran.written, closed(pytester)) == (3, False, ["guest1", "guest2"])
     assert ran.result.errlines == [
         "xenlab: no lab",
-        "remark: the lab could not be left as it was found: gone",
+        "remark: the lab could not be left as it was found: gone ********",
         "where the guests are: guest2 is on baye, as found",
     ]
 

@@ -36,7 +36,7 @@ class Ending:
                     for fault in bring_home(self._run):
                         self._terminal.say_in_pytests_words(fault)
         finally:
-            self._interrupts.cleaning_up("writing the reports", to_its_end=True)
+            self._interrupts.cleaning_up("ending the run")
             result = yield
             self._interrupts.cleaning_up("closing the lab")
         return result

@@ -329,6 +329,7 @@ class Grading:
         try:
             return (yield)
         finally:
+            self._interrupts.cleaning_up("writing the reports", to_its_end=True)
             if any(run.started for run in self._run.steps):
                 self._report(session)
             else:

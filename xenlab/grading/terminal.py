@@ -99,7 +99,7 @@ class Terminal:
     def say_apart(self, lines: Iterable[str]) -> None:
         """Show lines of a run that has come to nothing else."""
         for line in lines:
-            print(plain(line), file=sys.stderr)
+            print(plain(self._run.journal.mask(line)), file=sys.stderr)
 
     def say_in_pytests_words(self, text: str) -> None:
         """Show a text where pytest shows tracebacks."""
