@@ -272,7 +272,7 @@ def _mend(_arguments: argparse.Namespace) -> int:
         with opened as spec, Lab(spec, provision.no_record, custody=Custody(run=found.run)) as lab:
             for home in lab.mend(found, acts):
                 print(plain(str(home)))
-                left |= not home.as_found
+                left |= not home.is_done
     return 1 if left else 0
 
 

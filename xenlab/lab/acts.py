@@ -272,12 +272,16 @@ class Acts:
             self._machine.run(*commands.write_nonce(file, nonce), changes=True).check()
             yield nonce, file
         except BaseException:
-            with suppress(CannotObserve, LabFault):
-                self._machine.run(*commands.remove(file), changes=True).check()
+            with suppress(CannotObserve):
+                self._remove(file)
             raise
-        self._machine.run(*commands.remove(file), changes=True).check()
+        self._remove(file)
 
     # How it is done
+
+    def _remove(self, file: str) -> None:
+        self._machine.run(*commands.remove(file), changes=True).check()
+        self._custody.removed(file)
 
     def _xl(self, host: Dom0, argv: xl.Argv) -> None:
         result = host.remote.run(*argv, changes=True)
