@@ -250,10 +250,10 @@ class Acts:
             self._machine.run(*commands.write_nonce(file, nonce), changes=True).check()
             yield nonce, file
         except BaseException:
-            with suppress(CannotObserve, LabFault):
-                self._machine.run(*commands.remove(file), changes=True).check()
+            with suppress(CannotObserve):
+                self._remove(file)
             raise
-        self._machine.run(*commands.remove(file), changes=True).check()
+        self._remove(file)
 
     # How it is done
 
@@ -261,6 +261,10 @@ class Acts:
         """Note the act before it happens; where the guest was seen counts no more."""
         self._custody.will(act, guest=self._name, **facts)
         self._places = None
+
+    def _remove(self, file: str) -> None:
+        self._machine.run(*commands.remove(file), changes=True).check()
+        self._custody.removed(file)
 
     def _xl(self, host: Dom0, argv: xl.Argv) -> None:
         result = host.remote.run(*argv, changes=True)

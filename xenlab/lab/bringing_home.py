@@ -66,7 +66,7 @@ def bring_home(spec: GuestSpec, acts: Acts, hosts: HostPair, found: GuestFound, 
     words = places.words
     if found.unclear:
         words = f"{words}; it was found {found.unclear}"
-    elif problem and problem not in words:
+    elif problem and words not in problem:
         words = f"{words} ({problem})"
     return Homecoming(spec.name, False, words, _by_hand(spec, hosts, places, found))
 

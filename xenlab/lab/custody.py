@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -115,9 +116,15 @@ class Custody:
         """The guest is as it was found again."""
         self.acts = [act for act in self.acts if act.act == WRITE or act.facts.get("guest") != guest]
 
+    def removed(self, file: str) -> None:
+        """A file of ours is gone again."""
+        self.acts = [act for act in self.acts if act.act != WRITE or act.facts.get("file") != file]
+
     def end(self) -> None:
         """All is as it was found: nothing is left to mend."""
-        self.path.unlink(missing_ok=True)
+        if self._begun:
+            with suppress(OSError):  # then the next run is told to mend what is whole
+                self.path.unlink()
         self._begun = False
         self._refusal = "the run is over"
 

@@ -12,7 +12,7 @@ from typing import Self
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab.bringing_home import Homecoming, bring_home, leave_alone
-from xenlab.lab.custody import Act, Custody, LabFound, now, this_process
+from xenlab.lab.custody import WRITE, Act, Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.found import GuestFound, as_found
 from xenlab.lab.guest import Guest
@@ -35,7 +35,8 @@ from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import peers, xl
 
 # A guest that has shut down is listed until its devices are down: for seconds, under emulation ten.
-_GONE_SECONDS = 30.0
+_SETTLE_SECONDS = 30.0
+_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Lab:
         self._open = ExitStack()
         self.custody = custody or Custody()
         self._lock: HostLock | None = None
-        self._brought_home: dict[str, Homecoming] = {}
+        self._homecomings: dict[str, Homecoming] = {}
         first, second = (self._dom0(host) for host in spec.hosts)
         self.hosts = HostPair(first, second)
         self.share = NfsShare(spec.share, self.hosts, self.custody)
@@ -100,7 +101,8 @@ class Lab:
     def begin(self, lab_name: str, working_copy: str, step: Callable[[], str] = lambda: "") -> None:
         """Lock both hosts and note how the lab was found; until then nothing is done to it.
 
-        A host that cannot be seen forbids all acts, and is no error here: whoever judges the looks says so.
+        A host that cannot be seen or locked forbids all acts, and so does a disk on which nothing can be noted. That
+        is no error here: whoever judges the looks, or wants to act, says so.
 
         :raises LabInUse: another run has the hosts.
         """
@@ -112,69 +114,84 @@ class Lab:
         else:
             self._lock = lock
         looks = self._look_at_hosts()
-        if self._has_leaving([look.domains for look in looks]):
+        if self._is_in_transit([look.domains for look in looks]):
             with suppress(NotInTime):
-                wait_for(self._nobody_leaves, "guests that are going down to be gone", _GONE_SECONDS, 2.0)
+                wait_for(self._all_stand_still, "guests that come or go to be in place", _SETTLE_SECONDS, _LOOK_SECONDS)
             looks = self._look_at_hosts()
         domains = [look.domains for look in looks]
         guests = {name: as_found(places_of(name, domains)) for name in self.guests}
         self.found = Found(HostsFound(looks, self.spec.guests), guests)
-        if self._lock is not None:
-            self.custody.still_ours = lock.check
-            self.custody.begin(
-                LabFound(
-                    run=self.custody.run,
-                    process=this_process(),
-                    began=now(),
-                    lab_name=lab_name,
-                    working_copy=working_copy,
-                    lab_file=dump(self.spec),
-                    guests=guests,
-                )
-            )
-
-    def bring_home(self) -> tuple[Homecoming, ...]:
-        """Bring every guest that was touched back to where it was found, each on its own; say where all are."""
-        if self._lock is None:
-            return ()
-        touched = {act.facts["guest"] for act in self.custody.acts if "guest" in act.facts}
-        self.custody.acts.clear()
-        for name, found in self.found.guests.items():
-            guest = self.guests[name]
-            if name in touched:
-                home = bring_home(guest.spec, guest.acts, self.hosts, found, self.spec.timeouts)
-            elif name not in self._brought_home:
-                home = leave_alone(guest.spec, guest.acts.look(), found)
-            else:
-                continue
-            self._brought_home[name] = home
-        return tuple(self._brought_home.values())
-
-    def leave(self) -> None:
-        """Remove what this run has on the hosts and give the lock back; what is still to mend stays noted."""
         if self._lock is None:
             return
-        for host in self.hosts:
+        self.custody.still_ours = lock.check
+        found = LabFound(
+            run=self.custody.run,
+            process=this_process(),
+            began=now(),
+            lab_name=lab_name,
+            working_copy=working_copy,
+            lab_file=dump(self.spec),
+            guests=guests,
+        )
+        try:
+            self.custody.begin(found)
+        except CannotObserve as unwritable:
+            self.custody.refuse(unwritable.message)
+
+    def bring_home(self) -> tuple[Homecoming, ...]:
+        """Bring every guest back that something was done to, each on its own; the others are only looked at."""
+        if self._lock is None:
+            return ()
+        for name, found in self.found.guests.items():
+            guest = self.guests[name]
+            if name in self.custody.touched:
+                home = bring_home(guest.spec, guest.acts, self.hosts, found, self.spec.timeouts)
+                if home.as_found:
+                    self.custody.undone(name)
+                self._homecomings[name] = home
+            elif name not in self._homecomings:
+                self._homecomings[name] = leave_alone(guest.spec, guest.acts.where(), found)
+        return tuple(self._homecomings.values())
+
+    def leave(self) -> None:
+        """Remove what this run has on the hosts and in guests, and give the lock back.
+
+        What is still to mend stays noted, and so does what it needs on the hosts.
+        """
+        if self._lock is None:
+            return
+        for act in self.custody.acts:
+            self._forget(act)
+        is_done = not self.custody.touched
+        for host in self.hosts if is_done else ():
             with suppress(CannotObserve):
                 host.remote.run(*peers.forget(self.custody.folder_on_hosts), changes=True)
         self._lock.release()
         self._lock = None
-        if all(home.is_done for home in self._brought_home.values()):
+        if is_done:
             self.custody.end()
 
     def mend(self, found: LabFound, acts: tuple[Act, ...]) -> tuple[Homecoming, ...]:
         """Finish what the run that found the lab so could not: guests home, its files removed, its lock given back.
 
         :raises LabInUse: another run has the hosts. :raises CannotObserve: a host does not answer.
+        :raises UsageError: the lab file has other guests or hosts by now.
         """
-        self._lock = HostLock(self.hosts, found.run, str(os.getpid()), lambda: "mend")
-        self._lock.take()
+        hosts = {host.name for host in self.hosts}
+        if missing := sorted(set(found.guests) - set(self.guests)) + sorted(
+            {guest.host for guest in found.guests.values() if guest.host} - hosts
+        ):
+            raise UsageError(
+                f"run {found.run} knew {', '.join(missing)}, which the lab file does not name any more",
+                hint="./lab mend needs the lab file as it was",
+            )
+        lock = HostLock(self.hosts, found.run, str(os.getpid()), lambda: "mend")
+        lock.take()
+        self._lock = lock
         self.custody.resume(found, acts)
-        self.custody.still_ours = self._lock.check
+        self.custody.still_ours = lock.check
         self.found = Found(self.found.hosts, found.guests)
         homecomings = self.bring_home()
-        for act in acts:
-            self._forget(act)
         self.leave()
         return homecomings
 
@@ -204,25 +221,23 @@ class Lab:
         }
         return self.hosts.at_once(lambda host: look_at_host(host, self.hosts.peer_of(host), configs[host.name]))
 
-    def _has_leaving(self, looks: Sequence[DomainsLook]) -> bool:
-        rows = [row for look in looks if not isinstance(look.rows, Unknown) for row in look.rows]
-        return any(row.leaving and row.name in self.guests for row in rows)
+    def _is_in_transit(self, looks: Sequence[DomainsLook]) -> bool:
+        places = [places_of(name, looks) for name in self.guests]
+        return any(place.is_on_the_way or place.disputed for place in places if not place.unseen)
 
-    def _nobody_leaves(self) -> bool:
-        return not self._has_leaving(self.hosts.at_once(look_at_domains))
+    def _all_stand_still(self) -> bool:
+        return not self._is_in_transit(self.hosts.at_once(look_at_domains))
 
     def _forget(self, act: Act) -> None:
         """Remove a file that a run noted before it wrote it: its name bears the run's id."""
-        file = act.facts.get("file", "")
-        if act.act != "write" or self.custody.run not in file:
+        file, where = act.facts.get("file", ""), act.facts.get("guest") or act.facts.get("host", "")
+        if act.act != WRITE or self.custody.run not in file:
             return
-        machine: Machine = (
-            self.guests[act.facts["guest"]].machine
-            if act.facts.get("guest") in self.guests
-            else self.hosts.named(act.facts["host"]).remote
-        )
-        with suppress(CannotObserve):
-            machine.run(*commands.remove(file), changes=True)
+        machines: dict[str, Machine] = {host.name: host.remote for host in self.hosts}
+        machines |= {name: guest.machine for name, guest in self.guests.items()}
+        if where in machines:
+            with suppress(CannotObserve):
+                machines[where].run(*commands.remove(file), changes=True)
 
     def _unseen(self) -> tuple[HostLook, HostLook]:
         first, second = self.hosts

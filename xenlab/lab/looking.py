@@ -106,7 +106,7 @@ def look_at_host(host: Dom0, peer: Dom0, configs: Sequence[str] = ()) -> HostLoo
         host=host.name,
         ids=found.ids,
         at=found.at,
-        fingerprint=found.nothing or host.remote.fingerprint,
+        fingerprint=found.nothing or _fingerprint(host),
         name=found.read("name", str.strip),
         is_root=found.read("user", lambda text: text.strip() == "0"),
         console_daemon=found.read("consoled", bool, absent=False),
@@ -270,6 +270,14 @@ def look_into_guest(guest: Machine, nonce: str | None = None) -> GuestLook:
         kernel_log=found.read("log", str),
         nonce=found.read("nonce", str.strip) if nonce else Unknown("no nonce was asked for"),
     )
+
+
+def _fingerprint(host: Dom0) -> str | Unknown:
+    """The verified key of a connection, which may have been lost since it answered."""
+    try:
+        return host.remote.fingerprint
+    except CannotObserve as lost:
+        return Unknown(lost.message, lost.hint)
 
 
 def _domain_sections() -> tuple[Section, ...]:

@@ -45,7 +45,8 @@ class NfsShare:
             wrote = self._hosts.at_once(lambda host: _write(host, paths[host.name], nonces[host.name]))
             read = self._hosts.at_once(lambda host: _read(host, paths))
         finally:
-            self._hosts.at_once(lambda host: _forget(host, paths[host.name]))
+            for path in self._hosts.at_once(lambda host: _forget(host, paths[host.name])):
+                self._custody.removed(path)
         trips = [
             NonceTrip(writer, reader.name, paths[writer], nonces[writer], answer, seen[writer], (*written, *ids))
             for (writer, answer, written) in wrote
@@ -129,6 +130,9 @@ def _read(host: Dom0, paths: Mapping[str, str]) -> tuple[dict[str, Answer], tupl
     return {name: found[name] for name in paths}, found.ids
 
 
-def _forget(host: Dom0, path: str) -> None:
+def _forget(host: Dom0, path: str) -> str:
+    """Remove it; returns its path where it is gone."""
     with suppress(CannotObserve):
-        host.remote.run(*commands.remove(path), timeout=_SECONDS, changes=True)
+        host.remote.run(*commands.remove(path), timeout=_SECONDS, changes=True).check()
+        return path
+    return ""
