@@ -15,13 +15,12 @@ from xenlab.xen.files import is_pygrub
 from xenlab.xen.grammar import Atom, Value
 from xenlab.xen.numbers import c_long
 from xenlab.xen.parsers import GuestType
-from xenlab.xen.parts import in_dom0, named_parts
+from xenlab.xen.parts import SCRIPTS, in_dom0, named_parts
 from xenlab.xen.settings import KINDS, is_read
 from xenlab.xen.vif import VifSpec
 
 Meaning = int | str | tuple["Meaning", ...] | frozenset[tuple[str, str | None]]
 
-_SCRIPTS: Final = "/etc/xen/scripts/"
 _NUMBERED: Final[Mapping[str, tuple[str, ...]]] = {
     "altp2m": ("disabled", "mixed", "external", "limited"),
     "timer_mode": (
@@ -115,7 +114,7 @@ def disk(spec: DiskSpec) -> Meaning:
     return (
         *(spec.format, spec.access, spec.backendtype or "", spec.cdrom),
         "" if in_dom0(spec.backend) else str(spec.backend),
-        (spec.script or "").removeprefix(_SCRIPTS),
+        (spec.script or "").removeprefix(SCRIPTS),
         *(option for option in spec.options if option not in same_as_default),
     )
 

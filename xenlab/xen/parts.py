@@ -5,6 +5,10 @@ Source: the strtok(..., ",") loops of Xen's xl_parse.c, which skip empty parts a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+
+SCRIPTS: Final = "/etc/xen/scripts/"
+"""Where Xen's own hotplug scripts are: a script's name alone means one of them."""
 
 _BLANK = " \t\n\v\f\r"
 

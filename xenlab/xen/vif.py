@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from xenlab.xen.conf import XlConf
 from xenlab.xen.grammar import shown
-from xenlab.xen.parts import in_dom0, parts_of
+from xenlab.xen.parts import SCRIPTS, in_dom0, parts_of
 
 Needs = Literal["bridge", "openvswitch", "route", "nat", "script", "domain"]
 """What an interface rests on: a bridge of Linux or of Open vSwitch, a route, a translated address, what a script of
@@ -20,7 +20,6 @@ _MAC = re.compile(r"([0-9a-fA-F]{1,2})" + r".([0-9a-fA-F]{1,2})" * 5)
 _TYPES: Final = frozenset({"ioemu", "vif"})
 _RENAMED: Final = {"netdev": "gatewaydev"}
 _OTHER_KEYS: Final = frozenset({"devid", "forwarddev", "gatewaydev", "mtu", "rate", "vifname", "vlan"})
-_SCRIPTS: Final = "/etc/xen/scripts/"
 _NEEDS: Final[dict[str, Needs]] = {
     "vif-bridge": "bridge",
     "vif-openvswitch": "openvswitch",
@@ -58,7 +57,7 @@ class VifSpec:
         return (
             "domain"
             if self.backend not in (None, "0", "Domain-0")
-            else _NEEDS.get((self.script or "vif-bridge").removeprefix(_SCRIPTS), "script")
+            else _NEEDS.get((self.script or "vif-bridge").removeprefix(SCRIPTS), "script")
         )
 
     def on(self, conf: XlConf) -> "VifSpec":
@@ -74,7 +73,7 @@ class VifSpec:
         return replace(
             self,
             bridge=self.bridge or conf.default_bridge or "xenbr0",
-            script=(self.script or conf.default_script or "vif-bridge").removeprefix(_SCRIPTS),
+            script=(self.script or conf.default_script or "vif-bridge").removeprefix(SCRIPTS),
             backend=None if in_dom0(backend) else backend,
             options=tuple(sorted((*self.options, *gateway))),
         )
