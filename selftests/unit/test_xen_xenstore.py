@@ -14,6 +14,8 @@ TEXT = """\
 /local/domain/0/backend/qdisk/5/51712/dev = "hda"
 /local/domain/0/backend/qdisk/5/51712/mode = "r"
 /local/domain/0/backend/vif/3/0/mac = "00:16:3E:42:40:89"
+/local/domain/0/backend/vif/3/0/bridge = "xenbr0"
+/local/domain/0/backend/vif/5/0/mac = "00:16:3e:00:00:05"
 /local/domain/3/name = "guest1"
 /local/domain/5/name = "pay\\x2droll"
 """

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from xenlab.grading.run import Run
+from xenlab.lab.custody import WATCH
 from xenlab.lab.guest import Guest, Move, PausedMove
 from xenlab.lab.lab import Lab
 from xenlab.lab.looks import Unknown
@@ -30,9 +31,10 @@ class Moves:
     def watched(self, guest: Guest) -> Iterator[Watched]:
         """Both pings, a heartbeat, an SSH connection and a running write around the body."""
         run, seconds = self._lab.custody.run, self._lab.spec.timeouts.migrate_seconds
-        self._lab.custody.will("watch", guest=guest.name)
+        self._lab.custody.will(WATCH, guest=guest.name)
         with Watch(self._probes, run=run, seconds=seconds).around(guest) as watched:
             yield watched
+        self._lab.custody.not_watched(guest.name)
 
     def keep(self, move: Move) -> Move:
         """Keep a move for the reports."""

@@ -21,7 +21,10 @@ from xenlab.lab.found import GuestFound
 from xenlab.outcomes import Model
 
 WRITE = "write"
-"""The act that writes a file of ours on a host or in a guest; all others change what a guest does or where it is."""
+"""The act that writes a file of ours on a host or in a guest."""
+
+WATCH = "watch"
+"""The act that runs programs of ours in a guest; all others change what a guest does or where it is."""
 
 
 class LabFound(Model):
@@ -110,15 +113,21 @@ class Custody:
     @property
     def touched(self) -> frozenset[str]:
         """The guests that something was done to which is not yet undone; a file in a guest does not move it."""
-        return frozenset(act.facts["guest"] for act in self.acts if act.act != WRITE and "guest" in act.facts)
+        return frozenset(
+            act.facts["guest"] for act in self.acts if act.act not in (WRITE, WATCH) and "guest" in act.facts
+        )
 
     def undone(self, guest: str) -> None:
         """The guest is as it was found again."""
-        self.acts = [act for act in self.acts if act.act == WRITE or act.facts.get("guest") != guest]
+        self.acts = [act for act in self.acts if act.act in (WRITE, WATCH) or act.facts.get("guest") != guest]
 
     def removed(self, file: str) -> None:
         """A file of ours is gone again."""
         self.acts = [act for act in self.acts if act.act != WRITE or act.facts.get("file") != file]
+
+    def not_watched(self, guest: str) -> None:
+        """The programs in a guest are stopped, and their files gone."""
+        self.acts = [act for act in self.acts if act.act != WATCH or act.facts.get("guest") != guest]
 
     def end(self) -> None:
         """All is as it was found: nothing is left to mend."""

@@ -30,6 +30,15 @@ _PROGRESS_SECONDS = 15.0
 T = TypeVar("T")
 
 
+def programs_of(run: str) -> commands.Argv:
+    """The command that ends whatever programs of a run are left in a guest, and removes their files."""
+    return commands.end_background(_prefix(run), FOLDER, IN_MEMORY)
+
+
+def _prefix(run: str) -> str:
+    return f".xenlab-{run}-watch-"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What the programs left; each part by itself."""
@@ -46,7 +55,7 @@ class GuestPrograms:
 
     def __init__(self, machine: Machine, run: str, seconds: int) -> None:
         self._machine = machine
-        self._prefix = f".xenlab-{run}-watch-"
+        self._prefix = _prefix(run)
         self._seconds = seconds
         self._started: dict[str, Background | Unknown] = {}
         self._heartbeat_code: int | None = None

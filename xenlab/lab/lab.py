@@ -12,10 +12,11 @@ from typing import Self
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab.bringing_home import Homecoming, bring_home, leave_alone
-from xenlab.lab.custody import WRITE, Act, Custody, LabFound, now, this_process
+from xenlab.lab.custody import WATCH, WRITE, Act, Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.found import GuestFound, as_found
 from xenlab.lab.guest import Guest
+from xenlab.lab.guest_programs import programs_of
 from xenlab.lab.hosts import HostsFound
 from xenlab.lab.lock import HostLock
 from xenlab.lab.looking import look_at_domains, look_at_host
@@ -229,15 +230,21 @@ class Lab:
         return not self._is_in_transit(self.hosts.at_once(look_at_domains))
 
     def _forget(self, act: Act) -> None:
-        """Remove a file that a run noted before it wrote it: its name bears the run's id."""
+        """Remove what a run noted before it wrote or began it: its name bears the run's id."""
         file, where = act.facts.get("file", ""), act.facts.get("guest") or act.facts.get("host", "")
-        if act.act != WRITE or self.custody.run not in file:
-            return
         machines: dict[str, Machine] = {host.name: host.remote for host in self.hosts}
         machines |= {name: guest.machine for name, guest in self.guests.items()}
-        if where in machines:
-            with suppress(CannotObserve):
+        if where not in machines or self._is_off(where):
+            return
+        with suppress(CannotObserve):
+            if act.act == WRITE and self.custody.run in file:
                 machines[where].run(*commands.remove(file), changes=True)
+            elif act.act == WATCH:
+                machines[where].run(*programs_of(self.custody.run), changes=True)
+
+    def _is_off(self, name: str) -> bool:
+        """Whether it is a guest that is off: nothing runs in it, and its disk is not to be had."""
+        return name in self.guests and self.guests[name].acts.where().is_off
 
     def _unseen(self) -> tuple[HostLook, HostLook]:
         first, second = self.hosts

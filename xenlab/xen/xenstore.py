@@ -40,7 +40,10 @@ class BackendDisk:
 
 @dataclass(frozen=True, slots=True)
 class StoredDomain:
-    """A domain as xenstore has it: its name, its disks and its interfaces' MACs (lower case)."""
+    """A domain as xenstore has it: its name, its disks and the MACs (lower case) of its interfaces on a bridge.
+
+    A routed interface has no bridge: there its Dom0 answers for it, with a MAC of its own.
+    """
 
     domid: int
     name: str
@@ -51,7 +54,11 @@ class StoredDomain:
 @dataclass(slots=True)
 class _Devices:
     disks: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    macs: list[str] = field(default_factory=list)
+    vifs: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def macs(self) -> tuple[str, ...]:
+        return tuple(vif["mac"].lower() for vif in self.vifs.values() if vif.get("mac") and vif.get("bridge"))
 
 
 def list_domains() -> Argv:
@@ -83,12 +90,12 @@ def parse_domains(text: str) -> tuple[StoredDomain, ...]:
             owner = devices[int(frontend)]
             if kind in _DISKS:
                 owner.disks[f"{kind}/{device}"][key] = value
-            elif key == "mac":
-                owner.macs.append(value.lower())
+            elif kind == "vif":
+                owner.vifs[device][key] = value
     if 0 not in names:
         raise CannotObserve("xenstore tells of no domain, not even Domain-0", hint="does xenstored run?")
     return tuple(
-        StoredDomain(domid, name, tuple(map(_disk, devices[domid].disks.values())), tuple(devices[domid].macs))
+        StoredDomain(domid, name, tuple(map(_disk, devices[domid].disks.values())), devices[domid].macs)
         for domid, name in names.items()
     )
 
