@@ -135,6 +135,9 @@ def test_a_file_that_cannot_be_seen_is_not_missing() -> None:
             untold(finding, SILENT.why)
     (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, look, SILENT)
     untold(first, SILENT.why)
+    unmounted = replace(look, mounts=SILENT)
+    (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, unmounted, share_place(look))
+    untold(first, SILENT.why)
     untold(led(replace(look, files=()))["kernel"], "not looked at")
 
 
@@ -182,7 +185,10 @@ def test_what_the_server_mounts_below_its_export_is_part_of_the_share() -> None:
     )
     holds(led(with_mounts(files_look(SERVER), ROOT, *datasets))["disk[xvda1]"])
     bound = "90 84 254:0 /home/artem /mnt/private/artem rw - ext4 /dev/vda rw"
-    fails(led(with_mounts(files_look(SERVER), ROOT, datasets[0], bound))["disk[xvda1]"], "not the share")
+    memory = "90 84 0:72 / /mnt/private/artem rw - tmpfs tmpfs rw"
+    elsewhere = "90 84 0:72 / /mnt/private/artem rw - nfs4 10.1.1.9:/artem rw"
+    for line in (bound, memory, elsewhere):
+        fails(led(with_mounts(files_look(SERVER), ROOT, datasets[0], line))["disk[xvda1]"], "not the share")
 
 
 def test_paths_that_are_not_whole_or_off_the_share_by_their_spelling() -> None:
@@ -296,10 +302,20 @@ def test_every_file_is_what_it_was() -> None:
         (IMAGE, "disk[xvda1]", {"uuid": "6c0b0e0a-6a1e-4b5f-9d3c-00000000000f"}),
         (IMAGE, "disk[xvda1]", {"size": 1}),
         (IMAGE, "disk[xvda1]", {"kind": "", "uuid": ""}),
+        (KERNEL, "kernel", {"digest": "", "kind": "squashfs"}),
         (SWAP, "disk[xvda2]", {"kind": "", "uuid": ""}),
         (SWAP, "disk[xvda2]", {"size": 1}),
     ],
-    ids=["kernel", "ramdisk", "fresh disk", "truncated", "empty disk", "swap without signature", "smaller swap"],
+    ids=[
+        "kernel",
+        "ramdisk",
+        "fresh disk",
+        "truncated",
+        "empty disk",
+        "no kernel",
+        "swap without signature",
+        "smaller swap",
+    ],
 )
 def test_another_file_in_its_place_is_found(path: str, role: str, changes: dict[str, object]) -> None:
     wrong = replace(identity(path.rpartition("/")[2]), **changes)  # type: ignore[arg-type]
@@ -324,6 +340,8 @@ def test_right_copies_that_are_not_alike_in_everything() -> None:
     look = identity_look()
     both = replace(look, identities={**look.identities, IMAGE: bare, "/home/artem/guest1.img": bare})
     holds(compared(both)["disk[xvda1]"])
+    upgraded = replace(identity("guest1.img"), kind="ext3")
+    holds(compared(other_identity("/home/artem/guest1.img", upgraded))["disk[xvda1]"])
     holds(compared(other_identity("/home/artem/guest1.img", replace(identity("guest1.img"), size=0)))["disk[xvda1]"])
     big = replace(identity("initrd.img"), digest="")
     holds(compared(other_identity(RAMDISK, big))["ramdisk"])
@@ -334,6 +352,8 @@ def test_what_is_kept_no_more_and_what_is_no_raw_image_is_not_compared() -> None
     look = identity_look()
     gone = replace(look, missing=frozenset({"/home/artem/vmlinuz", IMAGE}))
     assert set(compared(gone)) == {"ramdisk", "disk[xvda2]"}
+    # What only one of the two names is a matter of only-paths-changed.
+    assert "ramdisk" not in compared(look, changed(ORIGINAL_TEXT, **{'ramdisk = "/home/artem/initrd.img"\n': ""}))
     cow = {"guest1.img,raw": "guest1.img,qcow2"}
     found = compared(look, changed(ORIGINAL_TEXT, **cow), changed(FIXED_TEXT, **cow))
     assert "disk[xvda1]" not in found

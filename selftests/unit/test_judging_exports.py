@@ -80,6 +80,10 @@ def test_what_is_not_exported_is_not_served(text: str) -> None:
     fails(one(judge.is_served(exported(text), SHARE), "one-server"), "no host", hint="/etc/exports")
 
 
+def test_one_thread_serves_as_well() -> None:
+    holds(one(judge.is_served(server_with(nfsd_threads=1), SHARE), "nfs-serves"), "1 nfsd threads")
+
+
 def test_two_servers_are_one_too_many_but_the_other_host_may_export_something_else() -> None:
     both = client_with(exports=Answer(0, EXPORTED, ""), nfsd_threads=8)
     fails(one(judge.is_served(both, SHARE), "one-server"), "labubuntu and baye")
@@ -178,6 +182,20 @@ def test_the_line_that_counts_is_found_as_nfs_utils_does(lines: tuple[str, ...],
     assert root_may(*lines) is may
 
 
+def test_a_doubt_says_what_would_end_it() -> None:
+    text = f"{EXPORT} @trusted(rw,no_root_squash)\n{EXPORT} <world>(ro)\n"
+    finding = one(judge.lets_root_write(exported(text), SHARE, ADDRESSES), "no-root-squash")
+    untold(finding, "@trusted", "<world>")
+    assert "name its address" in finding.hint
+
+
+def test_the_security_of_the_mount_chooses_among_options() -> None:
+    text = f"{EXPORT} 10.1.1.0/24(sec=sys,ro,root_squash,sec=krb5,rw,no_root_squash)\n"
+    kerberos = with_mounts(share_look(HOME), ROOT, NFS.replace("sec=sys", "sec=krb5"))
+    holds(one(judge.lets_root_write((kerberos, exported(text)[1]), SHARE, ADDRESSES), "no-root-squash"))
+    fails(one(judge.lets_root_write(exported(text), SHARE, ADDRESSES), "no-root-squash"))
+
+
 def test_the_deepest_export_counts() -> None:
     text = "/srv 10.1.1.0/24(ro)\n/srv/private 10.1.1.0/24(rw,no_root_squash)\n/srv/private/artem 10.1.1.0/24(ro)\n"
     holds(one(judge.lets_root_write(exported(text), SHARE, ADDRESSES), "no-root-squash"))
@@ -194,6 +212,8 @@ def test_a_client_comes_from_the_address_that_its_mount_tells() -> None:
     storage = NFS.replace("clientaddr=10.1.1.189", "clientaddr=192.168.99.3").replace("10.1.1.143", "192.168.99.2")
     looks = with_mounts(share_look(HOME), ROOT, storage), exported(text)[1]
     holds(one(judge.lets_root_write(looks, SHARE, ADDRESSES), "no-root-squash"), "192.168.99.0/24")
+    untold_address = with_mounts(looks[0], ROOT, storage.replace("clientaddr=192.168.99.3", "clientaddr=0.0.0.0"))
+    fails(one(judge.lets_root_write((untold_address, looks[1]), SHARE, ADDRESSES), "no-root-squash"), "10.1.1.0/24")
 
 
 def test_an_export_to_others_only_is_named_where_the_client_could_not_mount() -> None:
@@ -202,6 +222,10 @@ def test_an_export_to_others_only_is_named_where_the_client_could_not_mount() ->
     fails(finding, "10.9.0.0/16", hint="add labubuntu")
     mounted = one(judge.is_mounted((client, server), SHARE, ADDRESSES), "mounted-by-nfs", HOME)
     fails(mounted, "nothing is mounted", hint="exports it to 10.9.0.0/16 only: add labubuntu")
+    # It was mounted while it was exported to it: that helps no more.
+    stale = replace(share_look(HOME), entered=Answer(2, "", "ls: cannot access '/mnt/private/.': Permission denied\n"))
+    finding = one(judge.lets_root_write((stale, server), SHARE, ADDRESSES), "no-root-squash")
+    fails(finding, "10.9.0.0/16", hint="add labubuntu")
 
 
 def test_hostile_clients_take_no_time() -> None:

@@ -48,6 +48,7 @@ def test_a_login_that_is_not_root_is_refused() -> None:
     look = replace(host_look(), is_root=False)
     fails(judge.is_reached(look), "not as root", hint="sudo")
     untold(judge.runs_xen(replace(look, info=Unknown("xencall: privileged command interface: Permission denied"))))
+    untold(judge.runs_xen(replace(host_look(), name=SILENT, info=Unknown("cannot init xl context"))))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,7 @@ def test_a_xenstored_that_is_gone_lets_everybody_wait_for_ever() -> None:
     gone = domains(host_look(), rows=LATE, stored=LATE)
     fails(judge.runs_xen(gone), "xl list and xenstore do not", hint="xenstored")
     untold(judge.runs_xen(domains(host_look(), rows=LATE)), "xl list", "in time")
+    untold(judge.runs_xen(domains(host_look(), rows=LATE, stored=Unknown("Killed"))), "xl list", "in time")
     untold(judge.runs_xen(replace(gone, info=LATE)), "in time")
 
 
@@ -293,6 +295,7 @@ def test_two_vifs_on_one_bridge_are_one_need_and_an_unseen_bridge_none() -> None
     assert bridge_of(host_look(), "bridge=xenbr0", "bridge=xenbr0", "bridge=br1") == [True, False]
     assert bridge_of(replace(host_look(), bridges=SILENT), "bridge=xenbr0") == [None]
     assert bridge_of(replace(host_look(), xl_conf=SILENT), "bridge=xenbr0") == [None]
+    assert bridge_of(replace(host_look(), xl_conf=SILENT), "script=vif-bridge") == [None]
     assert bridge_of(replace(host_look(), xl_conf=SILENT), "script=vif-bridge,bridge=xenbr0") == [True]
 
 
@@ -320,6 +323,13 @@ FIXED, FREE = "dom0_mem=4096M,max:4096M", "console=com1"
 def test_memory_counts_what_xl_may_take_from_domain_0(free: int, command_line: str, conf: str, fits: bool) -> None:
     info = xen(free_memory=free, xen_commandline=command_line)
     assert memory(replace(host_look(), info=info, xl_conf=parse_xl_conf(conf))) == [fits]
+
+
+def test_a_config_without_memory_asks_for_xls_default() -> None:
+    for free, fits in ((32, True), (31, False)):
+        look = replace(host_look(), info=xen(free_memory=free))
+        findings = judge.can_take(look, "guest1", asked("", **{"memory = 1024\n": ""}), is_there=False)
+        assert one(findings, "memory-free").holds is fits
 
 
 def test_domain_0_keeps_its_last_128_mib() -> None:

@@ -70,11 +70,15 @@ def test_equal_numbers_on_two_shares_are_two_files() -> None:
     holds(beside(other, with_mounts(look, ROOT, NFS, second))["own-files"])
     again = second.replace("/srv/second", "/srv/private")
     fails(beside(other, with_mounts(look, ROOT, NFS, again))["own-files"], path)
+    above = "90 25 0:45 / /mnt/second rw - nfs4 10.1.1.143:/srv rw,addr=10.1.1.143"
+    same_device = with_file(look, path, device=45)
+    fails(beside(other, with_mounts(same_device, ROOT, NFS, above))["own-files"], path)
 
 
 def test_what_cannot_be_seen_is_not_judged_but_what_is_seen_counts() -> None:
     unseen = with_file(others_files(), f"{FOLDER}/guest2.img", unseen="Stale file handle")
     untold(beside(config(OTHER_TEXT), unseen)["own-files"], "Stale file handle")
+    untold(beside(config(OTHER_TEXT), with_file(others_files(), SWAP, unseen="Stale file handle"))["own-files"], SWAP)
     fails(beside(changed(OTHER_TEXT, **{"guest2.swap": "guest1.swap"}), unseen)["own-files"], "guest1.swap")
     gone = with_file(others_files(), f"{FOLDER}/guest2.img", missing="No such file or directory")
     holds(beside(config(OTHER_TEXT), gone)["own-files"])

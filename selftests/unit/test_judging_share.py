@@ -102,6 +102,7 @@ def test_an_automount_that_came_about_is_a_mount() -> None:
     fails(mounted(direct), "autofs", hint="mount -t nfs 10.1.1.143:/srv/private /mnt/private")
     refused = Answer(2, "", "ls: cannot access '/mnt/private/.': No such device\n")
     fails(mounted(client_with(ROOT, autofs, entered=refused)), "automounter", "No such device", hint="mount -t nfs")
+    untold(mounted(client_with(ROOT, autofs, entered=Answer(124))))
 
 
 def test_a_mount_point_may_be_a_link() -> None:
@@ -149,7 +150,11 @@ def test_a_missing_mount_point_is_named() -> None:
     )
     fails(mounted(looks), "does not exist on labubuntu", hint=f"mkdir -p {POINT}, then mount -t nfs")
     nowhere = replace(looks[1], host=SERVER, entered=gone)
-    fails(mounted((looks[0], nowhere), SERVER), "does not exist on baye")
+    finding = mounted((looks[0], nowhere), SERVER)
+    fails(finding, "does not exist on baye")
+    assert "only" not in finding.hint
+    silent = looks[0], replace(looks[1], exports=Answer(None))
+    fails(mounted(silent), "does not exist on labubuntu", hint="mount -t nfs 10.1.1.143:/srv/private")
 
 
 def test_a_folder_that_root_may_not_enter_is_squashed() -> None:
@@ -164,6 +169,7 @@ def test_a_folder_that_root_may_not_enter_is_squashed() -> None:
         Answer(2, "", "ls: cannot access '/mnt/private/.': Input/output error\n"),
         Answer(124, "", ""),
         Answer(None, "", ""),
+        Answer(124, "", "ls: cannot access '/mnt/private/.': No such file or directory\n"),
         Answer(127, "", "ls: not found\n"),
     ],
 )
@@ -171,6 +177,7 @@ def test_a_share_in_trouble_is_not_judged(answer: Answer) -> None:
     untold(mounted(client_with(entered=answer)), "cannot be looked into")
     down = replace(share_look(HOME), entered=answer), replace(share_look(SERVER), nfsd_threads=0)
     assert "baye's NFS server does not run" in mounted(down).hint
+    assert "does baye answer it?" in mounted(client_with(entered=answer)).hint
     untold(mounted(client_with(mounts=SILENT)), SILENT.why)
     untold(mounted(client_with(files=SILENT)), SILENT.why)
 
@@ -206,6 +213,10 @@ def test_the_server_may_reach_its_export_by_a_link_or_at_once() -> None:
     same = SHARE.model_copy(update={"export": POINT})
     looks = share_look(HOME), with_mounts(share_look(SERVER), ROOT)
     holds(one(judge.is_mounted(looks, same, ADDRESSES), "mounted-by-nfs", SERVER))
+    # The client may have mounted a folder above the export, or one within it: so may the server.
+    for folder in ("/srv", f"{EXPORT}/lab"):
+        look = with_file(with_mounts(share_look(SERVER), ROOT), POINT, resolved=folder)
+        holds(mounted((share_look(HOME), look), SERVER), folder)
     # The export itself may be a link to another disk.
     data = "31 25 254:16 / /data rw - ext4 /dev/vdb rw"
     look = with_mounts(share_look(SERVER), ROOT, data, "84 25 254:16 /private /mnt/private rw - ext4 /dev/vdb rw")

@@ -197,15 +197,14 @@ def same_as_original(guest: str, original: XlConfig, fixed: XlConfig, look: Iden
         if before is None or entry.key in growing or {before, entry.path} & look.missing:
             continue
         expected = f"{entry.key} is what {before} is"
-        old, new = (look.identities.get(path, Unknown(f"{path} was not looked at")) for path in (before, entry.path))
-        for path, fact in ((before, old), (entry.path, new)):
-            if isinstance(fact, Unknown):
-                unseen = Unknown(f"{path}: {fact.why}", fact.hint)
-                yield cannot_tell("same-as-original", expected, unseen, host=look.host, guest=guest, evidence=look.ids)
-                break
-        if isinstance(old, Unknown) or isinstance(new, Unknown):
+        old, new = _identity(look, before), _identity(look, entry.path)
+        if isinstance(old, Unknown):
+            yield cannot_tell("same-as-original", expected, old, host=look.host, guest=guest, evidence=look.ids)
             continue
-        right = before == entry.path or _is_copy(old, new)
+        if isinstance(new, Unknown):
+            yield cannot_tell("same-as-original", expected, new, host=look.host, guest=guest, evidence=look.ids)
+            continue
+        right = _is_copy(old, new)
         yield Finding(
             "same-as-original",
             right,
@@ -216,6 +215,11 @@ def same_as_original(guest: str, original: XlConfig, fixed: XlConfig, look: Iden
             guest=guest,
             evidence=look.ids,
         )
+
+
+def _identity(look: IdentityLook, path: str) -> FileIdentity | Unknown:
+    fact = look.identities.get(path, Unknown("it was not looked at"))
+    return Unknown(f"{path}: {fact.why}", fact.hint) if isinstance(fact, Unknown) else fact
 
 
 def _is_copy(old: FileIdentity, new: FileIdentity) -> bool:
