@@ -279,10 +279,6 @@ class Acts:
 
     # How it is done
 
-    def _remove(self, file: str) -> None:
-        self._machine.run(*commands.remove(file), changes=True).check()
-        self._custody.removed(file)
-
     def _xl(self, host: Dom0, argv: xl.Argv) -> None:
         result = host.remote.run(*argv, changes=True)
         if not result.ok:
@@ -313,6 +309,10 @@ class Acts:
         ended = run_to_its_end(run, argv)
         self._under_way = None
         return ended
+
+    def _remove(self, file: str) -> None:
+        self._machine.run(*commands.remove(file), changes=True).check()
+        self._custody.removed(file)
 
     def _look_after_move(self, nonce: str | None) -> GuestLook:
         with suppress(HostUnreachable):
