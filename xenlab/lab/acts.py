@@ -297,6 +297,10 @@ class Acts:
         self._under_way = None
         return ended
 
+    def _remove(self, file: str) -> None:
+        self._machine.run(*commands.remove(file), changes=True).check()
+        self._custody.removed(file)
+
     def _look_after_move(self, nonce: str | None) -> GuestLook:
         with suppress(HostUnreachable):
             self._machine.wait_until_reachable(self._timeouts.after_move_seconds, f"a login on {self._name}")

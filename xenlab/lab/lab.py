@@ -64,7 +64,7 @@ class Lab:
         self._open = ExitStack()
         self.custody = custody or Custody()
         self._lock: HostLock | None = None
-        self._homecomings: dict[str, Homecoming] = {}
+        self._brought_home: dict[str, Homecoming] = {}
         first, second = (self._dom0(host) for host in spec.hosts)
         self.hosts = HostPair(first, second)
         self.share = NfsShare(spec.share, self.hosts, self.custody)
@@ -149,10 +149,10 @@ class Lab:
                 home = bring_home(guest.spec, guest.acts, self.hosts, found, self.spec.timeouts)
                 if home.as_found:
                     self.custody.undone(name)
-                self._homecomings[name] = home
-            elif name not in self._homecomings:
-                self._homecomings[name] = leave_alone(guest.spec, guest.acts.where(), found)
-        return tuple(self._homecomings.values())
+                self._brought_home[name] = home
+            elif name not in self._brought_home:
+                self._brought_home[name] = leave_alone(guest.spec, guest.acts.where(), found)
+        return tuple(self._brought_home.values())
 
     def leave(self) -> None:
         """Remove what this run has on the hosts and in guests, and give the lock back.

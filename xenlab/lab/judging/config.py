@@ -109,22 +109,12 @@ def files_on_share(
             guest=guest,
             evidence=look.ids,
         )
-    for disk in config.disks:
-        if disk.script or disk.backend not in _LOCAL:
-            who = f"script {disk.script}" if disk.script else f"the driver domain {disk.backend}"
-            yield Finding(
-                "path-on-share",
-                False,
-                expected=f"disk[{disk.vdev}]: a file on the share",
-                actual=f"{disk.target or 'its target'} is served by {who}: it is not on the share",
-                hint=f"{path}: make an image of it on the share, and name that as the target of {disk.vdev}",
-                host=look.host,
-                guest=guest,
-                evidence=look.ids,
-            )
 
 
 def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -> tuple[bool | None, str, str]:
+    if entry.via:
+        words = f"{entry.path or 'its target'} is served by {entry.via}: it is not on the share"
+        return False, words, f"make an image of it on the share, and name that as {entry.key}"
     if not entry.path.startswith("/"):
         return False, f"{entry.path} depends on where xl is called", ""
     fact = fact_of(look, entry.path)
