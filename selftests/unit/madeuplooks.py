@@ -23,7 +23,8 @@ from xenlab.outcomes import Finding
 from xenlab.remote.facts import Cpu
 from xenlab.remote.filesystems import FileFact, Mount, Place, parse_mountinfo, place_of
 from xenlab.remote.sections import Answer
-from xenlab.xen.cfg import XlConfig, parse_config, parse_xl_conf
+from xenlab.xen.cfg import XlConfig, parse_config
+from xenlab.xen.conf import parse_xl_conf
 from xenlab.xen.parsers import DomainRow, parse_info
 from xenlab.xen.xenstore import StoredDomain
 

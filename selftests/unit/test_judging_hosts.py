@@ -9,7 +9,8 @@ from xenlab.lab.judging import hosts as judge
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.remote.facts import Cpu
 from xenlab.remote.sections import Answer
-from xenlab.xen.cfg import XlConfig, parse_xl_conf
+from xenlab.xen.cfg import XlConfig
+from xenlab.xen.conf import parse_xl_conf
 from xenlab.xen.parsers import XenInfo, parse_info
 
 SILENT = Unknown("no answer from 10.1.1.189 within 15 s", "is it up?")

@@ -3,9 +3,7 @@
 import pytest
 from madeuplooks import (
     FIXED_TEXT,
-    NFS,
     POINT,
-    ROOT,
     changed,
     config,
     fails,
@@ -13,7 +11,6 @@ from madeuplooks import (
     holds,
     untold,
     with_file,
-    with_mounts,
 )
 
 from xenlab.lab.judging import config as judge
@@ -63,16 +60,13 @@ def test_a_disk_may_be_read_by_several_but_not_beside_a_writer() -> None:
 
 
 def test_equal_numbers_on_two_shares_are_two_files() -> None:
-    second = "90 25 0:61 / /mnt/second rw - nfs4 10.1.1.143:/srv/second rw,addr=10.1.1.143"
-    path = "/mnt/second/guest2.img"
-    look = with_file(with_file(others_files(), path), path, inode=100, size=600_000_000, device=61)
+    path, export = "/mnt/second/guest2.img", ("10.1.1.143", "/srv/private")
+    look = with_file(with_file(others_files(), f"{FOLDER}/guest1.img", export=export), path)
+    look = with_file(look, path, inode=100, size=600_000_000, device=61, export=("10.1.1.143", "/srv/second"))
     other = changed(OTHER_TEXT, **{f"{FOLDER}/guest2.img": path})
-    holds(beside(other, with_mounts(look, ROOT, NFS, second))["own-files"])
-    again = second.replace("/srv/second", "/srv/private")
-    fails(beside(other, with_mounts(look, ROOT, NFS, again))["own-files"], path)
-    above = "90 25 0:45 / /mnt/second rw - nfs4 10.1.1.143:/srv rw,addr=10.1.1.143"
-    same_device = with_file(look, path, device=45)
-    fails(beside(other, with_mounts(same_device, ROOT, NFS, above))["own-files"], path)
+    holds(beside(other, look)["own-files"])
+    for same in (with_file(look, path, export=export), with_file(look, path, device=45)):
+        fails(beside(other, same)["own-files"], path)
 
 
 def test_what_cannot_be_seen_is_not_judged_but_what_is_seen_counts() -> None:

@@ -262,10 +262,6 @@ class Acts:
         self._custody.will(act, guest=self._name, **facts)
         self._places = None
 
-    def _remove(self, file: str) -> None:
-        self._machine.run(*commands.remove(file), changes=True).check()
-        self._custody.removed(file)
-
     def _xl(self, host: Dom0, argv: xl.Argv) -> None:
         result = host.remote.run(*argv, changes=True)
         if not result.ok:

@@ -113,7 +113,8 @@ def files_on_share(
 
 def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -> tuple[bool | None, str, str]:
     if entry.via:
-        words = f"{entry.path or 'its target'} is served by {entry.via}: it is not on the share"
+        server = entry.via.replace("domain ", "the driver domain ", 1)
+        words = f"{entry.path or 'its target'} is served by {server}: it is not on the share"
         return False, words, f"make an image of it on the share, and name that as {entry.key}"
     if not entry.path.startswith("/"):
         return False, f"{entry.path} depends on where xl is called", ""
@@ -304,16 +305,8 @@ def _files_of(config: XlConfig) -> Iterator[DiskSpec]:
 
 
 def _are_same(look: FilesLook, one: str, other: str) -> bool | Unknown:
-    """Whether two paths are one file; on two mounts of NFS only where both are of one folder of the server."""
+    """Whether two paths are one file."""
     first, second = fact_of(look, one), fact_of(look, other)
     if isinstance(first, Unknown):
         return first
-    if isinstance(second, Unknown):
-        return second
-    if not first.is_same(second):
-        return False
-    if first.device == second.device:
-        return True
-    places = place_at(look, one), place_at(look, other)
-    sources = [place.mount.source for place in places if isinstance(place, Place)]
-    return len(sources) < len(places) or sources[0] == sources[1]
+    return second if isinstance(second, Unknown) else first.is_same(second)
