@@ -4,19 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakelab import FakeLab
 from gradedrun import HEAD, Graded, Ran
 from sshd import LIMITS, Sshd
 
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
 from xenlab.remote.record import CommandRecord
-
-
-@pytest.fixture
-def lab() -> FakeLab:
-    """A lab in memory, in which all is well."""
-    return FakeLab()
 
 
 @pytest.fixture

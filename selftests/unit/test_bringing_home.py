@@ -10,8 +10,9 @@ from playedxen import RUNS, TIMEOUTS, PlayedXen, played
 from xenlab.lab import acts as acts_module
 from xenlab.lab import bringing_home as module
 from xenlab.lab import custody
-from xenlab.lab.bringing_home import Homecoming, as_found, bring_home, is_as_found, leave_alone
-from xenlab.lab.custody import GuestFound, LabFound
+from xenlab.lab.bringing_home import Homecoming, bring_home, leave_alone
+from xenlab.lab.custody import LabFound
+from xenlab.lab.found import GuestFound, as_found, is_as_found
 from xenlab.remote.waiting import wait_for
 
 PAUSED = "--p---"
