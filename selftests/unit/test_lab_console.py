@@ -1,123 +1,126 @@
-"""A guest that is reached by its console, in a lab: found on the host that has it, and what is not asked of it."""
+"""A guest that is reached by its console: found on the host that has it, and followed when it moves."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fakeconsole import PASSWORD, TIMEOUTS, USER, FakeGuest
-from fakelab import ADDRESSES, CONFIG, EXPORT, MOUNT_POINT, FakeRemote, xl_list
+from playedxen import HOSTS, PlayedMachine, PlayedXen
 
-from xenlab.errors import UsageError
-from xenlab.lab.guest import Guest
+from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab.lab import Lab
-from xenlab.lab.watch import Watch
-from xenlab.labfile import GuestSpec, HostSpec, LabFile, ShareSpec
 from xenlab.remote import commands
 from xenlab.remote.console_login import glance
 from xenlab.remote.errors import NoConsole
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.result import CommandResult
-from xenlab.xen import xl
+
+OPENED = ("xl", "console", "guest1")
 
 
-class Seat(FakeRemote):
-    """A host where the guest's console can be opened."""
+class Seat:
+    """What a host shows of guests' consoles."""
 
-    guest: FakeGuest
+    def __init__(self, host: PlayedMachine, console: FakeGuest) -> None:
+        self.opened = 0
+        self._host = host
+        self._console = console
 
     def terminal(self, *argv: str) -> object:
-        self.asked.append(argv)
-        return self.guest.open_console().terminal
+        assert argv == OPENED
+        self.opened += 1
+        return self._console.open_console().terminal
 
     def glance(self, *argv: str, timeout: float) -> CommandResult:
         shown = glance(self.terminal(*argv), timeout, timeouts=TIMEOUTS)  # type: ignore[arg-type]
-        return CommandResult(0, shown, "", 0.1, self.name, " ".join(argv))
-
-
-def lab_file(**login: str) -> LabFile:
-    first, second = (HostSpec(name=name, address=ADDRESSES[name]) for name in ("labubuntu", "baye"))
-    spec = {"name": "guest1", "address": ADDRESSES["guest1"], "home": "labubuntu", "config": CONFIG, "user": USER}
-    guest = GuestSpec.model_validate({**spec, "ping_target": "10.1.1.1", **login})
-    share = ShareSpec(server="baye", export=EXPORT, mount_point=MOUNT_POINT)
-    return LabFile(name="lab", hosts=(first, second), share=share, guests=(guest,))
+        return CommandResult(0, shown, "", 0.1, self._host.name, " ".join(argv), "cmd-glance")
 
 
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[FakeGuest]:
-    fake = FakeGuest(tmp_path)
+    (tmp_path / "console").mkdir()
+    fake = FakeGuest(tmp_path / "console")
     yield fake
     fake.stop()
 
 
 @pytest.fixture
-def lab(console: FakeGuest) -> Iterator[Lab]:
-    file = lab_file(login="console", password_env="GUEST1_PASSWORD")
-    with Lab(file, lambda _: None, {"GUEST1_PASSWORD": PASSWORD}) as opened:
-        for host in opened.hosts:
-            host.remote = seat = Seat(host.name)  # type: ignore[assignment]
-            seat.guest = console
-            seat.says[xl.list_domains()] = xl_list()
+def seats(xen: PlayedXen, console: FakeGuest) -> list[Seat]:
+    found = []
+    for name in HOSTS:
+        machine, seat = xen.machines[name], Seat(xen.machines[name], console)
+        machine.terminal, machine.glance = seat.terminal, seat.glance  # type: ignore[attr-defined]
+        found.append(seat)
+    return found
+
+
+@pytest.fixture
+def lab(xen: PlayedXen, seats: list[Seat], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    monkeypatch.setattr("xenlab.lab.lab.RemoteHost", lambda name, *_, **__: xen.machines[name])
+    with Lab(by_console(xen), lambda _: "", {"GUEST1_PASSWORD": PASSWORD}, xen.custody) as opened:
         yield opened
 
 
-def seats(lab: Lab) -> tuple[Seat, Seat]:
-    first, second = (host.remote for host in lab.hosts)
-    assert isinstance(first, Seat)
-    assert isinstance(second, Seat)
-    return first, second
+def by_console(xen: PlayedXen) -> object:
+    one, other = xen.spec.guests
+    login = {"login": "console", "user": USER, "password_env": "GUEST1_PASSWORD"}
+    return xen.spec.model_copy(update={"guests": (one.model_copy(update=login), other)})
 
 
-def guest_on(lab: Lab, at: int, state: str = "-b----") -> Guest:
-    for number, host in enumerate(seats(lab)):
-        host.says[xl.list_domains()] = xl_list(guest1=state) if number == at else xl_list()
-    return lab.guest("guest1")
-
-
-def test_the_console_is_opened_where_the_guest_is_and_followed_when_it_moves(lab: Lab, console: FakeGuest) -> None:
-    guest = guest_on(lab, 0)
-    boot_id = guest.inside.boot_id
-    assert guest.answers().actual == "logged in on its console on labubuntu"
+def test_it_is_opened_where_the_guest_is_and_followed_when_it_moves(
+    lab: Lab, xen: PlayedXen, seats: list[Seat], console: FakeGuest
+) -> None:
+    guest = lab.guest("guest1")
+    xen.runs("guest1", "labubuntu")
+    boot_id = guest.acts.look_inside().boot_id
+    assert isinstance(boot_id, str)
+    assert guest.takes_login().actual == "logged in on its console on labubuntu"
     console.hang_up()
-    guest_on(lab, 1)
-    assert guest.inside.boot_id == boot_id
-    assert guest.answers().actual == "logged in on its console on baye"
-    assert [host.asked.count(xl.console("guest1")) for host in seats(lab)] == [1, 1]
+    xen.goes("guest1", "labubuntu")
+    xen.runs("guest1", "baye")
+    assert guest.acts.look_inside().boot_id == boot_id
+    assert guest.takes_login().actual == "logged in on its console on baye"
+    assert [seat.opened for seat in seats] == [1, 1]
     assert console.logins == 1
 
 
-@pytest.mark.parametrize(("at", "state"), [(-1, "-b----"), (0, "--p---")])
-def test_a_guest_that_runs_nowhere_has_no_console(lab: Lab, at: int, state: str) -> None:
-    with pytest.raises(NoConsole, match="guest1 runs on no host"):
-        guest_on(lab, at, state).remote.run(*commands.boot_id())
-    assert all(xl.console("guest1") not in host.asked for host in seats(lab))
+@pytest.mark.parametrize(("host", "state"), [(None, ""), ("labubuntu", "--p---"), ("labubuntu", "---s--")])
+def test_a_guest_that_does_not_run_has_no_console(
+    host: str | None, state: str, lab: Lab, xen: PlayedXen, seats: list[Seat]
+) -> None:
+    if host:
+        xen.runs("guest1", host, state)
+    with pytest.raises(NoConsole, match=r"guest1 is on .*there is no console of it"):
+        lab.guest("guest1").machine.run(*commands.boot_id())
+    assert [seat.opened for seat in seats] == [0, 0]
 
 
-def test_it_is_logged_out_before_its_console_is_looked_at(lab: Lab, console: FakeGuest) -> None:
-    guest = guest_on(lab, 0)
-    guest.remote.run("true")
-    assert guest.shows_login_prompt()
-    assert console.shown("")
-    guest.remote.run("true")
+def test_a_silent_host_says_nothing_of_where_it_is(lab: Lab, xen: PlayedXen, seats: list[Seat]) -> None:
+    xen.runs("guest1", "labubuntu")
+    xen.silence("baye")
+    with pytest.raises(CannotObserve, match="baye cannot be reached"):
+        lab.guest("guest1").machine.run(*commands.boot_id())
+    assert [seat.opened for seat in seats] == [0, 0]
+
+
+def test_it_is_logged_out_before_its_console_is_looked_at(lab: Lab, xen: PlayedXen, console: FakeGuest) -> None:
+    xen.runs("guest1", "labubuntu")
+    guest = lab.guest("guest1")
+    guest.machine.run("true")
+    finding = guest.shows_login_prompt()
+    assert finding.holds
+    assert finding.evidence == ("cmd-glance",)
+    guest.machine.run("true")
     assert console.logins == 2
 
 
-def test_of_its_tcp_connection_nothing_is_said(lab: Lab) -> None:
-    guest = guest_on(lab, 0)
-    watch = Watch(guest, lab.spec.probes)
-    with watch._echoing() as echo:
-        assert echo is None
-    assert watch.connection_lived() == ()
+def test_another_guest_is_reached_over_ssh(xen: PlayedXen) -> None:
+    with Lab(by_console(xen), lambda _: "", {"GUEST1_PASSWORD": PASSWORD}) as opened:
+        assert isinstance(opened.guest("guest2").machine, RemoteHost)
+        assert opened.guest("guest1").by_console
+        assert opened.guest("guest1").machine.pinned_connection() is None
 
 
-def test_of_a_guest_over_ssh_it_is_asked() -> None:
-    with Lab(lab_file(), lambda _: None, {}) as opened:
-        guest = opened.guest("guest1")
-        assert isinstance(guest.remote, RemoteHost)
-        (finding,) = Watch(guest, opened.spec.probes).connection_lived()
-        assert not finding
-        assert finding.actual == "no byte was sent"
-
-
-def test_without_its_password_no_lab_is_opened() -> None:
+def test_without_its_password_no_lab_is_opened(xen: PlayedXen) -> None:
     with pytest.raises(UsageError, match="GUEST1_PASSWORD"):
-        Lab(lab_file(login="console", password_env="GUEST1_PASSWORD"), lambda _: None, {})
+        Lab(by_console(xen), lambda _: "", {})
