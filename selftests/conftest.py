@@ -3,7 +3,7 @@
 import pytest
 
 # Asserts of the helpers show their values too; pytest does that by itself for test modules alone.
-pytest.register_assert_rewrite("console", "madeuplooks", "pages")
+pytest.register_assert_rewrite("console", "madeuplooks", "pages", "playedsessions", "playedxen")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

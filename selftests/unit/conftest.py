@@ -5,11 +5,28 @@ from pathlib import Path
 
 import pytest
 from gradedrun import HEAD, Graded, Ran
+from playedsessions import Sessions
+from playedxen import PlayedXen, played, shorten
 from sshd import LIMITS, Sshd
 
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
 from xenlab.remote.record import CommandRecord
+
+
+@pytest.fixture
+def xen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedXen]:
+    """Two played Xen hosts and two guests that are off; whatever is waited for comes about soon."""
+    shorten(monkeypatch)
+    with played(tmp_path) as hosts:
+        yield hosts
+
+
+@pytest.fixture
+def sessions(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> Sessions:
+    """Sessions on the played hosts."""
+    monkeypatch.setattr("xenlab.lab.lab.RemoteHost", lambda name, *_, **__: xen.machines[name])
+    return Sessions(xen)
 
 
 @pytest.fixture

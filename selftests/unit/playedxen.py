@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import pytest
+
+from xenlab.lab import acts, bringing_home, lab
 from xenlab.lab.acts import Acts
-from xenlab.lab.custody import Custody
+from xenlab.lab.custody import Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
@@ -107,6 +110,10 @@ class PlayedMachine:
         except NotInTime as late:
             raise HostUnreachable(f"{late.message}: {self.name} does not answer") from late
 
+    def runs_as_root(self) -> bool:
+        self._must_answer()
+        return True
+
     def pinned_connection(self) -> None:
         return None
 
@@ -165,6 +172,19 @@ class PlayedXen:
         )
         self.hosts = HostPair(first, second)
         self.home, self.peer = first, second
+
+    def take_custody(self) -> None:
+        """Have the lab as found noted, so that acts may happen."""
+        found = LabFound(
+            run=self.custody.run,
+            process=this_process(),
+            began=now(),
+            lab_name="lab.toml",
+            working_copy=str(self.folder),
+            lab_file="",
+            guests={},
+        )
+        self.custody.begin(found)
 
     def acts(self, guest: str = "guest1", timeouts: TimeoutSpec = TIMEOUTS) -> Acts:
         """What can be done to one guest."""
@@ -275,6 +295,18 @@ class PlayedXen:
 def config_of(name: str, *disks: Path) -> str:
     specs = ", ".join(f"'{disk},raw,xvda{number},w'" for number, disk in enumerate(disks, 1))
     return f'name="{name}"\nmemory=128\nkernel="/boot/vmlinuz"\ndisk = [{specs}]\n'
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What our own code waits for on hosts comes about in no time here."""
+    seconds = {"_BOOT_LOOK": 0.1, "_GONE": 0.2, "_SETTLE": 0.1, "_SILENCE": 0.1, "_LOOK": 0.02}
+    for module, names in {
+        acts: ("_BOOT_LOOK", "_GONE", "_SETTLE", "_LOOK"),
+        bringing_home: ("_SILENCE", "_LOOK"),
+        lab: ("_SETTLE", "_LOOK"),
+    }.items():
+        for name in names:
+            monkeypatch.setattr(module, f"{name}_SECONDS", seconds[name])
 
 
 @contextmanager

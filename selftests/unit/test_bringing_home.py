@@ -1,17 +1,13 @@
 """Bringing guests home on two played hosts: from wherever they are, to how they were found, or not at all."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from threading import Timer
 
 import pytest
-from playedxen import RUNS, TIMEOUTS, PlayedXen, played
+from playedxen import RUNS, TIMEOUTS, PlayedXen
 
 from xenlab.lab import acts as acts_module
 from xenlab.lab import bringing_home as module
-from xenlab.lab import custody
 from xenlab.lab.bringing_home import Homecoming, bring_home, leave_alone
-from xenlab.lab.custody import LabFound
 from xenlab.lab.found import GuestFound, as_found, is_as_found
 from xenlab.remote.waiting import wait_for
 
@@ -25,24 +21,9 @@ OFF, HOME, PEER, STOPPED = (
 
 
 @pytest.fixture
-def xen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedXen]:
-    for name, seconds in (("_BOOT_LOOK", 0.1), ("_GONE", 0.2), ("_SETTLE", 0.1), ("_LOOK", 0.02)):
-        monkeypatch.setattr(acts_module, f"{name}_SECONDS", seconds)
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(module, "_SILENCE_SECONDS", 0.1)
-    with played(tmp_path) as hosts:
-        hosts.custody.begin(
-            LabFound(
-                run=hosts.custody.run,
-                process=custody.this_process(),
-                began=custody.now(),
-                lab_name="lab.toml",
-                working_copy=str(tmp_path),
-                lab_file="",
-                guests={},
-            )
-        )
-        yield hosts
+def xen(xen: PlayedXen) -> PlayedXen:
+    xen.take_custody()
+    return xen
 
 
 def brought(xen: PlayedXen, found: GuestFound, guest: str = "guest1", **timeouts: float) -> Homecoming:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from testinfra.host import Host as TestinfraHost
 
 from xenlab.causes import GuestDidNotSuspend
-from xenlab.errors import CannotObserve, LabFault
+from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.acts import Acts
 from xenlab.lab.config import ConfigSeen
 from xenlab.lab.custody import Custody
@@ -178,9 +178,15 @@ class Guest:
             move = self.acts.migrate(to, "paused", before, file)
         except LabFault as fault:
             places = self.acts.where()
-            if places.row is not None and places.row.paused:
-                self.acts.unpause(self._hosts.named(places.whole_on()))
-            if not isinstance(fault, GuestDidNotSuspend):
+            refused = isinstance(fault, GuestDidNotSuspend)
+            try:
+                if places.row is not None and places.row.paused:
+                    self.acts.unpause(self._hosts.named(places.whole_on()))
+            except XenlabError:
+                # Where it was not the pause that Xen refused, what failed first is what is to be told.
+                if refused:
+                    raise
+            if not refused:
                 raise
             finding = moves.refused_unharmed(self.name, source.name, fault.actual, places)
             return PausedMove(finding, None, before, self.acts.look_inside(file))

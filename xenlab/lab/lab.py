@@ -151,7 +151,7 @@ class Lab:
                     self.custody.undone(name)
                 self._brought_home[name] = home
             elif name not in self._brought_home:
-                self._brought_home[name] = leave_alone(guest.spec, guest.acts.where(), found)
+                self._brought_home[name] = leave_alone(guest.spec, guest.acts.look(), found)
         return tuple(self._brought_home.values())
 
     def leave(self) -> None:
