@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from gradedrun import CHAIN, Graded, Ran
 
-from fixtures import nouns
 from xenlab.grading.run import run_of
 from xenlab.labfile import ProbeSpec
 
@@ -310,29 +309,35 @@ def test_the_rubric_s_thresholds_reach_the_pings(weighed: Weighed, monkeypatch: 
     conftest = """
 import pytest
 from types import SimpleNamespace
-from fixtures.nouns import Moves
-from xenlab.labfile import ProbeSpec
+from xenlab.grading.moves import Moves
+from xenlab.grading.run import run_of
+from xenlab.lab.custody import Custody
+from xenlab.labfile import ProbeSpec, TimeoutSpec
 
 @pytest.fixture
 def moves(request):
-    return Moves(SimpleNamespace(spec=SimpleNamespace(probes=ProbeSpec())), request.config)
+    custody = SimpleNamespace(run="1a2b", will=lambda *_, **__: None, not_watched=lambda _: None)
+    spec = SimpleNamespace(probes=ProbeSpec(), timeouts=TimeoutSpec())
+    return Moves(SimpleNamespace(spec=spec, custody=custody), run_of(request.config))
 """
     given: list[ProbeSpec] = []
 
     class Watch:
-        def __init__(self, guest: object, probes: ProbeSpec) -> None:
+        def __init__(self, probes: ProbeSpec, *, run: str, seconds: float) -> None:
             given.append(probes)
 
         @contextmanager
-        def running(self) -> Iterator[None]:
+        def around(self, guest: object) -> Iterator[None]:
             yield
 
-    monkeypatch.setattr(nouns, "Watch", Watch)
+    monkeypatch.setattr("xenlab.grading.moves.Watch", Watch)
     body = """
+from types import SimpleNamespace
+
 @step("a", points=1)
 def test_a(moves):
     '''A.'''
-    with moves.watched(None):
+    with moves.watched(SimpleNamespace(name="guest1")):
         check(True)
 """
     assert weighed(body, "[thresholds]\nmax_outside_gap_ms = 1500\n", conftest=conftest).ret == 0

@@ -303,11 +303,11 @@ def test_bringing_guests_home_is_shown_above_the_table(
     pytester.makeconftest("""
 import os, signal, threading, time
 from xenlab.grading.run import run_of
-from xenlab.remote.doing import doing
+from xenlab.remote.activity import activity
 
 def pytest_collection_finish(session):
     def home():
-        with doing("guest1: xl migrate"):
+        with activity("guest1: xl migrate"):
             threading.Event().wait(1.3)
             os.kill(os.getpid(), signal.SIGINT)
             threading.Event().wait(1.3)

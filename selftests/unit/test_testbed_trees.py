@@ -195,12 +195,13 @@ def steps_of_the_lab_sheet() -> set[str]:
 
 def findings_with_a_hint() -> set[str]:
     found = set()
-    for path in (ROOT / "xenlab/lab").glob("*.py"):
+    for path in (ROOT / "xenlab/lab/judging").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding":
-                first, hinted = node.args[0], any(keyword.arg == "hint" for keyword in node.keywords)
-                if hinted and isinstance(first, ast.Constant):
-                    found.add(str(first.value))
+                # A hint is the fifth argument, or named.
+                hinted = len(node.args) > 4 or any(keyword.arg == "hint" for keyword in node.keywords)
+                if hinted and isinstance(node.args[0], ast.Constant):
+                    found.add(str(node.args[0].value))
     return found
 
 

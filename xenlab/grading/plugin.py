@@ -67,7 +67,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     Which files pytest and Allure are to write is taken from them: they would write over those of a run beside.
     """
-    if any(getattr(config.option, name, False) for name in _RUN_NOTHING) or hasattr(config, "workerinput"):
+    if _runs_nothing(config) or hasattr(config, "workerinput"):
         return None
     folder = config.stash[FOLDER_KEY] = _folder(config)
     files = config.stash[FILES_KEY] = _files_of_others(config, folder.path)
@@ -99,6 +99,11 @@ def _files_of_others(config: pytest.Config, reports: Path) -> dict[str, Path]:
             files[name] = reports / usual if given is None else Path(os.path.expandvars(given)).expanduser().absolute()
             setattr(config.option, option, None)
     return files
+
+
+def _runs_nothing(config: pytest.Config) -> bool:
+    """Whether pytest was only asked what there is."""
+    return any(getattr(config.option, name, False) for name in _RUN_NOTHING)
 
 
 def _close(journal: Journal) -> None:
@@ -188,7 +193,7 @@ class Grading:
         kept = others + [item_of[run] for run in self._run.steps]
         self._tell_deselected(before=items, after=kept)
         items[:] = kept
-        if self._run.steps and not self._config.option.collectonly:
+        if self._run.steps and not _runs_nothing(self._config):
             self._interrupts.install()
             self._run.journal.open(self._run.reports / COMMANDS)
 
