@@ -17,7 +17,10 @@ from xenlab.remote.facts import Background, Written
 from xenlab.remote.waiting import wait_for
 
 BUSYBOX = shutil.which("busybox")
-TOOLS = [*("cat", "chattr", "head", "kill", "ping", "rm", "setsid", "sh"), *("sleep", "stat", "sync", "timeout")]
+TOOLS = [
+    *("cat", "chattr", "head", "kill", "mkfifo", "ping", "readlink", "rm", "setsid", "sh"),
+    *("sleep", "stat", "sync", "timeout"),
+]
 
 
 @pytest.fixture(autouse=True)

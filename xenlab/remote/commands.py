@@ -88,12 +88,15 @@ esac
 setsid ping $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
 echo "$! $1"
 """
-# A fork costs an emulated guest 27 ms. bash waits without one, by reading what never comes; where it cannot wait, the
-# program ends: it must not spin. $1: seconds to wait, $2: number of lines, $3: seconds until its end. A guest that is
-# moved to a host whose clock is ahead finds its uptime put ahead as well, by hours: that much never passed.
+# A fork costs an emulated guest 27 ms. bash waits without one, by reading a pipe to which nobody writes (its own <(:)
+# needs /dev/fd, which a guest without udev has not); where it cannot wait, the program ends: it must not spin.
+# $1: seconds to wait, $2: number of lines, $3: seconds until its end. A guest that is moved to a host whose clock is
+# ahead finds its uptime put ahead as well, by hours: that much never passed.
 _LOOP = """
 if [ "$BASH_VERSION" ]; then
-    eval 'exec 9<> <(:)'
+    never=$(readlink "/proc/$$/fd/1").pipe
+    mkfifo -- "$never" && exec 9<>"$never"
+    rm -f -- "$never"
     pause() { read -r -t "$1" -u 9; [ $? -gt 128 ]; }
 else
     pause() { sleep "$1" 2>/dev/null || sleep 1; }
