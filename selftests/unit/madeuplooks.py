@@ -23,7 +23,8 @@ from xenlab.outcomes import Finding
 from xenlab.remote.facts import Cpu
 from xenlab.remote.filesystems import FileFact, Mount, Place, parse_mountinfo, place_of
 from xenlab.remote.sections import Answer
-from xenlab.xen.cfg import XlConfig, parse_config, parse_xl_conf
+from xenlab.xen.cfg import XlConfig, parse_config
+from xenlab.xen.conf import parse_xl_conf
 from xenlab.xen.parsers import DomainRow, parse_info
 from xenlab.xen.xenstore import StoredDomain
 
@@ -52,6 +53,7 @@ NFS = (
 BIND = "84 25 254:0 /srv/private /mnt/private rw,noatime - ext4 /dev/vda rw"
 MOUNTS = {HOME: (ROOT, NFS), SERVER: (ROOT, BIND)}
 DEVICES = {HOME: 45, SERVER: 0xFE00}
+OF_NFS = {HOME: ("10.1.1.143", EXPORT), SERVER: None}
 EXPORTED = (
     "/srv/private  \t10.1.1.0/24(sync,wdelay,hide,no_subtree_check,sec=sys,rw,secure,no_root_squash,no_all_squash)\n"
 )
@@ -169,7 +171,15 @@ def files_look(name: str = HOME, folder: str = f"{POINT}/artem") -> FilesLook:
     """The mount point, and guest1's config and files in `folder`, as one host sees them."""
     facts = [FileFact(POINT, POINT, 2, 4096, DEVICES[name])]
     facts += [
-        FileFact(f"{folder}/{file}", f"{folder}/{file}", 100 + number, SIZES.get(file, 400), DEVICES[name], True)
+        FileFact(
+            f"{folder}/{file}",
+            f"{folder}/{file}",
+            100 + number,
+            SIZES.get(file, 400),
+            DEVICES[name],
+            True,
+            export=OF_NFS[name],
+        )
         for number, file in enumerate((*NAMES, "guest1.cfg"))
     ]
     return FilesLook(name, (f"cmd-files-{name}",), 3.0, tuple(facts), mounts(*MOUNTS[name]))
