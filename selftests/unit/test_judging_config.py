@@ -204,7 +204,7 @@ def test_paths_that_are_not_whole_or_off_the_share_by_their_spelling() -> None:
     ("disk", "words"),
     [
         ("vdev=xvda,script=block-iscsi,target=iqn.2001-05.com.example:disk", "script block-iscsi"),
-        (f"{IMAGE},raw,xvda1,w,backend=storage", "domain storage"),
+        (f"{IMAGE},raw,xvda1,w,backend=storage", "driver domain storage"),
     ],
 )
 def test_a_disk_of_a_script_or_driver_domain_is_not_on_the_share(disk: str, words: str) -> None:

@@ -116,7 +116,8 @@ def files_on_share(
 
 def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -> tuple[bool | None, str, str]:
     if entry.via:
-        words = f"{entry.path or 'its target'} is served by {entry.via}: it is not on the share"
+        server = entry.via.replace("domain ", "the driver domain ", 1)
+        words = f"{entry.path or 'its target'} is served by {server}: it is not on the share"
         return False, words, f"make an image of it on the share, and name that as {entry.key}"
     if not entry.path.startswith("/"):
         return False, f"{entry.path} depends on where xl is called", ""
