@@ -53,6 +53,7 @@ NFS = (
 BIND = "84 25 254:0 /srv/private /mnt/private rw,noatime - ext4 /dev/vda rw"
 MOUNTS = {HOME: (ROOT, NFS), SERVER: (ROOT, BIND)}
 DEVICES = {HOME: 45, SERVER: 0xFE00}
+OF_NFS = {HOME: ("10.1.1.143", EXPORT), SERVER: None}
 EXPORTED = (
     "/srv/private  \t10.1.1.0/24(sync,wdelay,hide,no_subtree_check,sec=sys,rw,secure,no_root_squash,no_all_squash)\n"
 )
@@ -170,7 +171,15 @@ def files_look(name: str = HOME, folder: str = f"{POINT}/artem") -> FilesLook:
     """The mount point, and guest1's config and files in `folder`, as one host sees them."""
     facts = [FileFact(POINT, POINT, 2, 4096, DEVICES[name])]
     facts += [
-        FileFact(f"{folder}/{file}", f"{folder}/{file}", 100 + number, SIZES.get(file, 400), DEVICES[name], True)
+        FileFact(
+            f"{folder}/{file}",
+            f"{folder}/{file}",
+            100 + number,
+            SIZES.get(file, 400),
+            DEVICES[name],
+            True,
+            export=OF_NFS[name],
+        )
         for number, file in enumerate((*NAMES, "guest1.cfg"))
     ]
     return FilesLook(name, (f"cmd-files-{name}",), 3.0, tuple(facts), mounts(*MOUNTS[name]))

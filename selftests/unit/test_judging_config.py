@@ -37,6 +37,7 @@ from xenlab.lab.looks import FileIdentity, FilesLook, IdentityLook, Unknown
 from xenlab.outcomes import Finding
 from xenlab.remote.sections import Answer
 from xenlab.xen.cfg import XlConfig
+from xenlab.xen.conf import parse_xl_conf
 
 SILENT = Unknown("no answer from 10.1.1.189 within 15 s", "is it up?")
 FOLDER = f"{POINT}/artem"
@@ -60,7 +61,8 @@ def test_a_right_config_is_read_on_both_hosts() -> None:
 
 @pytest.mark.parametrize("why", ["No such file or directory", "Not a directory", "Permission denied", "Is a directory"])
 def test_a_config_that_is_not_there_is_named_with_its_host(why: str) -> None:
-    fails(readable(Unknown(f"cat: {CONFIG_PATH}: {why}"), SERVER), why, hint=CONFIG_PATH)
+    hint = "no_root_squash" if why == "Permission denied" else f"copy the guest's config to {CONFIG_PATH}"
+    fails(readable(Unknown(f"cat: {CONFIG_PATH}: {why}"), SERVER), why, hint=hint)
     fails(readable(" \n"), "2 bytes", hint="empty")
 
 
@@ -221,6 +223,21 @@ def test_a_logical_volume_is_not_on_the_share_and_an_empty_cd_drive_is_no_file()
     fails(found["disk[xvda]"], "/dev/dm-3", "devtmpfs")
 
 
+def test_a_shared_folder_of_dom0_is_a_path_as_well() -> None:
+    text = "p9 = [ 'tag=home,path={0},security_model=none' ]\n"
+    home = with_file(files_look(), f"{POINT}/home", is_regular=False, size=4096)
+    holds(led(home, config(FIXED_TEXT + text.format(f"{POINT}/home")))["p9[home]"])
+    local = with_file(files_look(), "/srv/home", is_regular=False, size=4096)
+    fails(led(local, config(FIXED_TEXT + text.format("/srv/home")))["p9[home]"], "not the share")
+    before, after = config(ORIGINAL_TEXT + text.format("/srv/home")), config(FIXED_TEXT + text.format(f"{POINT}/home"))
+    assert "p9[home]" not in compared(identity_look(), before, after)
+
+
+def test_a_kernel_beside_a_bootloader_is_no_file_of_dom0() -> None:
+    asked = changed(FIXED_TEXT, **{"memory = 1024": 'memory = 1024\nbootloader = "pygrub"'})
+    assert set(led(files_look(), asked)) == {"disk[xvda1]", "disk[xvda2]"}
+
+
 # Only paths
 
 
@@ -253,6 +270,14 @@ def test_what_is_no_path_must_stay(old: str, new: str, key: str) -> None:
     finding = against(config(ORIGINAL_TEXT), FIXED_TEXT.replace(old, new))
     fails(finding, key, hint="undo")
     assert new.splitlines()[-1].partition("'")[0] in finding.proof
+
+
+def test_a_bridge_that_xl_would_have_taken_anyway_is_no_change() -> None:
+    before, fixed = ORIGINAL_TEXT.replace(",bridge=xenbr0", ""), FIXED_TEXT.replace("xenbr0", "br0")
+    look = replace(config_look(), text=fixed, original=before)
+    fails(judge.only_paths_changed(GUEST, look, config(before), config(fixed)), "vif")
+    conf = parse_xl_conf('vif.default.bridge="br0"\n')
+    holds(judge.only_paths_changed(GUEST, look, config(before), config(fixed), conf), "4 paths")
 
 
 def test_passwords_of_consoles_stay_out_of_the_proof() -> None:
@@ -348,6 +373,12 @@ def test_right_copies_that_are_not_alike_in_everything() -> None:
     fails(compared(other_identity(RAMDISK, replace(big, size=1)))["ramdisk"])
 
 
+def test_a_disk_is_the_same_by_any_name_of_its_vdev() -> None:
+    by_number = changed(ORIGINAL_TEXT, **{"xvda1": "51713"})
+    holds(compared(identity_look(), by_number)["disk[xvda1]"])
+    fails(compared(other_identity(IMAGE, identity("guest1.swap")), by_number)["disk[xvda1]"], hint="exchanged")
+
+
 def test_what_is_kept_no_more_and_what_is_no_raw_image_is_not_compared() -> None:
     look = identity_look()
     gone = replace(look, missing=frozenset({"/home/artem/vmlinuz", IMAGE}))
@@ -360,5 +391,6 @@ def test_what_is_kept_no_more_and_what_is_no_raw_image_is_not_compared() -> None
 
 
 def test_an_identity_that_is_not_known_is_not_judged() -> None:
-    untold(compared(other_identity(KERNEL, SILENT))["kernel"], KERNEL, SILENT.why)
+    for path in (KERNEL, "/home/artem/vmlinuz"):
+        untold(compared(other_identity(path, SILENT))["kernel"], path, SILENT.why)
     untold(compared(replace(identity_look(), identities={}))["kernel"], "not looked at")

@@ -129,6 +129,11 @@ def test_root_of_the_client_may_write() -> None:
     )
 
 
+def test_an_export_is_judged_before_it_is_mounted() -> None:
+    looks = client_with(ROOT, entered=Answer(2, "", "ls: cannot access '/mnt/private/.': No such file or directory\n"))
+    holds(one(judge.lets_root_write(looks, SHARE, ADDRESSES), "no-root-squash"))
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -49,7 +49,8 @@ def test_a_login_that_is_not_root_is_refused() -> None:
     look = replace(host_look(), is_root=False)
     fails(judge.is_reached(look), "not as root", hint="sudo")
     untold(judge.runs_xen(replace(look, info=Unknown("xencall: privileged command interface: Permission denied"))))
-    untold(judge.runs_xen(replace(host_look(), name=SILENT, info=Unknown("cannot init xl context"))))
+    for unsure in (replace(host_look(), name=SILENT), look):
+        untold(judge.runs_xen(replace(unsure, info=Unknown("cannot init xl context"))))
 
 
 @pytest.mark.parametrize(
@@ -273,6 +274,9 @@ def test_vifs_that_need_no_bridge_of_this_host_ask_for_none(vif: str) -> None:
 def test_a_default_script_counts_where_the_vif_names_none() -> None:
     routed = replace(host_look(), bridges=frozenset(), xl_conf=parse_xl_conf('vif.default.script="vif-route"\n'))
     assert bridge_of(routed, "ip=192.0.2.6") == []
+    driven = replace(host_look(), bridges=frozenset(), xl_conf=parse_xl_conf('vif.default.backend="netvm"\n'))
+    assert bridge_of(driven, "bridge=br0") == []
+    assert bridge_of(driven, "bridge=br0,backend=0") == [False]
 
 
 def test_open_vswitch_is_asked_for_its_own_bridges() -> None:
@@ -296,8 +300,7 @@ def test_two_vifs_on_one_bridge_are_one_need_and_an_unseen_bridge_none() -> None
     assert bridge_of(host_look(), "bridge=xenbr0", "bridge=xenbr0", "bridge=br1") == [True, False]
     assert bridge_of(replace(host_look(), bridges=SILENT), "bridge=xenbr0") == [None]
     assert bridge_of(replace(host_look(), xl_conf=SILENT), "bridge=xenbr0") == [None]
-    assert bridge_of(replace(host_look(), xl_conf=SILENT), "script=vif-bridge") == [None]
-    assert bridge_of(replace(host_look(), xl_conf=SILENT), "script=vif-bridge,bridge=xenbr0") == [True]
+    assert bridge_of(replace(host_look(), xl_conf=SILENT)) == []
 
 
 def memory(look: HostLook, is_there: bool = False) -> list[bool | None]:
@@ -331,6 +334,9 @@ def test_a_config_without_memory_asks_for_xls_default() -> None:
         look = replace(host_look(), info=xen(free_memory=free))
         findings = judge.can_take(look, "guest1", asked("", **{"memory = 1024\n": ""}), is_there=False)
         assert one(findings, "memory-free").holds is fits
+    look = replace(host_look(), info=xen(free_memory=500))
+    findings = judge.can_take(look, "guest1", asked("", memory="maxmem"), is_there=False)
+    fails(one(findings, "memory-free"), "500 MiB free")
 
 
 def test_domain_0_keeps_its_last_128_mib() -> None:

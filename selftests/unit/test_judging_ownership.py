@@ -1,9 +1,13 @@
 """No disk and no MAC of two guests: red with a wrong lab, green with an unusual but right one."""
 
+from dataclasses import replace
+
 import pytest
 from madeuplooks import (
     FIXED_TEXT,
+    NFS,
     POINT,
+    ROOT,
     changed,
     config,
     fails,
@@ -11,15 +15,17 @@ from madeuplooks import (
     holds,
     untold,
     with_file,
+    with_mounts,
 )
 
 from xenlab.lab.judging import config as judge
-from xenlab.lab.looks import FilesLook
+from xenlab.lab.looks import FilesLook, Unknown
 from xenlab.outcomes import Finding
+from xenlab.remote.filesystems import FileFact
 from xenlab.xen.cfg import XlConfig
 
 FOLDER = f"{POINT}/artem"
-SWAP = f"{FOLDER}/guest1.swap"
+IMAGE, SWAP = f"{FOLDER}/guest1.img", f"{FOLDER}/guest1.swap"
 OTHER_TEXT = FIXED_TEXT.replace("guest1", "guest2").replace("00:85", "00:86")
 
 
@@ -60,13 +66,24 @@ def test_a_disk_may_be_read_by_several_but_not_beside_a_writer() -> None:
 
 
 def test_equal_numbers_on_two_shares_are_two_files() -> None:
-    path, export = "/mnt/second/guest2.img", ("10.1.1.143", "/srv/private")
-    look = with_file(with_file(others_files(), f"{FOLDER}/guest1.img", export=export), path)
-    look = with_file(look, path, inode=100, size=600_000_000, device=61, export=("10.1.1.143", "/srv/second"))
+    second = "90 25 0:61 / /mnt/second rw - nfs4 10.1.1.143:/srv/second rw,addr=10.1.1.143"
+    path = "/mnt/second/guest2.img"
+    seen = {"inode": 100, "size": 600_000_000, "device": 61, "export": ("10.1.1.143", "/srv/second")}
+    look = with_file(with_file(with_mounts(others_files(), ROOT, NFS, second), path), path, **seen)
     other = changed(OTHER_TEXT, **{f"{FOLDER}/guest2.img": path})
     holds(beside(other, look)["own-files"])
-    for same in (with_file(look, path, export=export), with_file(look, path, device=45)):
-        fails(beside(other, same)["own-files"], path)
+    # One export that is mounted twice, with other options, has two numbers.
+    fails(beside(other, with_file(look, path, export=("10.1.1.143", "/srv/private")))["own-files"], path)
+
+
+def test_what_is_behind_a_device_counts() -> None:
+    path = "/dev/mapper/guest2"
+    image = FileFact(IMAGE, IMAGE, 100, 600_000_000, 45, True)
+    look = with_file(with_file(others_files(), path), path, resolved="/dev/dm-1", is_regular=False, behind=(image,))
+    other = changed(OTHER_TEXT, **{f"{FOLDER}/guest2.img": path})
+    fails(beside(other, look)["own-files"], path)
+    hidden = with_file(look, path, behind=(FileFact(IMAGE, unseen="it cannot be looked at"),))
+    untold(beside(other, hidden)["own-files"], path, "behind")
 
 
 def test_what_cannot_be_seen_is_not_judged_but_what_is_seen_counts() -> None:
@@ -74,6 +91,9 @@ def test_what_cannot_be_seen_is_not_judged_but_what_is_seen_counts() -> None:
     untold(beside(config(OTHER_TEXT), unseen)["own-files"], "Stale file handle")
     untold(beside(config(OTHER_TEXT), with_file(others_files(), SWAP, unseen="Stale file handle"))["own-files"], SWAP)
     fails(beside(changed(OTHER_TEXT, **{"guest2.swap": "guest1.swap"}), unseen)["own-files"], "guest1.swap")
+    blind = replace(others_files(), files=Unknown("no answer"))
+    untold(beside(config(OTHER_TEXT), blind)["own-files"], "no answer")
+    fails(beside(changed(OTHER_TEXT, **{"guest2.swap": "guest1.swap"}), blind)["own-files"], "guest1.swap")
     gone = with_file(others_files(), f"{FOLDER}/guest2.img", missing="No such file or directory")
     holds(beside(config(OTHER_TEXT), gone)["own-files"])
 

@@ -273,8 +273,8 @@ def test_another_nonce_is_another_folder() -> None:
     ("why", "hint"),
     [
         ("Read-only file system", "read-only"),
-        ("No space left on device", "full"),
-        ("Disk quota exceeded", "quota"),
+        ("No space left on device", "df -h"),
+        ("Disk quota exceeded", "make room"),
         ("Permission denied", "no_root_squash"),
         ("Operation not permitted", "no_root_squash"),
         ("No such file or directory", "findmnt"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from xenlab.causes import first_error_line
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.dom0 import Dom0
 from xenlab.lab.looks import (
@@ -379,6 +380,7 @@ def _unknown(answer: Answer) -> Unknown:
         return Unknown("it did not answer", "a program hangs there, as one does on a mount whose server is away")
     if answer.timed_out:
         return Unknown("it did not answer in time", "does it touch a mount whose server is away?", timed_out=True)
+    said = first_error_line(answer.stderr or answer.stdout)
     if answer.exit_code == commands.NOT_FOUND:
-        return Unknown(answer.complaint or "there is no such program")
-    return Unknown(answer.complaint or f"it ended with exit code {answer.exit_code}")
+        return Unknown(said or "there is no such program")
+    return Unknown(said or f"it ended with exit code {answer.exit_code}")

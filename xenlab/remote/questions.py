@@ -54,7 +54,8 @@ def user_id() -> Argv:
 
 def console_daemon() -> Argv:
     """The process id of xenconsoled(8), which serves the consoles of PV and PVH guests; code 1: it does not run."""
-    return ("pgrep", "-x", "xenconsoled")
+    # By its command line, which a wrapper's own name does not hide; the pattern must not find the shell that asks.
+    return ("pgrep", "-f", "[x]enconsoled")
 
 
 def open_vswitch_bridges() -> Argv:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import unified_diff
 
-from xenlab.causes import explain
+from xenlab.causes import Names, explain, nfs_trouble, remedy
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.judging.paths import fact_of, place_at
 from xenlab.lab.judging.start import wrong_name
-from xenlab.lab.judging.unseen import MISSING, REFUSED, cannot_tell, line_with, unknown_answer
+from xenlab.lab.judging.unseen import cannot_tell, unknown_answer
 from xenlab.lab.looks import ConfigLook, FileIdentity, FilesLook, IdentityLook, Unknown
 from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
@@ -16,12 +16,14 @@ from xenlab.remote.commands import NOT_FOUND
 from xenlab.remote.filesystems import Place
 from xenlab.xen.cfg import ConfigPath, XlConfig
 from xenlab.xen.changes import compare
+from xenlab.xen.conf import XlConf
 from xenlab.xen.disk import DiskSpec
 
 # A config may hold passwords of consoles (xl.cfg(5)): they are nobody's business in a report.
 _SECRET = re.compile(r"""((?:vnc|spice)passwd)(\s*=\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;'"\]]+)""")
-_LOCAL = (None, "", "0", "Domain-0")
+_XL_CONF = XlConf()
 _SWAP = "swap"
+_FOLDER = "p9["
 # Of a longer config only so much is compared line by line in the proof: that takes quadratic time.
 _MOST_LINES = 1000
 
@@ -45,11 +47,12 @@ def is_readable(
 def _is_readable(guest: str, path: str, look: ConfigLook) -> Finding:
     expected, text = f"the config {path}", look.text
     if isinstance(text, Unknown):
-        missing, refused = line_with(text.why, MISSING), line_with(text.why, (*REFUSED, "Is a directory"))
-        if not missing and not refused:
+        trouble = nfs_trouble(text.why)
+        if trouble is None or trouble.cause.blame != "lab":
             return cannot_tell("config-readable", expected, text, host=look.host, guest=guest, evidence=look.ids)
-        hint = f"copy the guest's config to {path}" if missing else f"root must be able to read {path} on {look.host}"
-        holds, actual = False, missing or refused
+        missing = trouble.cause.id == "file-missing"
+        hint = f"copy the guest's config to {path}" if missing else remedy(trouble, Names(source=look.host))
+        holds, actual = False, trouble.line
     else:
         holds, actual = bool(text.strip()), f"{len(text.encode())} bytes"
         hint = f"copy the guest's config to {path}: it is empty there"
@@ -132,6 +135,8 @@ def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -
     shown = f"{leads} on {place.mount.source} ({place.mount.fstype}, mounted on {place.mount.target})"
     if not place.is_below(share):
         return False, f"{shown}, which is not the share", ""
+    if entry.key.startswith(_FOLDER):
+        return True, shown, ""
     if not fact.is_regular:
         return False, f"{entry.path} is no regular file", ""
     return fact.size > 0, shown if fact.size else f"{entry.path} is empty", "copy it again, with the guest shut down"
@@ -141,9 +146,16 @@ def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -
 
 
 def only_paths_changed(
-    guest: GuestSpec, home: ConfigLook, original: XlConfig | LabFault | Unknown, fixed: XlConfig
+    guest: GuestSpec,
+    home: ConfigLook,
+    original: XlConfig | LabFault | Unknown,
+    fixed: XlConfig,
+    conf: XlConf = _XL_CONF,
 ) -> Finding:
-    """Against the original config only paths changed, and keys that xl no longer takes; `home` has both texts."""
+    """Against the original config only paths changed, and keys that xl no longer takes.
+
+    `home` has both texts, `conf` is xl.conf there, which says what an interface means that names no bridge.
+    """
     before = guest.original_config or "the original config"
     expected = f"only paths differ from {before}"
     if not isinstance(original, XlConfig):
@@ -151,7 +163,7 @@ def only_paths_changed(
         hint = original.hint or "leave original_config out of the lab file where it is not kept"
         unseen = Unknown(why, hint)
         return cannot_tell("only-paths-changed", expected, unseen, host=home.host, guest=guest.name, evidence=home.ids)
-    changes = compare(original, fixed)
+    changes = compare(original, fixed, conf)
     odd = [_without_secrets(f"{c.key}: {c.before} → {c.after}", c.key) for c in changes if c.kind == "other"]
     moved = sum(change.kind == "path" for change in changes)
     old, new = (
@@ -178,14 +190,16 @@ def _without_secrets(text: str, key: str = "") -> str:
 def same_as_original(guest: str, original: XlConfig, fixed: XlConfig, look: IdentityLook) -> Iterator[Finding]:
     """Each file is what the original's was, in the same role: kernels byte for byte, disks by size and file system.
 
-    Of a swap disk only size and kind count, of a disk that is no raw image nothing can be said, and of what is not
-    kept any more nothing is.
+    Of a swap disk only size and kind count; of shared folders, of disks that are no raw images, and of what is not
+    kept any more, nothing can be said.
     """
-    befores = {entry.key: entry.path for entry in original.paths()}
-    growing = {f"disk[{disk.vdev}]" for disk in (*original.disks, *fixed.disks) if disk.format != "raw"}
+    befores = {entry.role: entry.path for entry in original.paths() if not entry.via}
+    growing = {f"disk[{disk.device}]" for disk in (*original.disks, *fixed.disks) if disk.format != "raw"}
     for entry in fixed.paths():
-        before = befores.get(entry.key)
-        if before is None or entry.key in growing or {before, entry.path} & look.missing:
+        before = befores.get(entry.role)
+        if before is None or entry.via or {before, entry.path} & look.missing:
+            continue
+        if entry.role in growing or entry.key.startswith(_FOLDER):
             continue
         expected = f"{entry.key} is what {before} is"
         old, new = _identity(look, before), _identity(look, entry.path)
@@ -226,11 +240,11 @@ def _is_copy(old: FileIdentity, new: FileIdentity) -> bool:
 
 def _where_from(entry: ConfigPath, new: FileIdentity, befores: Mapping[str, str], look: IdentityLook) -> str:
     """What a wrong file is instead, where it is another role's."""
-    for key, path in befores.items():
+    for role, path in befores.items():
         other = look.identities.get(path)
-        if key != entry.key and isinstance(other, FileIdentity) and _is_copy(other, new):
-            return f"{entry.path} is what {key} was: the two are exchanged"
-    return f"copy {befores[entry.key]} to {entry.path} again, with the guest shut down: it is another file"
+        if role != entry.role and isinstance(other, FileIdentity) and _is_copy(other, new):
+            return f"{entry.path} is what {role} was: the two are exchanged"
+    return f"copy {befores[entry.role]} to {entry.path} again, with the guest shut down: it is another file"
 
 
 def _described(identity: FileIdentity) -> str:
@@ -305,8 +319,13 @@ def _files_of(config: XlConfig) -> Iterator[DiskSpec]:
 
 
 def _are_same(look: FilesLook, one: str, other: str) -> bool | Unknown:
-    """Whether two paths are one file."""
+    """Whether two paths are one file, or rest on one."""
     first, second = fact_of(look, one), fact_of(look, other)
     if isinstance(first, Unknown):
         return first
-    return second if isinstance(second, Unknown) else first.is_same(second)
+    if isinstance(second, Unknown):
+        return second
+    if first.is_same(second):
+        return True
+    hidden = next((path for path, fact in ((one, first), (other, second)) if not fact.is_known), None)
+    return Unknown(f"what is behind {hidden} on {look.host} cannot be seen") if hidden else False

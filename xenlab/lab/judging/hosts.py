@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from xenlab.causes import peer_answer
+from xenlab.causes import Names, find_causes, peer_answer, remedy
 from xenlab.lab.judging.unseen import cannot_tell, unknown_answer
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.outcomes import Finding
@@ -35,26 +35,12 @@ INSTRUCTION_SETS = frozenset(
     }
 )
 
-# Words that tell root that Xen, its tools or its store are not there, and the remedy.
-_NO_XEN: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"(?:run command|can't execute) ['‘]?xl['’]?: No such file|\bxl: (?:command )?not found"),
-        "install Xen's tools (xen-utils), so that root finds xl",
-    ),
-    (
-        re.compile(r"cannot connect to xenstore|xs_open|could not contact XenStore|not even Domain-0"),
-        "systemctl status xenstored: without it Domain-0 must be booted again, since what it knew of domains is gone",
-    ),
-    (
-        re.compile(r"privileged command interface|libxc handle|init xl context|find hypervisor information"),
-        "boot the Xen entry of GRUB, and see that xen-utils is installed",
-    ),
+# What the words of xl and xenstore-ls must be about for Xen, its tools or its store to be missing.
+_NO_XEN = frozenset(
+    {"xl-missing", "xl-not-executable", "xen-not-running", "xenstore-down", "xl-cannot-start", "xl-conf-unreadable"}
 )
+_NO_DOMAIN_0 = "not even Domain-0"
 _XENSTORED = "does xenstored run? systemctl status xenstored xenconsoled"
-_NETWORK = re.compile(
-    r"connect to host \S+ port \d+: (?:Connection (?:timed out|refused)|Operation timed out|No route to host"
-    r"|Network is unreachable|Host is (?:down|unreachable))"
-)
 _DOM0_MEM = re.compile(r"(?:^|\s)dom0_mem=")
 _OVS_PORT = re.compile(r"[.:]")
 _NEEDS_NO_BRIDGE = frozenset({"vif-route", "vif-nat"})
@@ -114,9 +100,11 @@ def _xen(look: HostLook) -> tuple[bool | None, str, str]:
     if isinstance(look.name, Unknown) or look.is_root is not True:
         return None, f"{what}: {first.why}", first.hint or "root is needed to ask Xen"
     for asked, fact in unseen.items():
-        for words, remedy in _NO_XEN:
-            if words.search(fact.why):
-                return False, f"{asked}: {fact.why}", remedy
+        if _NO_DOMAIN_0 in fact.why:
+            return False, f"{asked}: {fact.why}", _XENSTORED
+        for match in find_causes(fact.why, move=False):
+            if match.cause.id in _NO_XEN:
+                return False, f"{asked}: {match.line}", remedy(match, Names(source=look.host))
     if look.info is not first and {"xl list", "xenstore"} <= set(unseen) and all(f.timed_out for f in unseen.values()):
         # A request to a xenstored that is gone waits in the kernel (/dev/xen/xenbus) for ever.
         return False, "xl info answers, xl list and xenstore do not", _XENSTORED
@@ -181,10 +169,7 @@ def reaches_peer(look: HostLook, peer: HostLook) -> tuple[Finding, ...]:
     if said.stdout.strip("\n") == name:
         # The first command ran, so the login did work, whatever became of the second.
         said = replace(said, exit_code=0)
-    holds, actual, hint = peer_answer(said.stdout, said.stderr, said.exit_code, name)
-    if holds is not True and _NETWORK.search(said.stderr):
-        # We have reached the peer ourselves just now: it is up.
-        holds = False
+    holds, actual, hint = peer_answer(said.stdout, said.stderr, said.exit_code, name, host=look.host, peer=peer.host)
     login = Finding("ssh-to-peer", holds, expected, actual, "" if holds else hint, look.host, evidence=evidence)
     return (login, _xl_on_peer(look, peer, has_xl, evidence)) if holds else (login,)
 
@@ -221,7 +206,7 @@ def can_take(look: HostLook, guest: str, asked: XlConfig, *, is_there: bool) -> 
     """
     findings = [_can_live_migrate(look, asked), *_back_ends(look, guest, asked.vifs)]
     if not is_there:
-        findings.append(_has_memory(look, guest, asked.memory or DEFAULT_MEMORY_MIB))
+        findings.append(_has_memory(look, guest, asked.memory or asked.maxmem or DEFAULT_MEMORY_MIB))
     return tuple(replace(finding, host=look.host, guest=guest, evidence=look.ids) for finding in findings)
 
 
@@ -241,18 +226,15 @@ def _can_live_migrate(look: HostLook, asked: XlConfig) -> Finding:
 
 def _back_ends(look: HostLook, guest: str, vifs: Sequence[VifSpec]) -> Iterator[Finding]:
     """What the script of each vif needs of its host (xl-network-configuration(5), /etc/xen/scripts)."""
-    conf, told = look.xl_conf, set[tuple[str, str]]()
-    for vif in vifs:
-        if isinstance(conf, Unknown) and not (vif.script and vif.bridge):
-            yield cannot_tell("bridge", f"what xl.conf says of vifs, for {guest}", conf)
+    told = set[tuple[str, str]]()
+    for asked in vifs:
+        if isinstance(look.xl_conf, Unknown):
+            yield cannot_tell("bridge", f"what xl.conf says of vifs, for {guest}", look.xl_conf)
             return
-        default = None if isinstance(conf, Unknown) else conf
-        backend = vif.backend or (default and default.default_backend)
-        if backend not in (None, "", "0", DOM0):
-            continue  # its bridge is in the driver domain
-        script = (vif.script or (default and default.default_script) or "vif-bridge").rpartition("/")[2]
-        bridge = vif.bridge or (default and default.default_bridge) or "xenbr0"
-        if script in _NEEDS_NO_BRIDGE or (script, bridge) in told:
+        vif = asked.on(look.xl_conf)
+        script, bridge = vif.script or "", vif.bridge or ""
+        # The bridge of a vif of a driver domain is there, and a routed one needs none.
+        if vif.backend is not None or script in _NEEDS_NO_BRIDGE or (script, bridge) in told:
             continue
         told.add((script, bridge))
         if script == "vif-openvswitch":

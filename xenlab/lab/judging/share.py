@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from xenlab.causes import Names, remedy
 from xenlab.errors import CannotObserve
 from xenlab.lab.judging import exports
 from xenlab.lab.judging.paths import fact_of, place_at, resolved
-from xenlab.lab.judging.unseen import MISSING, REFUSED, cannot_tell, line_with, unknown_answer
+from xenlab.lab.judging.unseen import cannot_tell, trouble_of, unknown_answer
 from xenlab.lab.looks import FilesLook, NonceTrip, ShareLook, Unknown
 from xenlab.labfile import ShareSpec
 from xenlab.outcomes import Finding
@@ -19,21 +20,12 @@ from xenlab.remote import facts
 from xenlab.remote.commands import NOT_FOUND
 from xenlab.remote.facts import Export
 from xenlab.remote.filesystems import FileFact, Mount, Place
-from xenlab.remote.sections import Answer
 
 Addresses = Mapping[str, Collection[str]]
 """Each host's names and addresses, as far as the lab file tells them."""
 
-_DENIED = "Permission denied"
 _AUTOFS = "autofs"
 _SQUASHED = "rw,no_root_squash for the client in the export, then exportfs -ra: xl runs as root on both hosts"
-_REMEDIES = {
-    "Read-only file system": "mounted or exported read-only: see findmnt on the host, exportfs -v on the server",
-    "No space left on device": "the share is full: df -h, and df -i, on the server",
-    "uota exceeded": "root's quota on the share is used up: repquota on the server",
-    "Permission denied": _SQUASHED,
-    "Operation not permitted": _SQUASHED,
-}
 
 
 # Who serves it
@@ -160,15 +152,17 @@ class _Mounting:
         answer, point = look.entered, self.spec.mount_point
         if answer.ok:
             return True, "", ""
-        place = place_at(look, point)
-        if _ended(answer) and isinstance(place, Place) and place.mount.fstype == _AUTOFS:
-            return False, f"the automounter could not mount it: {answer.complaint}", self._how_to_mount(look)
-        words = answer.stderr if _ended(answer) else ""
-        if line := line_with(words, MISSING):
+        place, trouble = place_at(look, point), trouble_of(answer)
+        unanswered = answer.exit_code is None or answer.timed_out
+        if isinstance(place, Place) and place.mount.fstype == _AUTOFS and not unanswered:
+            why = unknown_answer(answer).why
+            return False, f"the automounter could not mount it: {why}", self._how_to_mount(look)
+        if trouble is not None and trouble.cause.id == "file-missing":
             hint = f"on {look.host}: mkdir -p {point}, then {self._how_to_mount(look)}"
-            return False, f"{point} does not exist on {look.host}: {line}", hint
-        if line := line_with(words, (_DENIED,)):
-            return False, f"root may not look into it: {line}", f"on {self.spec.server}: {_SQUASHED}"
+            return False, f"{point} does not exist on {look.host}: {trouble.line}", hint
+        if trouble is not None and trouble.cause.blame == "lab":
+            hint = remedy(trouble, Names(source=look.host))
+            return False, f"root may not look into it: {trouble.line}", hint
         server = _of(self.spec.server, self.looks)
         if server is not None and server.nfsd_threads == 0:
             hint = f"{self.spec.server}'s NFS server does not run"
@@ -265,22 +259,17 @@ def _shared(trip: NonceTrip) -> Finding:
 
 def _trip(trip: NonceTrip) -> tuple[bool | None, str, str, str]:
     another = "the two hosts do not see the same folder: compare findmnt on both"
-    if not trip.wrote.ok:
-        line = line_with(trip.wrote.stderr, (*REFUSED, *MISSING)) if _ended(trip.wrote) else ""
-        remedy = next((remedy for words, remedy in _REMEDIES.items() if words in line), another)
-        if line:
-            return False, trip.writer, f"not written: {line}", remedy
-        return None, trip.writer, f"not written: {unknown_answer(trip.wrote).why}", "see dmesg there"
-    if trip.read.ok:
-        read = trip.read.stdout.strip()
-        same = read == trip.nonce
-        return same, trip.reader, "it is" if same else read[:200] or "nothing", "" if same else another
-    words = trip.read.stderr if _ended(trip.read) else ""
-    if line := line_with(words, MISSING):
-        return False, trip.reader, line, another
-    if line := line_with(words, REFUSED):
-        return False, trip.reader, line, _SQUASHED
-    return None, trip.reader, unknown_answer(trip.read).why, "see dmesg there"
+    for host, answer, what in ((trip.writer, trip.wrote, "not written: "), (trip.reader, trip.read, "")):
+        if answer.ok:
+            continue
+        trouble = trouble_of(answer)
+        if trouble is None:
+            return None, host, f"{what}{unknown_answer(answer).why}", f"see the kernel log of {host}"
+        holds = False if trouble.cause.blame == "lab" else None
+        return holds, host, f"{what}{trouble.line}", remedy(trouble, Names(source=host))
+    read = trip.read.stdout.strip()
+    same = read == trip.nonce
+    return same, trip.reader, "it is" if same else read[:200] or "nothing", "" if same else another
 
 
 def same_files(
@@ -321,11 +310,6 @@ def _same_file(path: str, guest: str, looks: Sequence[FilesLook], grows: bool) -
 
 def _of(host: str, looks: Sequence[ShareLook]) -> ShareLook | None:
     return next((look for look in looks if look.host == host), None)
-
-
-def _ended(answer: Answer) -> bool:
-    """Whether a program of ours ran and came to its own end, so that its words are about what it was asked."""
-    return answer.exit_code not in (None, NOT_FOUND) and not answer.timed_out
 
 
 def _exports(look: ShareLook) -> tuple[Export, ...] | Unknown:
