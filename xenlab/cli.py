@@ -17,10 +17,10 @@ from xenlab.errors import CannotObserve, UsageError, XenlabError
 from xenlab.evidence.text import plain
 from xenlab.grading.writing import read_grade, write_page_again
 from xenlab.lab import custody
-from xenlab.lab.custody import Custody
+from xenlab.lab.custody import Act, Custody, LabFound
 from xenlab.lab.lab import Lab
 from xenlab.lab.lock import unlock
-from xenlab.opening import EMBEDDED, forget_embedded, guest_names, open_found, open_lab
+from xenlab.opening import EMBEDDED, NothingToMend, forget_embedded, guest_names, open_found, open_lab
 from xenlab.report.allure_cli import write_allure_page
 from xenlab.report.folder import ReportsFolder, forget_results
 from xenlab.testbed import provision, shell, tools
@@ -300,21 +300,28 @@ def _down(_arguments: argparse.Namespace) -> int:
 
 
 def _mend(_arguments: argparse.Namespace) -> int:
-    left = False
+    status = 0
     for found, acts in custody.unfinished():
         if custody.is_running(found):
             print(f"run {found.run} is still going on (pid {found.process[0]}): it brings its guests home itself")
             continue
         try:
-            opened = open_found(found)
-        except UsageError as nothing:
+            status = max(status, 0 if _mended(found, acts) else 1)
+        except NothingToMend as nothing:
             print(nothing.message)
-            continue
-        with opened as spec, Lab(spec, provision.no_record, custody=Custody(run=found.run)) as lab:
-            for home in lab.mend(found, acts):
-                print(plain(str(home)))
-                left |= not home.is_done
-    return 1 if left else 0
+        except XenlabError as problem:  # the guests of other runs are not to wait for this one's
+            print(f"xenlab: run {found.run}: {plain(str(problem))}", file=sys.stderr)
+            status = max(status, problem.exit_code)
+    return status
+
+
+def _mended(found: LabFound, acts: tuple[Act, ...]) -> bool:
+    done = True
+    with open_found(found) as spec, Lab(spec, provision.no_record, custody=Custody(run=found.run)) as lab:
+        for home in lab.mend(found, acts):
+            print(plain(str(home)))
+            done &= home.is_done
+    return done
 
 
 def _unlock(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from xenlab.outcomes import Model
-from xenlab.tomlfile import Problem, listed, read
+from xenlab.tomlfile import Problem, listed, parse, read
 
 # The space that pydantic gives a validator for what is not in the data: where the lab file lies.
 BASE = "base"
@@ -252,6 +252,14 @@ def load(path: Path) -> LabFile:
         context={BASE: path.absolute().parent},
         says=_says,
     )
+
+
+def loads(text: str, name: str) -> LabFile:
+    """Read what `dump` wrote; `name` stands for it in errors.
+
+    :raises UsageError: it has problems, such as a key file that is gone by now: one line each.
+    """
+    return parse(text, name, LabFile, TABLES, context={BASE: Path.cwd()}, says=_says)
 
 
 def _says(loc: tuple[int | str, ...], problem: Problem) -> str:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -10,11 +10,15 @@ from rich.console import Console
 from xenlab.errors import UsageError
 from xenlab.lab import custody
 from xenlab.lab.custody import LabFound
-from xenlab.labfile import LabFile, load
+from xenlab.labfile import LabFile, load, loads
 from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
 from xenlab.testbed.plan import GUESTS
 
 EMBEDDED = "embedded"
+
+
+class NothingToMend(UsageError):
+    """A run that was cut off has left nothing: its lab is down."""
 
 
 def guest_names(lab_name: str) -> Sequence[str]:
@@ -41,16 +45,17 @@ def refuse_unfinished(lab_name: str, working_copy: Path) -> None:
 
 
 def open_found(found: LabFound) -> AbstractContextManager[LabFile]:
-    """The lab that a run which was cut off has noted, opened again.
+    """The lab that a run which was cut off has noted, opened again; its file may say something else by now.
 
-    :raises UsageError: it was the embedded one, and that is down: nothing is left to mend.
+    :raises NothingToMend: it was the embedded one, and that is down.
+    :raises UsageError: what its file names (a key, say) is gone.
     """
     if found.lab_name == EMBEDDED:
         if _is_gone(found):
             custody.forget(found)
-            raise UsageError(f"the embedded lab of run {found.run} is down: nothing is left to mend")
+            raise NothingToMend(f"the embedded lab of run {found.run} is down: nothing is left to mend")
         return open_lab(EMBEDDED, None, Path(found.working_copy))
-    return open_lab(found.lab_name, None, Path(found.working_copy))
+    return nullcontext(loads(found.lab_file, f"the lab file of run {found.run}"))
 
 
 def forget_embedded(working_copy: Path) -> None:

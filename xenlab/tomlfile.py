@@ -29,20 +29,38 @@ def read(
     context: Mapping[str, object],
     says: Callable[[tuple[int | str, ...], Problem], str] = lambda _loc, _problem: "",
 ) -> M:
-    """Read `path` as a `model` whose `tables` have the keys of other models; `context` goes to its validators.
-
-    `says` may word a problem better than is done here; `hint` is what to do when there is no such file.
+    """Read `path`; see `parse`. `hint` is what to do when there is no such file.
 
     :raises UsageError: it cannot be read or has problems: one line each.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as problem:
         raise UsageError(f"{path}: {problem.strerror or problem}", hint=hint) from problem
     except UnicodeDecodeError as problem:
         raise UsageError(f"{path.name}: not UTF-8 text: {problem}") from problem
+    return parse(text, path.name, model, tables, context=context, says=says)
+
+
+def parse(
+    text: str,
+    name: str,
+    model: type[M],
+    tables: Mapping[str, type[Model]],
+    *,
+    context: Mapping[str, object],
+    says: Callable[[tuple[int | str, ...], Problem], str] = lambda _loc, _problem: "",
+) -> M:
+    """Read `text`, that of the file `name`, as a `model` whose `tables` have the keys of other models.
+
+    `context` goes to its validators. `says` may word a problem better than is done here.
+
+    :raises UsageError: it has problems: one line each.
+    """
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
+        raise UsageError(f"{name}: not valid TOML: {problem}") from problem
     try:
         # Through JSON, because only there does pydantic's strict mode take an array for a tuple: strict, so
         # that port = "22" or swap = 1 is refused instead of guessed at.
@@ -53,7 +71,7 @@ def read(
             for error in problems.errors()
             for line in (says(error["loc"], error) or _says(error["loc"], error, model, tables)).splitlines()
         ]
-        raise UsageError("\n".join(f"{path.name}: {line}" for line in lines)) from problems
+        raise UsageError("\n".join(f"{name}: {line}" for line in lines)) from problems
 
 
 def listed(words: Iterable[str]) -> str:

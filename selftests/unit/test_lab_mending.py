@@ -1,10 +1,15 @@
 """Runs that were killed, and mended by another process from what they noted."""
 
+import json
+from pathlib import Path
+
 import pytest
 from playedsessions import Sessions
 from playedxen import RUNS, PlayedXen
 
+from xenlab.cli import main
 from xenlab.errors import CannotObserve, UsageError
+from xenlab.lab import custody
 from xenlab.lab.custody import Custody
 from xenlab.lab.lab import Lab
 from xenlab.lab.lock import LabInUse
@@ -114,3 +119,41 @@ def test_a_run_that_goes_on_elsewhere_is_not_mended(
             sessions.mend()
     assert xen.where() == {"labubuntu/guest1": RUNS}
     sessions.end(session)
+
+
+def mend(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The verb itself, once the process that noted the runs is gone."""
+    monkeypatch.setattr(custody, "default_folder", lambda: xen.folder / "custody")
+    monkeypatch.setattr(custody, "is_running", lambda _: False)
+    return main(["mend"])
+
+
+def test_the_verb_mends_every_run_from_what_it_noted(
+    xen: PlayedXen, sessions: Sessions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lab file may have been changed, moved or removed since: the run's own words are on the disk."""
+    session = sessions.begin()
+    session.guest("guest1").start(xen.home)
+    sessions.kill(session)
+    assert not Path("lab.toml").exists()
+    assert mend(xen, monkeypatch) == 0
+    assert "guest1 is on neither host, as found" in capsys.readouterr().out
+    assert sessions.noted() == []
+    assert mend(xen, monkeypatch) == 0
+
+
+def test_the_verb_tells_of_what_cannot_be_mended_and_goes_on(
+    xen: PlayedXen, sessions: Sessions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = sessions.begin()
+    session.guest("guest1").start(xen.home)
+    sessions.kill(session)
+    custody_of = xen.folder / "custody"
+    head, *rest = session.custody.path.read_text().splitlines()
+    broken = json.loads(head) | {"run": "0000", "lab_file": "nothing", "began": "2000-01-01T00:00:00Z"}
+    (custody_of / "0000.jsonl").write_text("\n".join([json.dumps(broken), *rest, ""]))
+    assert mend(xen, monkeypatch) == 2
+    shown = capsys.readouterr()
+    assert "guest1 is on neither host, as found" in shown.out
+    assert "run 0000: the lab file of run 0000: not valid TOML" in shown.err
+    assert [found.run for found, _ in sessions.noted()] == ["0000"]

@@ -163,6 +163,21 @@ def test_a_loop_device_rests_on_its_file(tmp_path: Path) -> None:
     assert not deleted.is_same(image)
 
 
+def test_a_real_loop_device_rests_on_its_file(tmp_path: Path) -> None:
+    image = tmp_path / "guest1.img"
+    image.write_bytes(b"\0" * 65536)
+    attached = subprocess.run(["losetup", "-f", "--show", image], capture_output=True, text=True, check=False)
+    if attached.returncode:
+        pytest.skip(f"no loop device to be had here: {attached.stderr.strip()}")
+    device = attached.stdout.strip()
+    try:
+        file, loop = looked_at(str(image), device)
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+    assert loop.is_same(file)
+    assert [one.path for one in loop.behind] == [str(image)]
+
+
 def test_hostile_lines_take_no_time() -> None:
     begun = time.monotonic()
     parse_files(("/x",), "1 " * 500_000, "stat: cannot statx '" * 50_000)

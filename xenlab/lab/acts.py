@@ -40,7 +40,11 @@ _SLACK_SECONDS = 10.0
 
 
 class Acts:
-    """All that is done to one guest; `disks` are the files that it was last started from."""
+    """All that is done to one guest.
+
+    `disks` are the files that it was last started from, as its config names them; `disk_paths` those and the paths
+    that they lead to.
+    """
 
     def __init__(
         self, spec: GuestSpec, machine: Machine, hosts: HostPair, timeouts: TimeoutSpec, custody: Custody
@@ -52,6 +56,7 @@ class Acts:
         self._timeouts = timeouts
         self._custody = custody
         self.disks: tuple[str, ...] = ()
+        self.disk_paths: frozenset[str] = frozenset()
         self._runs = 0
         self._places: Places | None = None
         self._under_way: Run | None = None
@@ -108,6 +113,8 @@ class Acts:
         config = parse_config(text, source=path)
         if (problem := refusal(self._name, config, path, looks)) is not None:
             raise problem
+        files = [file for look in looks if not isinstance(look.files, Unknown) for file in look.files]
+        self.disk_paths = frozenset(self.disks) | {file.resolved for file in files}
         self._will("create", host=on.name)
         ended = self._run_to_its_end(on, xl.create(path), self._timeouts.boot_seconds)
         if ended.code != 0:

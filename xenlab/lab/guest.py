@@ -310,8 +310,8 @@ class Inside:
         return moves.still_has(self.look, nonce.word)
 
     @property
-    def _vdevs(self) -> tuple[str, ...]:
-        return () if isinstance(self.domain, Unknown) else tuple(disk.vdev for disk in self.domain.disks)
+    def _vdevs(self) -> tuple[str, ...] | Unknown:
+        return self.domain if isinstance(self.domain, Unknown) else tuple(disk.vdev for disk in self.domain.disks)
 
 
 def _parsed(text: str | Unknown, path: str) -> XlConfig | LabFault | Unknown:

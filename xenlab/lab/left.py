@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xenlab.lab.judging import left as judge
 from xenlab.lab.lab import Lab
 from xenlab.lab.looking import look_for_leftovers
-from xenlab.lab.looks import HostLook
+from xenlab.lab.looks import HostLook, Unknown
 from xenlab.lab.places import Places, places_of
 from xenlab.lab.share import NONCE_PREFIX
 from xenlab.outcomes import Finding
@@ -19,7 +19,7 @@ class LabLeft:
     lab: Lab
     before: tuple[HostLook, HostLook]
     now: tuple[HostLook, HostLook]
-    ours: tuple[Collection[str], Collection[str]]
+    ours: tuple[Collection[str] | Unknown, Collection[str] | Unknown]
 
     @classmethod
     def of(cls, lab: Lab) -> "LabLeft":
@@ -40,10 +40,14 @@ class LabLeft:
         yield from (judge.nothing_half_moved(look, self.lab.guests) for look in self.now)
 
     def nothing_of_ours_is_there(self) -> Iterator[Finding]:
-        """No file, process or loop device of this run or of a guest that is off."""
+        """No file, process or loop device of this run or of a guest that is elsewhere or off."""
+        disks = {name: set(guest.acts.disk_paths) for name, guest in self.lab.guests.items()}
+        for look in (*self.before, *self.now):
+            for domain in () if isinstance(look.domains.stored, Unknown) else look.domains.stored:
+                if domain.name in disks:
+                    disks[domain.name] |= {disk.target for disk in domain.disks}
         for before, now, ours in zip(self.before, self.now, self.ours, strict=True):
-            off = {name: guest.acts.disks for name, guest in self.lab.guests.items() if self._places(name).host is None}
-            yield from judge.no_leftovers(before, now, off, ours)
+            yield from judge.no_leftovers(before, now, disks, ours)
 
     def what_others_did(self) -> Iterator[str]:
         """A remark for each change on the hosts that is not of this run."""

@@ -231,11 +231,10 @@ def look_at_identities(host: Dom0, disks: Sequence[str], whole: Sequence[str]) -
     return IdentityLook(host.name, found.ids, found.at, identities, missing)
 
 
-def look_for_leftovers(host: Dom0, folder: str, pattern: str) -> tuple[str, ...]:
-    """Files of this run in a folder; what cannot be read is no proof of any."""
+def look_for_leftovers(host: Dom0, folder: str, pattern: str) -> tuple[str, ...] | Unknown:
+    """Files of this run in a folder."""
     found = ask(host.remote, Section("files", commands.names_in(folder, pattern), _SHARE_SECONDS))
-    seen = found.read("files", lambda text: tuple(text.splitlines()))
-    return () if isinstance(seen, Unknown) else seen
+    return found.read("files", lambda text: tuple(text.splitlines()))
 
 
 def look_at_logs(host: Dom0, xen_after: int, kernel_after: int, guest: str | None) -> LogsLook:

@@ -36,12 +36,17 @@ class Places:
     @property
     def is_off(self) -> bool:
         """Whether it is seen to be on no host, not even in half."""
-        return not (self.rows or self.halves or self.busy or self.disputed or self.unseen)
+        return not (self.rows or self.halves or self.in_doubt)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it cannot be told where it is: a host is silent, its witnesses disagree, or an act is under way."""
+        return bool(self.unseen or self.disputed or self.busy)
 
     @property
     def host(self) -> str | None:
         """The one host that has it, whole and nowhere else; None where it is off, on both, on its way or unseen."""
-        sure = not (self.halves or self.busy or self.disputed or self.unseen)
+        sure = not (self.halves or self.in_doubt)
         return next(iter(self.rows)) if sure and len(self.rows) == 1 else None
 
     @property
@@ -73,7 +78,7 @@ class Places:
         :raises LabFault: it is off, on both hosts or half moved.
         :raises CannotObserve: a host could not be seen, xl and xenstore disagree, or an act is under way.
         """
-        if self.unseen or self.disputed or self.busy:
+        if self.in_doubt:
             raise CannotObserve(
                 f"where {self.guest} is cannot be told: {self.words}", hint=by_hand(self), evidence=self.ids
             )

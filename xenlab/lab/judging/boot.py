@@ -1,5 +1,6 @@
 """A guest that runs: its console, its login, and what its own / and swap rest on. Pure."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 from xenlab.lab.looks import FilesLook, GuestLook, Unknown
@@ -92,35 +93,48 @@ def device_files(domain: Domain) -> Iterator[tuple[str, str]]:
                 yield path, role
 
 
-def has_root_device(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str]) -> Finding:
+def has_root_device(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str] | Unknown) -> Finding:
     """Its root file system rests on a disk that the config gives it, whatever lies between (partitions, LVM)."""
-    seen = look.root_devices
     wanted = spec.root_device or "a disk of the config"
-    chain: tuple[str, ...] = () if isinstance(seen, Unknown) else seen
-    disk = next((name for name in chain if _names(name) & {alias for vdev in vdevs for alias in _names(vdev)}), None)
-    right = disk is not None and (spec.root_device is None or spec.root_device in {n for c in chain for n in _names(c)})
+    right: bool | None = None
+    if isinstance(vdevs, Unknown):
+        actual, given = vdevs.why, "unknown"
+    elif isinstance(look.root_devices, Unknown):
+        actual, given = look.root_devices.why, ", ".join(vdevs)
+    else:
+        chain, given = look.root_devices, ", ".join(vdevs) or "none"
+        names = {name for device in chain for name in _names(device)}
+        wishes = _names(spec.root_device) if spec.root_device else names
+        right = bool(wishes & names) and any(_names(vdev) & names for vdev in vdevs)
+        actual = f"/ on {' on '.join(chain)}"
     return Finding(
         "root-device",
-        None if isinstance(seen, Unknown) else right,
-        expected=f"/ on {wanted} ({', '.join(vdevs) or 'none'} in the config)",
-        actual=seen.why if isinstance(seen, Unknown) else f"/ on {' on '.join(chain)}",
+        right,
+        expected=f"/ on {wanted} ({given} in the config)",
+        actual=actual,
         hint="root= in the config, or in the guest's own GRUB, must name the shared disk's vdev",
         guest=look.host,
         evidence=look.ids,
     )
 
 
-def has_swap(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str]) -> Iterator[Finding]:
+def has_swap(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str] | Unknown) -> Iterator[Finding]:
     """Swap is in use on one of its disks, or not at all, as the lab prescribes; where it does not, nothing is said."""
     if spec.swap is None:
         return
-    seen = look.swaps
-    on_disk = [] if isinstance(seen, Unknown) else [swap for swap in seen if _is_on(swap, vdevs)]
+    right: bool | None = None
+    if isinstance(look.swaps, Unknown):
+        actual = look.swaps.why
+    elif isinstance(vdevs, Unknown):
+        actual = f"{_swaps(look.swaps)}; of its disks: {vdevs.why}"
+    else:
+        actual = _swaps(look.swaps)
+        right = any(_is_on_disk(swap, vdevs) for swap in look.swaps) == spec.swap
     yield Finding(
         "swap",
-        None if isinstance(seen, Unknown) else bool(on_disk) == spec.swap,
+        right,
         expected="swap in use on a disk of the config" if spec.swap else "no swap on a disk",
-        actual=seen.why if isinstance(seen, Unknown) else _swaps(seen),
+        actual=actual,
         hint="the swap disk's vdev in the config and in the guest's /etc/fstab must be the same, and mkswap'ed",
         guest=look.host,
         evidence=look.ids,
@@ -128,12 +142,12 @@ def has_swap(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str]) -> Iterator
 
 
 def _lies_on(path: str, look: FilesLook, share: Place | Unknown) -> tuple[bool | None, str]:
-    for fact in (look.files, look.mounts, share):
-        if isinstance(fact, Unknown):
-            return None, f"{path}: {fact.why}"
-    assert not isinstance(look.files, Unknown)  # noqa: S101 - for the type checker: just told apart
-    assert not isinstance(look.mounts, Unknown)  # noqa: S101 - as above
-    assert not isinstance(share, Unknown)  # noqa: S101 - as above
+    if isinstance(look.files, Unknown):
+        return None, f"{path}: {look.files.why}"
+    if isinstance(look.mounts, Unknown):
+        return None, f"{path}: {look.mounts.why}"
+    if isinstance(share, Unknown):
+        return None, f"{path}: {share.why}"
     file = next((fact for fact in look.files if fact.path == path), None)
     if file is None or file.unseen:
         return None, f"{path}: {file.unseen if file else 'it was not asked for'}"
@@ -143,9 +157,17 @@ def _lies_on(path: str, look: FilesLook, share: Place | Unknown) -> tuple[bool |
     return place.is_below(share), f"{path} lies on {place.mount.source} ({place.mount.fstype})"
 
 
-def _is_on(swap: Swap, vdevs: Collection[str]) -> bool:
+def _is_on_disk(swap: Swap, vdevs: Collection[str]) -> bool:
+    """Whether it is on a disk: one of these, a partition of one, what device-mapper makes of them, or a file.
+
+    A swap file is on a file system of the guest's, and all of them are on its disks; zram is on none.
+    """
+    if not swap.device.startswith("/dev/"):
+        return True
     name = swap.device.rpartition("/")[2]
-    return any(name.startswith(alias) for vdev in vdevs for alias in _names(vdev)) or name.startswith(("dm-", "md"))
+    own = {alias for vdev in vdevs for alias in _names(vdev)}
+    disk = re.sub(r"(?<=[0-9])p[0-9]+$|(?<=[a-z])[0-9]+$", "", name)
+    return name in own or disk in own or name.startswith(("dm-", "md")) or swap.device.startswith("/dev/mapper/")
 
 
 def _names(device: str) -> set[str]:

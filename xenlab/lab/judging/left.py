@@ -11,6 +11,7 @@ from xenlab.lab.found import GuestFound, is_as_found
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.lab.places import Places, by_hand
 from xenlab.outcomes import Finding
+from xenlab.xen import peers
 from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
 
 
@@ -19,7 +20,7 @@ def guest_in_place(places: Places, found: GuestFound) -> Finding:
     expected = f"on {found.host}{', paused' if found.paused else ''}" if found.host else "shut down, as found"
     return Finding(
         "guest-in-place",
-        None if places.unseen or found.unclear else is_as_found(places, found),
+        None if places.in_doubt or found.unclear else is_as_found(places, found),
         expected=f"as found: {found.unclear}" if found.unclear else expected,
         actual=places.words,
         hint=by_hand(places),
@@ -45,33 +46,26 @@ def nothing_half_moved(look: HostLook, guests: Collection[str]) -> Finding:
 
 
 def no_leftovers(
-    before: HostLook, now: HostLook, guests: Mapping[str, Collection[str]], ours: Collection[str]
+    before: HostLook, now: HostLook, disks: Mapping[str, Collection[str]], ours: Collection[str] | Unknown
 ) -> Iterator[Finding]:
-    """No loop device of a guest that is off, no migration of ours under way, no file that bears the run's id.
+    """No loop device of a guest that is not here, no act on a guest under way, no file that bears the run's id.
 
-    `guests` are the disks of each guest that must not run on this host now, `ours` the paths that were found to
-    be left.
+    `disks` are those of each of the lab's guests, `ours` the paths that were found to be left.
     """
-    disks = {path for paths in guests.values() for path in paths}
-    loops = (
-        _new(_files(before), _files(now))
-        if not (isinstance(before.loops, Unknown) or isinstance(now.loops, Unknown))
-        else None
-    )
-    kinds: dict[str, tuple[list[str] | None, str]] = {
+    kinds: dict[str, tuple[Collection[str] | Unknown, str]] = {
         "loop-devices": (
-            None if loops is None else [file for file in loops if file in disks],
-            "its guest is off, and yet its disk is attached: losetup -l, and /var/log/xen/xen-hotplug.log",
+            _loops(before, now, disks),
+            "its guest is not here, and yet its disk is attached: losetup -l, and /var/log/xen/xen-hotplug.log",
         ),
-        "processes": (_migrations(now, guests), "it ends by itself once the other host answers: see xl list on both"),
-        "files": (sorted(ours), "a file of this run: it may be removed"),
+        "processes": (_under_way(now, disks), "it ends by itself once the other host answers: see xl list on both"),
+        "files": (ours, "a file of this run: it may be removed"),
     }
     for what, (odd, hint) in kinds.items():
         yield Finding(
             f"no-stray-{what}",
-            None if odd is None else not odd,
+            None if isinstance(odd, Unknown) else not odd,
             expected=f"no {what.replace('-', ' ')} of this run or its guests",
-            actual="could not be seen" if odd is None else ", ".join(odd) or "none",
+            actual=odd.why if isinstance(odd, Unknown) else ", ".join(sorted(odd)) or "none",
             hint=hint,
             host=now.host,
             evidence=(*before.ids, *now.ids),
@@ -94,17 +88,28 @@ def what_others_did(before: HostLook, now: HostLook, guests: Collection[str]) ->
         yield from (f"{now.host}: mounted meanwhile: {mount}" for mount in came)
 
 
+def _loops(before: HostLook, now: HostLook, disks: Mapping[str, Collection[str]]) -> Collection[str] | Unknown:
+    """Loop devices that came, of disks whose guest is not on the host, whole or in half."""
+    for fact in (before.loops, now.loops, now.domains.rows):
+        if isinstance(fact, Unknown):
+            return fact
+    here = set() if isinstance(now.domains.rows, Unknown) else {row.name for row in now.domains.rows}
+    away = {name for name in disks if not here & {name, name + INCOMING, name + MIGRATED_AWAY}}
+    files = {path for name in away for path in disks[name]}
+    return [file for file in _new(_files(before), _files(now)) if file in files]
+
+
+def _under_way(look: HostLook, guests: Collection[str]) -> Collection[str] | Unknown:
+    """Acts on the named guests; the `xl migrate-receive` that watches over a guest which arrived by it is none."""
+    running = look.domains.migrations
+    if isinstance(running, Unknown):
+        return running
+    return [args for args in running.values() if any(peers.acts_on(args, guest) for guest in guests)]
+
+
 def _files(look: HostLook) -> Counter[str]:
     return Counter() if isinstance(look.loops, Unknown) else Counter(loop.file for loop in look.loops)
 
 
 def _new(before: Counter[str], now: Counter[str]) -> list[str]:
     return sorted((now - before).elements())
-
-
-def _migrations(look: HostLook, guests: Collection[str]) -> list[str] | None:
-    """Migrations of the named guests under way; an `xl migrate-receive` watches over the guest that arrived by it."""
-    running = look.domains.migrations
-    if isinstance(running, Unknown):
-        return None
-    return [args for args in running.values() if "migrate" in (words := args.split()) and set(guests) & set(words)]

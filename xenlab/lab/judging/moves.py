@@ -14,7 +14,7 @@ def runs_only_on(places: Places, host: str) -> Finding:
     row = places.row
     return Finding(
         "runs-only-on",
-        None if places.unseen else places.host == host and row is not None and row.alive,
+        None if places.in_doubt else places.host == host and row is not None and row.alive,
         expected=f"{places.guest} runs on {host} only",
         actual=places.words,
         hint=by_hand(places),
@@ -25,12 +25,16 @@ def runs_only_on(places: Places, host: str) -> Finding:
 
 
 def answers_after(move: Migration) -> Finding:
-    """The guest takes a login once xl says that it has moved: it kept its network and its life."""
+    """The guest takes a login once xl says that it has moved: it kept its network and its life.
+
+    The silence of one that could not be logged in on before either, from here, says nothing of the move.
+    """
     unseen = move.after.boot_id
+    lost = move.places.row is not None and not isinstance(move.before.boot_id, Unknown)
     silent = f"it does not, though it is {move.places.words}: {unseen.why}" if isinstance(unseen, Unknown) else ""
     return Finding(
         "answers-after-move",
-        not silent or (None if move.places.row is None else False),
+        not silent or (False if lost else None),
         expected=f"{move.guest} answers on {move.target}",
         actual=silent or "it does",
         hint=f"it lost its network on {move.target}: does the bridge of its vif lead to the others there, and what "
@@ -119,7 +123,7 @@ def refused_unharmed(guest: str, source: str, words: str, places: Places) -> Fin
     unharmed = places.host == source and row is not None and row.paused
     return Finding(
         "paused-guest-unharmed",
-        None if places.unseen else unharmed,
+        None if places.in_doubt else unharmed,
         expected="moved while paused, or refused by Xen and left paused where it was, with nothing on the target",
         actual=f"refused ({words}); it is {places.words}",
         hint=f"xl list on both hosts; where it is whole: xl unpause {guest}",
