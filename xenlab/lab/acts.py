@@ -187,7 +187,7 @@ class Acts:
 
     def cold_migrate(self, to: Dom0, nonce: str | None = None) -> Migration:
         """Shut down here, start there: the guest boots anew on the target."""
-        places = self.look()
+        places = self.where()
         source = places.whole_on()
         self._not_there_yet(source, to)
         before, started = self.look_inside(), time.monotonic()

@@ -103,7 +103,7 @@ def _restore(acts: Acts, hosts: HostPair, places: Places, found: GuestFound) -> 
         # It need not take logins to be shut down or moved.
         acts.unpause(hosts.named(here), await_login=False)
     if found.host is None:
-        acts.shut_down()
+        acts.shut_down(acts.where())
     elif here is None:
         acts.create(hosts.named(found.host))
     elif here != found.host:
