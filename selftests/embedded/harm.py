@@ -23,6 +23,8 @@ from xenlab.lab.custody import Custody
 from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
 from xenlab.lab.left import LabLeft
+from xenlab.lab.watch import Watch
+from xenlab.lab.watched_move import WatchedMove
 from xenlab.labfile import LabFile
 from xenlab.outcomes import Finding
 from xenlab.remote.waiting import wait_for
@@ -190,6 +192,23 @@ def ssh_cut(spec: LabFile) -> Result:
         }
 
 
+def network_lost(spec: LabFile) -> Result:
+    """xl says that the guest has moved, and it has no network there: failed, with the proof, and it comes home."""
+    with begun(spec) as lab:
+        guest, target = lab.guest("guest1"), lab.hosts.peer_of(lab.guest("guest1").home)
+        guest.start(on=guest.home)
+        # Whatever vif comes up on the target is taken off its bridge again.
+        loop = "while :; do for vif in /sys/class/net/vif*; do ip link set ${vif##*/} nomaster; done; sleep 0.2; done"
+        target.remote.run("sh", "-c", f"setsid sh -c '{loop}' >/dev/null 2>&1 </dev/null & echo $! >/run/loop").check()
+        probes = spec.probes.model_copy(update={"max_outside_gap_ms": 20_000})
+        with Watch(probes, run=lab.custody.run, seconds=600).around(guest) as watched:
+            move = guest.live_migrate(to=target)
+        seen = WatchedMove.of(move.migration, watched.observed, probes)
+        outcome = {finding.id: finding.holds for finding in (*move.arrived(), *seen.pings_are_continuous())}
+        target.remote.run("sh", "-c", "kill $(cat /run/loop)").check()
+        return {"outcome": outcome, **gone_home(lab), "where": where(lab), "sound": disk_is_sound(lab, guest)}
+
+
 def target_dies(spec: LabFile) -> Result:
     """The target's QEMU is killed in the middle of a move: the guest goes on on the sender, which is no fault of it."""
     pid = int(os.environ["XENLAB_TARGET_PID"])
@@ -257,6 +276,7 @@ WHAT: dict[str, Callable[[LabFile], Result]] = {
     "colleague": colleague,
     "two-runs": two_runs,
     "ssh-cut": ssh_cut,
+    "network-lost": network_lost,
     "target-dies": target_dies,
     "move": move,
 }

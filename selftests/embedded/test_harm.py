@@ -97,6 +97,15 @@ def test_a_move_outlives_our_ssh_to_its_sender(tmp_path: Path) -> None:
     assert found["sound"]
 
 
+def test_a_guest_that_loses_its_network_for_good_has_failed(tmp_path: Path) -> None:
+    found = done("network-lost", tmp_path)
+    assert found["outcome"]["runs-only-on"]
+    assert found["outcome"]["answers-after-move"] is False
+    assert found["outcome"]["outside-ping-continuous"] is False
+    assert found["as_found"] == [True, True], found
+    assert found["sound"]
+
+
 def test_a_target_that_dies_in_a_move_costs_no_guest(tmp_path: Path) -> None:
     state = LabState.load(ROOT / ".lab")
     assert state is not None
