@@ -74,3 +74,4 @@ def test_what_a_look_did_not_ask_or_could_not_see_is_unknown() -> None:
         assert resolved(unseen, FILE) == FILE
     assert isinstance(place_at(replace(look, mounts=Unknown("late")), FILE), Unknown)
     assert isinstance(place_at(replace(look, mounts=mounts(NFS)), "/etc"), Unknown)
+    assert isinstance(place_at(with_file(look, FILE, resolved="no path at all"), FILE), Unknown)

@@ -207,9 +207,9 @@ def place_of(mounts: Sequence[Mount], resolved: str) -> Place:
     The kernel's own walk: from / by what is mounted on what, so that neither a mount on top of another nor one on
     a folder above, which hides the others below it, is missed.
 
-    :raises CannotObserve: not even / is mounted.
+    :raises CannotObserve: not even / is mounted, or it is no whole path.
     """
-    holding = [mount for mount in mounts if _holds(mount.target, resolved)]
+    holding = [mount for mount in mounts if resolved.startswith("/") and _holds(mount.target, resolved)]
     roots = [mount for mount in holding if mount.target == "/"]
     above_root = {mount.number for mount in roots}
     here = next((mount for mount in roots if mount.parent not in above_root - {mount.number}), None)
