@@ -16,7 +16,7 @@ from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.filesystems import Place, place_of
 from xenlab.remote.sections import Answer, Section
-from xenlab.xen.cfg import parse_config
+from xenlab.xen.cfg import XlConfig, parse_config
 
 NONCE_PREFIX = ".xenlab-"
 _SECONDS = 20
@@ -32,7 +32,7 @@ class NfsShare:
 
     def look(self) -> "ShareSeen":
         """Both hosts' sides of it, in one round trip each."""
-        looks = self._hosts.at_once(lambda host: look_at_share(host, self.spec.mount_point))
+        looks = self._hosts.at_once(lambda host: look_at_share(host, self.spec.mount_point, (self.spec.export,)))
         return ShareSeen(self.spec, self._hosts, looks)
 
     def carries_nonces(self) -> tuple[Finding, ...]:
@@ -61,11 +61,15 @@ class NfsShare:
         A name that leads elsewhere is no matter of the share: the paths' step tells it.
         """
         owners: dict[str, str] = {}
+        growing: set[str] = set()
         for guest in guests:
             owners[guest.config] = guest.name
-            owners |= dict.fromkeys(self._named_by(guest), guest.name)
+            if (config := self._config_of(guest)) is not None:
+                below = [path for path in (entry.path for entry in config.paths()) if self._is_below(path)]
+                owners |= dict.fromkeys(below, guest.name)
+                growing |= {disk.target for disk in config.disks if disk.format != "raw"}
         looks = self._hosts.at_once(lambda host: look_at_files(host, tuple(owners)))
-        return judge.same_files(looks, owners)
+        return judge.same_files(looks, owners, growing)
 
     def place_on(self, look: FilesLook) -> Place | Unknown:
         """Where the share lies on the host of a look that asked for its mount point as well."""
@@ -79,16 +83,19 @@ class NfsShare:
             return Unknown(f"{self.spec.mount_point}: {why}")
         return place_of(look.mounts, folder.resolved)
 
-    def _named_by(self, guest: GuestSpec) -> Iterable[str]:
+    def _is_below(self, path: str) -> bool:
+        return path.startswith(f"{self.spec.mount_point}/")
+
+    def _config_of(self, guest: GuestSpec) -> XlConfig | None:
+        """What the guest's config says, as its home host reads it; None where it cannot be read."""
         host = self._hosts.named(guest.home)
         text = ask(host.remote, Section("config", commands.read(guest.config), _SECONDS)).read("config", str)
         if isinstance(text, Unknown):
-            return ()
+            return None
         try:
-            paths = [entry.path for entry in parse_config(text, guest.config).paths()]
+            return parse_config(text, guest.config)
         except LabFault:
-            return ()
-        return [path for path in paths if path.startswith(f"{self.spec.mount_point}/")]
+            return None
 
 
 @dataclass(frozen=True, slots=True)
