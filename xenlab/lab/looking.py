@@ -177,6 +177,7 @@ def look_at_config(host: Dom0, config: str, original: str | None) -> ConfigLook:
         Section("text", commands.read(config), _SHARE_SECONDS),
         *([Section("original", commands.read(original), _SHARE_SECONDS)] if original else []),
         Section("dryrun", xl.create(config, dryrun=True), 30),
+        Section("xl-conf", commands.read(XL_CONF)),
     )
     return ConfigLook(
         host=host.name,
@@ -185,6 +186,7 @@ def look_at_config(host: Dom0, config: str, original: str | None) -> ConfigLook:
         text=found.read("text", str),
         original=found.read("original", str) if original else Unknown("the lab file names no original config"),
         dryrun=_answer(found, "dryrun"),
+        xl_conf=_xl_conf(found),
     )
 
 

@@ -135,11 +135,12 @@ class NonceTrip:
 
 @dataclass(frozen=True, slots=True)
 class ConfigLook(Look):
-    """A guest's config as one host reads it, and what `xl create --dryrun` says to it there."""
+    """A guest's config as one host reads it, what `xl create --dryrun` says to it there, and xl's own defaults."""
 
     text: str | Unknown
     original: str | Unknown
     dryrun: Answer
+    xl_conf: XlConf | Unknown = XlConf()
 
 
 @dataclass(frozen=True, slots=True)
