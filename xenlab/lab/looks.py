@@ -5,7 +5,7 @@ reason: not to have seen something never means that it is not there. Nothing her
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from xenlab.errors import CannotObserve
@@ -140,7 +140,7 @@ class ConfigLook(Look):
     text: str | Unknown
     original: str | Unknown
     dryrun: Answer
-    xl_conf: XlConf | Unknown = XlConf()
+    xl_conf: XlConf | Unknown = field(default_factory=XlConf)
 
 
 @dataclass(frozen=True, slots=True)
