@@ -20,7 +20,6 @@ from xenlab.xen.disk import DiskSpec
 
 # A config may hold passwords of consoles (xl.cfg(5)): they are nobody's business in a report.
 _SECRET = re.compile(r"""((?:vnc|spice)passwd)(\s*=\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;'"\]]+)""")
-_LOCAL = (None, "", "0", "Domain-0")
 _SWAP = "swap"
 # Of a longer config only so much is compared line by line in the proof: that takes quadratic time.
 _MOST_LINES = 1000
