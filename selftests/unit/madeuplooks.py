@@ -118,11 +118,6 @@ def host_look(name: str = HOME) -> HostLook:
     )
 
 
-def host_looks() -> tuple[HostLook, HostLook]:
-    """Both of them."""
-    return host_look(HOME), host_look(SERVER)
-
-
 def row(name: str, domid: int, mib: int, state: str = "r-----") -> DomainRow:
     """A line of `xl list`."""
     return DomainRow(name, domid, mib, 1, state, 10.0)

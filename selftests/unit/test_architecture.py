@@ -290,7 +290,7 @@ def test_pure_code_is_left_alone() -> None:
         "guest.remote.execute(argv)",
         "import subprocess",
         "from xenlab.xen import xl",
-        "from xenlab.remote.commands import mounts",
+        "from xenlab.remote.commands import exports",
         "words = 'xl list'",
         "words = f'ssh {host}'",
         "words = ['sh', 'true && rm -rf /']",

@@ -21,11 +21,9 @@ def record(command: str = "xl list", stdout: str = "", stderr: str = "") -> Comm
     return CommandRecord("baye", command, 0, stdout, stderr, datetime(2026, 2, 8, tzinfo=UTC), 12.5, 0.25, False)
 
 
-def test_ids_count_up_and_name_what_came_since() -> None:
+def test_ids_count_up() -> None:
     journal = Journal()
     assert [journal.append(record()) for _ in range(3)] == ["cmd-1", "cmd-2", "cmd-3"]
-    assert journal.ids_since(1) == ("cmd-2", "cmd-3")
-    assert journal.ids_since(3) == ()
 
 
 def test_threads_get_ids_of_their_own() -> None:

@@ -15,8 +15,6 @@ from xenlab.lab.lab import Lab
 from xenlab.lab.lock import LabInUse
 from xenlab.remote.waiting import wait_for
 
-PAUSED = "--p---"
-
 
 @pytest.mark.parametrize("found", ["off", "labubuntu", "baye"])
 @pytest.mark.parametrize("at", ["started", "moved", "paused", "moving"])

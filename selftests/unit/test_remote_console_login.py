@@ -267,7 +267,6 @@ def test_waiting_for_a_login_goes_on_through_silence_and_stops_at_a_refusal() ->
 # A glance
 
 
-KERNEL = "[   12.345678] random: crng init done\\n"
 SCREENS = {
     "getty": (GETTY, True),
     "getty in German": (GETTY.replace("login: ", "Anmeldung: "), True),

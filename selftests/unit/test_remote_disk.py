@@ -44,7 +44,7 @@ def test_what_the_disk_has_is_read_whatever_memory_holds(disk: Path) -> None:
         changed.write(CHANGED.encode())
         changed.flush()
         os.fsync(changed.fileno())
-    assert run(commands.read_nonce(file)).stdout.strip() == WRITTEN  # from the page cache
+    assert run(commands.read(file)).stdout.strip() == WRITTEN  # from the page cache
     assert run(commands.read_nonce_from_disk(file)).stdout.strip() == CHANGED
 
 

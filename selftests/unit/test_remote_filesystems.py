@@ -8,7 +8,7 @@ import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import filesystems
-from xenlab.remote.filesystems import FileFact, mount_at, parse_files, parse_mountinfo, place_of
+from xenlab.remote.filesystems import FileFact, parse_files, parse_mountinfo, place_of
 
 CLIENT = """\
 25 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw
@@ -93,10 +93,8 @@ def test_what_is_mounted_below_or_on_top_is_not_the_share(line: str) -> None:
 
 def test_the_later_of_two_mounts_at_one_place_is_seen() -> None:
     mounts = parse_mountinfo(f"{CLIENT}91 83 0:50 / /mnt/private rw - tmpfs tmpfs rw\n")
-    top = mount_at(mounts, "/mnt/private/")
-    assert top is not None
-    assert top.fstype == "tmpfs"
-    assert mount_at(mounts, "/mnt") is None
+    assert place_of(mounts, "/mnt/private").mount.fstype == "tmpfs"
+    assert place_of(mounts, "/mnt").mount.fstype == "ext4"
 
 
 def test_odd_names_are_undone() -> None:

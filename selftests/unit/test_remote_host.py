@@ -13,7 +13,7 @@ from sshd import LIMITS, Sshd
 from xenlab.errors import LabFault
 from xenlab.remote import errors, shell
 from xenlab.remote.activity import show_activity
-from xenlab.remote.echo import Echoed
+from xenlab.remote.echoed import Echoed
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
 from xenlab.remote.record import CommandRecord

@@ -11,7 +11,6 @@ from gradedrun import CHAIN, LOOKING, Graded
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.report.folder import RESULTS, ReportsFolder, forget_results, part_of, write_whole
 
-ROOT = Path(__file__).resolve().parents[2]
 ALLURE = ("-p", "allure_pytest")
 NOTHING_WRONG = CHAIN.replace('guest_name != "guest1"', "True")
 

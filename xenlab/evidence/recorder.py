@@ -101,10 +101,6 @@ class Journal:
         with self._lock:
             return len(self._entries)
 
-    def ids_since(self, position: int) -> tuple[str, ...]:
-        """The ids of the commands recorded after the first `position` ones."""
-        return tuple(f"cmd-{number + 1}" for number in range(position, len(self)))
-
     @property
     def entries(self) -> tuple[dict[str, object], ...]:
         """What was recorded so far, oldest first, as written to the file."""

@@ -10,7 +10,6 @@ from xenlab.lab.share import NfsShare
 from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
 from xenlab.xen.cfg import XlConfig
-from xenlab.xen.conf import XlConf
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,7 @@ class ConfigSeen:
         """Against the original config only paths changed, and keys that xl no longer takes."""
         if self.spec.original_config and isinstance(self.config, XlConfig):
             home = next(look for look in self.looks if look.host == self.spec.home)
-            conf = XlConf() if isinstance(home.xl_conf, Unknown) else home.xl_conf
-            yield judge.only_paths_changed(self.spec, home, self.original, self.config, conf)
+            yield judge.only_paths_changed(self.spec, home, self.original, self.config)
 
     def names_the_originals(self) -> Iterator[Finding]:
         """Each file is what the original's was, in the same role."""

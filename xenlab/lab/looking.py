@@ -297,7 +297,7 @@ def _domains(host: str, found: Answers, disks: Sequence[str] = ()) -> DomainsLoo
         at=found.at,
         rows=found.read("list", parse_list),
         stored=found.read("stored", xenstore.parse_domains),
-        migrations=found.read("moving", facts.processes, absent={}),
+        migrations=found.read("moving", facts.command_lines, absent={}),
         files=_files(found, "files", disks) if "files" in found.by_name else (),
         attached=_attached(found) if "attached" in found.by_name else (),
         mounts=found.read("mounts", filesystems.parse_mountinfo) if "attached" in found.by_name else (),

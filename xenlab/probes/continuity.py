@@ -69,7 +69,6 @@ class Continuity:
     longest_silence: float
     gap_in_window: bool
     lost_leading: int
-    lost_outside_window: int | None
     replies_before: int | None
     replies_after: int | None
     on_time: float | None
@@ -131,7 +130,6 @@ def analyse(trace: PingTrace, window: Window | None = None) -> Continuity:
         longest_silence=silence,
         gap_in_window=window is not None and longest.start < window.end and longest.end > window.start,
         lost_leading=leading,
-        lost_outside_window=lost - _within(window, lost_at) if window else None,
         replies_before=bisect_left(answered_at, window.start) if window else None,
         replies_after=len(answered) - bisect_right(answered_at, window.end) if window else None,
         on_time=on_time,
@@ -155,10 +153,6 @@ def scatter_doubt(lost: int, answered: int, interval: float) -> float:
         return 0.0
     rate = lost / (lost + answered)
     return 2 * interval * (ceil(log(0.01) / log(rate)) if rate < 1 else answered)
-
-
-def _within(window: Window, times: Sequence[float]) -> int:
-    return max(0, bisect_right(times, window.end) - bisect_left(times, window.start))
 
 
 def _longest_gap(trace: PingTrace, times: Sequence[float]) -> tuple[_Gap, float]:

@@ -22,7 +22,6 @@ _TIME = re.compile(r"=(\d{1,9}(?:[.,]\d{1,9})?) ?[^\s\d=]")
 _OWN_ERROR = re.compile(r"(?:\S*ping6?|connect): (?P<text>.+)")
 _SUMMARY = re.compile(r"(?P<sent>\d{1,12}) packets transmitted, (?P<received>\d{1,12}) (?:packets )?received")
 _SUMMARY_IN_ANY_LANGUAGE = re.compile(r"\D{0,80}(?P<sent>\d{1,12})\D{1,80}(?P<received>\d{1,12})\D[^%]{0,200}%")
-_DUPLICATES = re.compile(r"\+?\b(\d{1,12}) duplicates")
 
 JITTER = 0.1
 """Seconds (at most half an interval) by which ping may be late before it counts as paused."""
@@ -65,7 +64,6 @@ class InsideSummary:
 
     transmitted: int
     received: int
-    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +127,7 @@ class _Reader:
         elif match := _OWN_ERROR.match(line):
             self._read_own_error(match["text"])
         elif match := self._summary_in(line):
-            duplicates = _DUPLICATES.search(line)
-            doubled = int(duplicates[1]) if duplicates else 0
-            self.summary = InsideSummary(int(match["sent"]), int(match["received"]), doubled)
+            self.summary = InsideSummary(int(match["sent"]), int(match["received"]))
         elif match := _HEADER.match(line):
             self.target = match["address"] or match["name"]
             self.first = 1

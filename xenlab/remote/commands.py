@@ -2,7 +2,7 @@
 
 Each function returns an argument vector for `RemoteHost.run`; what its output means is in `facts`. What
 takes several steps is a sh script with its arguments beside it, never inside it. Needed on the hosts:
-coreutils, util-linux, openssh-client, nfs-kernel-server; in a guest: coreutils and ping, or busybox.
+coreutils, util-linux, nfs-kernel-server; in a guest: coreutils and ping, or busybox.
 
 Programs that run on in the background of a guest end by themselves after `seconds`, write a bounded number of lines,
 and are known by the file that they write to: a process id alone may be someone else's by now.
@@ -10,53 +10,17 @@ and are known by the file that they write to: a process id alone may be someone 
 
 Argv = tuple[str, ...]
 
-MOUNT_COLUMNS = "SOURCE,FSTYPE,TARGET,OPTIONS"
 # What a shell says when there is no such program.
 NOT_FOUND = 127
-# The exit code of `resolve`, `is_file`, `ends_digest` and `mount_of` when the path leads nowhere; where that cannot
-# be told (an error of the disk or server, no right to look) it is another one, and stderr has the reason.
-NO_SUCH_FILE = 44
 # `stop_background` ends with this code when the program had ended before it was told to.
 ALREADY_ENDED = 3
 # How long a stopped background program has to write its last words, in seconds; then it is killed.
 LAST_WORDS_SECONDS = 10
 # `stop_background` ends with this code when that took so long.
 ENDED_LATE = 124
-# Where a login of root's keeps files of its own.
-HOME_OF_ROOT = "/root"
 # For how long background programs run that nobody stops, in seconds.
 BACKGROUND_SECONDS = 3600
 
-_THERE = f"""
-there() {{
-    words=$(stat -L -- "$1" 2>&1 >/dev/null) && return
-    echo "$words" >&2
-    case $words in *"No such file or directory"* | *"Not a directory"*) exit {NO_SUCH_FILE} ;; esac
-    exit 1
-}}
-"""
-# busybox knows no -e.
-_RESOLVE = f"""{_THERE}
-readlink -e -- "$1" 2>/dev/null || {{ there "$1" && readlink -f -- "$1"; }}
-"""
-_IS_FILE = f"""{_THERE}
-[ -f "$1" ] || {{ there "$1"; echo "$1 is no regular file" >&2; exit 1; }}
-"""
-# To look into a folder mounts what is only mounted on access (x-systemd.automount, autofs); findmnt itself does not.
-# Old findmnt knows no --json.
-_MOUNT_OF = f"""{_THERE}
-ls -d -- "$1/." >/dev/null 2>&1; there "$1"
-findmnt --json --list -o {MOUNT_COLUMNS} -T "$1" 2>/dev/null || {{ readlink -f -- "$1" && cat /proc/self/mountinfo; }}
-"""
-_MOUNTS = f"findmnt --json --list -o {MOUNT_COLUMNS} 2>/dev/null || cat /proc/self/mountinfo"
-# What cannot be read to its end has no digest.
-_ENDS_DIGEST = f"""{_THERE}
-digest() {{ {{ {{ "$@"; echo $? >&3; }} | sha256sum; }} 3>&1; }}
-there "$1"
-size=$(stat -L -c %s -- "$1") || exit
-set -- $(digest head -c 1048576 -- "$1") $(digest tail -c 1048576 -- "$1")
-[ "$1$4" = 00 ] && echo "$size $2 $5"
-"""
 _WRITE_SYNCED = """printf '%s\\n' "$2" | dd of="$1" conv=fsync status=none"""
 # Past the page cache, which would give back what was just written, whatever the disk has: by O_DIRECT, where the
 # file system takes it, else by dropping the file's pages, else (busybox) all that the kernel holds.
@@ -69,11 +33,6 @@ head -c 4096 -- "$1"
 _BRIDGES = """for bridge in /sys/class/net/*/bridge; do
     [ -d "$bridge" ] && { bridge=${bridge%/bridge}; echo "${bridge##*/}"; }
 done; true"""
-# /proc/mounts may call the root device /dev/root, so its name comes from its number in mountinfo.
-_ROOT_DEVICE = """
-while read -r _ _ number _ target _; do [ "$target" = / ] && root=$number; done </proc/self/mountinfo
-readlink "/sys/dev/block/$root"
-"""
 # A session of its own has no terminal that could hang up on the program; its output goes to a file, so that the SSH
 # session can end.
 # -c bounds it by the packets that it sends. iputils notes times (-D) and tells late replies at once (-O); busybox
@@ -188,40 +147,9 @@ def _script(text: str, *args: str) -> Argv:
     return ("sh", "-c", text, "sh", *args)
 
 
-def mount_of(path: str) -> Argv:
-    """The mount that holds `path`, which is mounted first if it is so on access; `facts.mount`.
-
-    Exit code NO_SUCH_FILE when there is no such path.
-    """
-    return _script(_MOUNT_OF, path)
-
-
-def mounts() -> Argv:
-    """Every mount; `facts.mounts`."""
-    return _script(_MOUNTS)
-
-
 def exports() -> Argv:
     """What an NFS server exports, to whom and how (exportfs(8)); `facts.exports`."""
     return ("exportfs", "-v")
-
-
-def is_file(path: str) -> Argv:
-    """Exit code 0 when there is a regular file, links followed; NO_SUCH_FILE when there is nothing."""
-    return _script(_IS_FILE, path)
-
-
-def ends_digest(path: str) -> Argv:
-    """A file's size and the SHA-256 of its first and last megabyte; `facts.ends_digest`.
-
-    Exit code NO_SUCH_FILE when there is no such file, another one when it cannot be read.
-    """
-    return _script(_ENDS_DIGEST, path)
-
-
-def resolve(path: str) -> Argv:
-    """The path without symbolic links; exit code NO_SUCH_FILE when it does not exist."""
-    return _script(_RESOLVE, path)
 
 
 def read(path: str) -> Argv:
@@ -232,11 +160,6 @@ def read(path: str) -> Argv:
 def write_nonce(path: str, nonce: str) -> Argv:
     """Write one line to a file and have it on the disk (or the NFS server) before this ends."""
     return _script(_WRITE_SYNCED, path, nonce)
-
-
-def read_nonce(path: str) -> Argv:
-    """The line that `write_nonce` wrote."""
-    return read(path)
 
 
 def read_nonce_from_disk(path: str) -> Argv:
@@ -269,20 +192,9 @@ def hostname() -> Argv:
     return ("uname", "-n")
 
 
-def ssh_to(address: str, user: str = "root", port: int = 22) -> Argv:
-    """Log in from this machine to another as `xl migrate` does, but refuse to be asked anything."""
-    ways = ("-n", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", str(port))
-    return ("ssh", *ways, f"{user}@{address}", "uname -n")
-
-
 def ping_few(address: str) -> Argv:
     """Ping a machine from this one, three times; exit code 0 when it answered (ping(8), and busybox's)."""
     return ("ping", "-c", "3", "-W", "2", address)
-
-
-def is_bridge(interface: str) -> Argv:
-    """Exit code 0 when there is a bridge of this name."""
-    return ("test", "-d", f"/sys/class/net/{interface}/bridge")
 
 
 def bridges() -> Argv:
@@ -303,16 +215,6 @@ def loop_devices() -> Argv:
 def swaps() -> Argv:
     """The swap areas in use (proc_swaps(5)); `facts.swaps`."""
     return ("cat", "/proc/swaps")
-
-
-def root_device() -> Argv:
-    """The block device under /; `facts.root_device`."""
-    return _script(_ROOT_DEVICE)
-
-
-def processes() -> Argv:
-    """Every process with its arguments (ps(1)); `facts.processes`."""
-    return ("ps", "-e", "-o", "pid=,args=")
 
 
 def kernel_log() -> Argv:

@@ -18,7 +18,8 @@ import paramiko
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.activity import activity
-from xenlab.remote.echo import Echo, Echoed
+from xenlab.remote.echo import Echo
+from xenlab.remote.echoed import Echoed
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.output import FLOOD_BYTES, KEPT_BYTES, Output, Stream

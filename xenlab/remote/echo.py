@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import paramiko
 
-from xenlab.remote.echoed import Echoed as Echoed
+from xenlab.remote.echoed import Echoed
 
 CHUNK = 65536
 

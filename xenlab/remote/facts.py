@@ -6,52 +6,14 @@ Every function raises CannotObserve when it does not understand the text: an unr
 import json
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from xenlab.errors import CannotObserve
 
-NFS_TYPES = frozenset({"nfs", "nfs4"})
 # "10.1.1.0/24(rw,sync)" at the end of a line, after blanks.
 _CLIENT = re.compile(r"(?<=\s)(\S+)\(([^()]*)\)\Z")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
-# Disk drivers name these in every guest that has such a drive without a medium.
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """One mount as findmnt(8) shows it; `source` of a bind mount is "DEVICE[/PATH]"."""
-
-    source: str
-    fstype: str
-    target: str
-    options: tuple[str, ...]
-
-    @property
-    def is_nfs(self) -> bool:
-        """Whether it is an NFS mount, by its file system type."""
-        return self.fstype in NFS_TYPES
-
-    @property
-    def is_automount(self) -> bool:
-        """Whether it only waits for someone to look into it (autofs(5), x-systemd.automount)."""
-        return self.fstype == "autofs"
-
-    @property
-    def server_address(self) -> str:
-        """The address of an NFS mount's server, by which the kernel reaches it (nfs(5), addr=); "" where not known.
-
-        `source` says what was typed: a name, an alias, another spelling of the address.
-        """
-        found = (option.removeprefix("addr=") for option in self.options if option.startswith("addr="))
-        return next(found, "") if self.is_nfs else ""
-
-    @property
-    def server_and_export(self) -> tuple[str, str] | None:
-        """Server and exported path of an NFS mount ("10.1.1.143:/private"); an IPv6 server is in []."""
-        server, colon, export = self.source.rpartition(":/")
-        return (server.strip("[]"), f"/{export}") if self.is_nfs and colon else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +49,6 @@ class LoopDevice:
 
     device: str
     file: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndsDigest:
-    """A file's size in bytes and the SHA-256 of its first and last megabyte."""
-
-    size: int
-    first: str
-    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,50 +94,6 @@ class Written:
         return count > 0 and self.numbers == tuple(range(1, count + 1)) and not self.complaints
 
 
-def mount(text: str) -> Mount:
-    """Read `commands.mount_of`: of mounts on top of each other, the one that is seen."""
-    if not text.startswith("/"):
-        return mounts(text)[-1]
-    # Old findmnt: the path, and all mounts in the order of mounting.
-    path, _, table = text.partition("\n")
-    above = [mount for mount in mounts(table) if PurePosixPath(path).is_relative_to(mount.target)]
-    if not above:
-        _not_understood("mountinfo", text)
-    deepest = max(len(mount.target) for mount in above)
-    return [mount for mount in above if len(mount.target) == deepest][-1]
-
-
-def mounts(text: str) -> tuple[Mount, ...]:
-    """Read `commands.mounts`, in the order of mounting."""
-    if text[:1].isdigit():
-        return tuple(map(_mountinfo, text.splitlines()))
-    rows = _json_rows("findmnt", text, "filesystems")
-    if not rows:
-        _not_understood("findmnt", text)
-    return tuple(
-        Mount(
-            str(row.get("source") or "none"),
-            str(row.get("fstype")),
-            str(row.get("target")),
-            tuple(str(row.get("options") or "").split(",")),
-        )
-        for row in rows
-    )
-
-
-def _mountinfo(line: str) -> Mount:
-    """One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), as findmnt shows it."""
-    left, _, right = line.partition(" - ")
-    mount_fields, file_system = left.split(" "), right.split(" ")
-    if len(mount_fields) < 6 or len(file_system) != 3:
-        _not_understood("mountinfo", line)
-    _, _, _, root, target, options, *_ = mount_fields
-    fstype, source, more_options = file_system
-    bound = "" if root == "/" else f"[{_unescaped(root)}]"
-    both = dict.fromkeys([*options.split(","), *more_options.split(",")])
-    return Mount(_unescaped(source) + bound, fstype, _unescaped(target), tuple(both))
-
-
 def exports(text: str) -> tuple[Export, ...]:
     """Read `commands.exports`; a long path stands on a line of its own before its clients."""
     found: list[Export] = []
@@ -222,14 +131,6 @@ def loop_devices(text: str) -> tuple[LoopDevice, ...]:
     return tuple(LoopDevice(str(row.get("name")), str(row.get("back-file") or "")) for row in rows)
 
 
-def ends_digest(text: str) -> EndsDigest:
-    """Read `commands.ends_digest`."""
-    match = re.fullmatch(r"([0-9]{1,18}) ([0-9a-f]{64}) ([0-9a-f]{64})", text.strip())
-    if match is None:
-        _not_understood("the digest", text)
-    return EndsDigest(int(match[1]), match[2], match[3])
-
-
 def cpu(text: str) -> Cpu:
     """Read `commands.cpu`."""
     model = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
@@ -255,14 +156,6 @@ def boot_id(text: str) -> str:
     return text.strip()
 
 
-def root_device(text: str) -> str:
-    """Read `commands.root_device`: the device's name without /dev/ ("xvda1")."""
-    name = text.strip().rpartition("/")[2]
-    if not name:
-        _not_understood("the root device", text)
-    return name
-
-
 def background(text: str) -> Background:
     """Read what `commands.start_ping` and its siblings print."""
     pid, _, file = text.removesuffix("\n").partition(" ")
@@ -271,13 +164,13 @@ def background(text: str) -> Background:
     return Background(int(pid), file)
 
 
-def processes(text: str) -> dict[int, str]:
-    """Read `commands.processes`: arguments by process id."""
+def command_lines(text: str) -> dict[int, str]:
+    """Read what `pgrep -af` prints (pgrep(1)), such as of `xen.peers.under_way`: command lines by process id."""
     found = {}
     for line in filter(str.strip, text.splitlines()):
         pid, _, args = line.strip().partition(" ")
         if not _NUMBER.fullmatch(pid):
-            _not_understood("ps", line)
+            _not_understood("pgrep", line)
         found[int(pid)] = args.strip()
     return found
 

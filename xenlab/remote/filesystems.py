@@ -195,12 +195,6 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     return tuple(found)
 
 
-def mount_at(mounts: Sequence[Mount], target: str) -> Mount | None:
-    """The mount that is seen at exactly this mount point: of several on top of each other, the last."""
-    fitting = [mount for mount in mounts if PurePosixPath(mount.target) == PurePosixPath(target)]
-    return fitting[-1] if fitting else None
-
-
 def place_of(mounts: Sequence[Mount], resolved: str) -> Place:
     """Where a path without links lies.
 

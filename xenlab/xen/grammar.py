@@ -41,7 +41,6 @@ _PARSER = Lark(
     lexer="basic",
 )
 
-_ENDS: Final = frozenset({"NEWLINE", "SEMICOLON"})
 _ESCAPES = dict(zip("abfnrtv\"'\\", "\a\b\f\n\r\t\v\"'\\", strict=True))
 _CHARACTER = re.compile(
     # xl reads a number of two characters or three behind an octal escape's first digit, and then forgets it.

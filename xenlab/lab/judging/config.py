@@ -21,7 +21,6 @@ from xenlab.xen.disk import DiskSpec
 
 # A config may hold passwords of consoles (xl.cfg(5)): they are nobody's business in a report.
 _SECRET = re.compile(r"""((?:vnc|spice)passwd)(\s*=\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;'"\]]+)""")
-_XL_CONF = XlConf()
 _SWAP = "swap"
 _FOLDER = "p9["
 # Of a longer config only so much is compared line by line in the proof: that takes quadratic time.
@@ -150,11 +149,10 @@ def only_paths_changed(
     home: ConfigLook,
     original: XlConfig | LabFault | Unknown,
     fixed: XlConfig,
-    conf: XlConf = _XL_CONF,
 ) -> Finding:
     """Against the original config only paths changed, and keys that xl no longer takes.
 
-    `home` has both texts, `conf` is xl.conf there, which says what an interface means that names no bridge.
+    `home` has both texts, and xl.conf, which says what an interface means that names no bridge.
     """
     before = guest.original_config or "the original config"
     expected = f"only paths differ from {before}"
@@ -163,7 +161,7 @@ def only_paths_changed(
         hint = original.hint or "leave original_config out of the lab file where it is not kept"
         unseen = Unknown(why, hint)
         return cannot_tell("only-paths-changed", expected, unseen, host=home.host, guest=guest.name, evidence=home.ids)
-    changes = compare(original, fixed, conf)
+    changes = compare(original, fixed, XlConf() if isinstance(home.xl_conf, Unknown) else home.xl_conf)
     odd = [_without_secrets(f"{c.key}: {c.before} → {c.after}", c.key) for c in changes if c.kind == "other"]
     moved = sum(change.kind == "path" for change in changes)
     old, new = (
