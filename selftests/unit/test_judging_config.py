@@ -276,8 +276,8 @@ def test_a_bridge_that_xl_would_have_taken_anyway_is_no_change() -> None:
     before, fixed = ORIGINAL_TEXT.replace(",bridge=xenbr0", ""), FIXED_TEXT.replace("xenbr0", "br0")
     look = replace(config_look(), text=fixed, original=before)
     fails(judge.only_paths_changed(GUEST, look, config(before), config(fixed)), "vif")
-    conf = parse_xl_conf('vif.default.bridge="br0"\n')
-    holds(judge.only_paths_changed(GUEST, look, config(before), config(fixed), conf), "4 paths")
+    there = replace(look, xl_conf=parse_xl_conf('vif.default.bridge="br0"\n'))
+    holds(judge.only_paths_changed(GUEST, there, config(before), config(fixed)), "4 paths")
 
 
 def test_passwords_of_consoles_stay_out_of_the_proof() -> None:
