@@ -1,0 +1,154 @@
+"""What README.md and docs/ show works as shown, and what they name is there."""
+
+import argparse
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradedrun import Graded
+from testinfra.modules.service import Service
+
+from xenlab.cli import parser
+from xenlab.outcomes import Outcome
+
+ROOT = Path(__file__).resolve().parents[2]
+NEW_STEP = (ROOT / "docs" / "new-step.md").read_text("utf-8")
+OUTCOMES = (ROOT / "docs" / "outcomes.md").read_text("utf-8")
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+CALLS = re.findall(r"^    (\./lab .*)$", PAGES[0].read_text("utf-8"), re.MULTILINE)
+CALL = re.compile(r"\./lab (?P<verb>[a-z][a-z-]*)")
+ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+# A reader may have typed other words between backticks: only what looks like a check's or step's id is one.
+CODED_ID = re.compile(r"`(?P<id>[a-z0-9]+(?:-[a-z0-9]+)+)`")
+# Where a way to end is met other than in one step.
+NO_STEP = frozenset(
+    {
+        *("before anything", "before the first step", "where it is needed", "where it would be started"),
+        *("the step that moved it", "`./lab mend` finishes it", "the run's last words", "at the end"),
+    }
+)
+
+HOSTS = """
+@step("hosts", points=1)
+def test_hosts():
+    '''Both hosts answer.'''
+    check(True)
+"""
+CONFTEST = """
+from types import SimpleNamespace
+import pytest
+
+def host(name, running):
+    services = {"chrony": SimpleNamespace(is_running=running)}
+    return SimpleNamespace(name=name, testinfra=SimpleNamespace(service=services.__getitem__))
+
+@pytest.fixture
+def hosts():
+    return host("labubuntu", True), host("baye", BAYE)
+"""
+
+
+def block(page: str, language: str) -> str:
+    """The page's one block of code in that language."""
+    (code,) = re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return str(code)
+
+
+def verbs() -> frozenset[str]:
+    """What ./lab takes."""
+    actions = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    return frozenset(name for action in actions for name in action.choices)
+
+
+def unknown_verbs(text: str) -> list[str]:
+    return sorted({found["verb"] for found in CALL.finditer(text)} - verbs())
+
+
+def steps_of_the_sheet() -> frozenset[str]:
+    """The ids that tests/ gives to `@step`."""
+    calls = (
+        node
+        for path in (ROOT / "tests").glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "step"
+    )
+    return frozenset(str(ast.literal_eval(call.args[0])) for call in calls)
+
+
+def ids_in_the_code() -> frozenset[str]:
+    """Every word in the lab's code and the sheet that a check's id could be."""
+    return frozenset(
+        node.value
+        for folder in ("xenlab/lab", "xenlab/grading", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ID.fullmatch(node.value)
+    )
+
+
+def places(page: str) -> Iterator[str]:
+    """The steps that the table's third column names, or what else it says there."""
+    for row in page.splitlines():
+        if row.startswith("|") and not row.startswith(("|-", "| what happens")):
+            where = row.strip("| ").split(" | ")[2]
+            yield from ([where] if where in NO_STEP else re.split(r", (?:in seconds)?|: .*", where))
+
+
+def test_the_step_of_ones_own_fails_and_passes_as_its_checks_do(graded: Graded) -> None:
+    body = HOSTS + block(NEW_STEP, "python")
+    red = graded(body, conftest=CONFTEST.replace("BAYE", "False"))
+    assert red.steps["clocks"].outcome == Outcome.FAILED
+    assert red.steps["clocks"].title == (
+        "Both hosts keep their clocks by NTP, so that a guest finds the same time on either."
+    )
+    held, failed = red.steps["clocks"].checks
+    assert [(check.id, check.outcome) for check in (held, failed)] == [
+        ("chrony-runs", Outcome.PASSED),
+        ("chrony-runs", Outcome.FAILED),
+    ]
+    assert "chrony runs on baye" in failed.expected
+    assert failed.hint == "on baye: apt-get install chrony"
+
+
+def test_the_step_of_ones_own_passes_where_all_is_well(graded: Graded) -> None:
+    green = graded(HOSTS + block(NEW_STEP, "python"), conftest=CONFTEST.replace("BAYE", "True"))
+    assert green.ret == 0
+    assert green.steps["clocks"].outcome == Outcome.PASSED
+    assert green.steps["clocks"].points == 5
+
+
+def test_what_it_asks_testinfra_for_is_there() -> None:
+    asked = set(re.findall(r"\bservice\.(\w+)", block(NEW_STEP, "python")))
+    assert asked
+    assert all(hasattr(Service, name) for name in asked)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_verb_that_is_named_exists(page: Path) -> None:
+    assert unknown_verbs(page.read_text("utf-8")) == []
+
+
+def test_a_verb_that_is_none_is_noticed() -> None:
+    assert unknown_verbs("run `./lab verify` or `./lab undo`") == ["undo"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_that_the_readme_shows_is_one(call: str) -> None:
+    words = shlex.split(call, comments=True)[1:]
+    assert parser().parse_args(words).verb == words[0]
+
+
+def test_every_step_that_the_outcomes_name_exists() -> None:
+    named = list(places(OUTCOMES))
+    assert len(named) > 20
+    assert set(named) - NO_STEP - {""} <= steps_of_the_sheet()
+
+
+def test_every_check_that_the_outcomes_name_exists() -> None:
+    assert {found["id"] for found in CODED_ID.finditer(OUTCOMES)} <= ids_in_the_code()
+    assert {"config-readable", "ssh-to-peer", "path-fixes"} <= ids_in_the_code()
+    assert "no-such-check" not in ids_in_the_code()
