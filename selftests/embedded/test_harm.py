@@ -1,4 +1,7 @@
-"""What must never harm a guest, on real Xen: no second writer, no stranded guest, no blame for others' doings."""
+"""What must never harm a guest, on real Xen: no second writer, no stranded guest, no blame for others' doings.
+
+Those that take longest are run by `./lab test --whole`.
+"""
 
 import json
 import os
@@ -71,6 +74,7 @@ def test_guests_are_left_running_and_paused_as_found(tmp_path: Path) -> None:
     assert found["nonce"]
 
 
+@pytest.mark.whole
 def test_what_colleagues_do_is_a_remark(tmp_path: Path) -> None:
     found = done("colleague", tmp_path)
     assert found["red"] == []
@@ -97,6 +101,7 @@ def test_a_move_outlives_our_ssh_to_its_sender(tmp_path: Path) -> None:
     assert found["sound"]
 
 
+@pytest.mark.whole
 def test_a_guest_that_loses_its_network_for_good_has_failed(tmp_path: Path) -> None:
     found = done("network-lost", tmp_path)
     assert found["outcome"]["runs-only-on"]
@@ -106,6 +111,7 @@ def test_a_guest_that_loses_its_network_for_good_has_failed(tmp_path: Path) -> N
     assert found["sound"]
 
 
+@pytest.mark.whole
 def test_a_target_that_dies_in_a_move_costs_no_guest(tmp_path: Path) -> None:
     state = LabState.load(ROOT / ".lab")
     assert state is not None
