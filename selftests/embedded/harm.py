@@ -127,8 +127,9 @@ def as_they_were(spec: LabFile) -> Result:
             second = lab.guest("guest2")
             second.acts.unpause(second.home)
             moved = where(lab)
-            result = gone_home(lab)
+            lab.bring_home()
             look = first.acts.look_inside(nonce.file)
+        result = gone_home(lab)
         after = where(lab)
         return {
             **result,
