@@ -241,7 +241,7 @@ def _can_live_migrate(look: HostLook, asked: XlConfig) -> Finding:
 
 def _back_ends(look: HostLook, guest: str, vifs: Sequence[VifSpec]) -> Iterator[Finding]:
     """What the script of each vif needs of its host (xl-network-configuration(5), /etc/xen/scripts)."""
-    conf, told = look.xl_conf, set[tuple[str, str]]()
+    conf, judged = look.xl_conf, set[tuple[str, str]]()
     for vif in vifs:
         if isinstance(conf, Unknown) and not (vif.script and vif.bridge):
             yield cannot_tell("bridge", f"what xl.conf says of vifs, for {guest}", conf)
@@ -252,9 +252,9 @@ def _back_ends(look: HostLook, guest: str, vifs: Sequence[VifSpec]) -> Iterator[
             continue  # its bridge is in the driver domain
         script = (vif.script or (default and default.default_script) or "vif-bridge").rpartition("/")[2]
         bridge = vif.bridge or (default and default.default_bridge) or "xenbr0"
-        if script in _NEEDS_NO_BRIDGE or (script, bridge) in told:
+        if script in _NEEDS_NO_BRIDGE or (script, bridge) in judged:
             continue
-        told.add((script, bridge))
+        judged.add((script, bridge))
         if script == "vif-openvswitch":
             yield _has_switch(look, bridge)
         elif script == "vif-bridge":
