@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from xenlab.outcomes import CheckResult, Grade, Outcome
-from xenlab.probes.diagnosis import Cause
+from xenlab.probes.diagnosis import PingCause
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed.faults import Fault, faults
 from xenlab.testbed.state import LabState
@@ -212,9 +212,9 @@ def befallen(what: str) -> dict[str, Any]:
 def test_what_befalls_a_guest_is_told_apart(fresh_lab: None) -> None:
     calm, frozen, cut, filtered = (befallen(what) for what in ("nothing", "freeze", "cut", "filter"))
     assert calm["causes"] == []
-    assert frozen["causes"] == [Cause.GUEST_STOOD_STILL]
-    assert cut["causes"] == [Cause.NETWORK_CUT]
-    assert filtered["causes"] == [Cause.FILTERED]
+    assert frozen["causes"] == [PingCause.GUEST_STOOD_STILL]
+    assert cut["causes"] == [PingCause.NETWORK_CUT]
+    assert filtered["causes"] == [PingCause.FILTERED]
     for found in (calm, frozen, cut, filtered):
         assert found["same_boot"]
         assert found["same_connection"]

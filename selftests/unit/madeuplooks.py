@@ -280,7 +280,7 @@ def fails(finding: Finding, *words: str, hint: str = "") -> None:
         assert dangerous not in finding.hint
 
 
-def untold(finding: Finding, *words: str) -> None:
+def undecided(finding: Finding, *words: str) -> None:
     """It could not be told, and says why."""
     assert finding.holds is None, finding
     assert finding.evidence

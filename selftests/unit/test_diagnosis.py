@@ -5,7 +5,7 @@ from collections.abc import Collection
 import pytest
 
 from xenlab.probes.continuity import analyse
-from xenlab.probes.diagnosis import Cause, diagnose, is_doubled, someone_else_answers
+from xenlab.probes.diagnosis import PingCause, diagnose, is_doubled, someone_else_answers
 from xenlab.probes.heartbeat import Heartbeat
 from xenlab.probes.trace import Packet, PingTrace
 
@@ -40,26 +40,26 @@ def trace(
 CASES = {
     "nothing": (trace(), beating(0.01), []),
     "one lost": (trace(lost=[50]), beating(0.01), []),
-    "no route": (trace(unsent=GAP), None, [Cause.NOT_SENT]),
-    "starved": (trace(step=0.2), None, [Cause.STARVED]),
-    "second machine": (trace(twice=[5, 6], ttls=(64, 63)), None, [Cause.TWO_MACHINES]),
-    "loop": (trace(twice=[5, 6]), None, [Cause.DOUBLED]),
-    "silent": (trace(lost=range(200)), None, [Cause.SILENT]),
-    "frozen": (trace(lost=GAP), beating(2.9), [Cause.GUEST_STOOD_STILL]),
-    "cut": (trace(lost=GAP), beating(0.1), [Cause.NETWORK_CUT]),
-    "paused": (trace(late=GAP), beating(2.9), [Cause.GUEST_STOOD_STILL]),
-    "held back": (trace(late=GAP), beating(0.1), [Cause.NETWORK_CUT]),
+    "no route": (trace(unsent=GAP), None, [PingCause.NOT_SENT]),
+    "starved": (trace(step=0.2), None, [PingCause.STARVED]),
+    "second machine": (trace(twice=[5, 6], ttls=(64, 63)), None, [PingCause.TWO_MACHINES]),
+    "loop": (trace(twice=[5, 6]), None, [PingCause.DOUBLED]),
+    "silent": (trace(lost=range(200)), None, [PingCause.SILENT]),
+    "frozen": (trace(lost=GAP), beating(2.9), [PingCause.GUEST_STOOD_STILL]),
+    "cut": (trace(lost=GAP), beating(0.1), [PingCause.NETWORK_CUT]),
+    "paused": (trace(late=GAP), beating(2.9), [PingCause.GUEST_STOOD_STILL]),
+    "held back": (trace(late=GAP), beating(0.1), [PingCause.NETWORK_CUT]),
     "a little late": (trace(late=range(50, 56)), beating(0.1), []),
     "cannot be told": (trace(lost=GAP), None, []),
-    "gone for good": (trace(lost=range(50, 200)), None, [Cause.GONE]),
-    "gone for good, and going on": (trace(lost=range(50, 200)), beating(0.1), [Cause.NETWORK_CUT]),
-    "someone else": (trace(), beating(35.0), [Cause.SOMEONE_ELSE]),
-    "someone else, seldom": (trace(lost=GAP), beating(35.0), [Cause.SOMEONE_ELSE, Cause.GUEST_STOOD_STILL]),
+    "gone for good": (trace(lost=range(50, 200)), None, [PingCause.GONE]),
+    "gone for good, and going on": (trace(lost=range(50, 200)), beating(0.1), [PingCause.NETWORK_CUT]),
+    "someone else": (trace(), beating(35.0), [PingCause.SOMEONE_ELSE]),
+    "someone else, seldom": (trace(lost=GAP), beating(35.0), [PingCause.SOMEONE_ELSE, PingCause.GUEST_STOOD_STILL]),
 }
 
 
 @pytest.mark.parametrize(("seen", "heartbeat", "causes"), CASES.values(), ids=CASES.keys())
-def test_each_cause_is_told_apart(seen: PingTrace, heartbeat: Heartbeat | None, causes: list[Cause]) -> None:
+def test_each_cause_is_told_apart(seen: PingTrace, heartbeat: Heartbeat | None, causes: list[PingCause]) -> None:
     found = diagnose(analyse(seen), heartbeat)
     assert [diagnosis.cause for diagnosis in found] == causes
     assert all(diagnosis.words for diagnosis in found)
@@ -68,27 +68,27 @@ def test_each_cause_is_told_apart(seen: PingTrace, heartbeat: Heartbeat | None, 
 def test_the_guests_own_ping_tells_a_filter_from_a_silent_guest() -> None:
     silent = analyse(trace(lost=range(200)))
     (found,) = diagnose(silent, inside=analyse(trace()))
-    assert found.cause is Cause.FILTERED
+    assert found.cause is PingCause.FILTERED
     (found,) = diagnose(silent, inside=silent)
-    assert found.cause is Cause.SILENT
+    assert found.cause is PingCause.SILENT
 
 
 def test_a_filter_put_up_for_a_while() -> None:
     gap, well = analyse(trace(lost=GAP)), analyse(trace())
     (found,) = diagnose(gap, beating(0.1), well)
-    assert found.cause is Cause.FILTERED
+    assert found.cause is PingCause.FILTERED
     (found,) = diagnose(gap, beating(0.1), gap)
-    assert found.cause is Cause.NETWORK_CUT
+    assert found.cause is PingCause.NETWORK_CUT
     (found,) = diagnose(gap, beating(2.9), well)
-    assert found.cause is Cause.GUEST_STOOD_STILL
+    assert found.cause is PingCause.GUEST_STOOD_STILL
 
 
 def test_a_guest_that_could_not_send_either() -> None:
     gap, unsent = analyse(trace(lost=GAP)), analyse(trace(unsent=GAP, by_guest=True))
     first, second = diagnose(gap, beating(0.1), unsent)
-    assert first.cause is Cause.GUEST_COULD_NOT_SEND
+    assert first.cause is PingCause.GUEST_COULD_NOT_SEND
     assert "Network is unreachable" in first.words
-    assert second.cause is Cause.NETWORK_CUT
+    assert second.cause is PingCause.NETWORK_CUT
     assert diagnose(analyse(trace()), beating(0.1), unsent) == ()  # nothing was missing from outside
 
 

@@ -26,7 +26,7 @@ from madeuplooks import (
     identity_look,
     one,
     share_place,
-    untold,
+    undecided,
     with_file,
     with_mounts,
 )
@@ -68,7 +68,7 @@ def test_a_config_that_is_not_there_is_named_with_its_host(why: str) -> None:
 
 @pytest.mark.parametrize("why", ["Stale file handle", "Input/output error", "it did not answer in time", "no answer"])
 def test_a_config_that_cannot_be_seen_is_not_missing(why: str) -> None:
-    untold(readable(Unknown(f"cat: {CONFIG_PATH}: {why}")), why)
+    undecided(readable(Unknown(f"cat: {CONFIG_PATH}: {why}")), why)
 
 
 def test_a_config_must_be_one() -> None:
@@ -98,7 +98,7 @@ def test_xl_takes_it_or_says_why_not() -> None:
 
 @pytest.mark.parametrize("answer", [Answer(None), Answer(124, "{"), Answer(127, "", "xl: not found\n")])
 def test_a_dry_run_that_could_not_be_made_is_not_judged(answer: Answer) -> None:
-    untold(accepted(answer))
+    undecided(accepted(answer))
 
 
 # Where it leads
@@ -130,17 +130,17 @@ def test_a_missing_an_empty_and_an_odd_file_are_told_with_their_line() -> None:
 
 def test_a_file_that_cannot_be_seen_is_not_missing() -> None:
     look = files_look()
-    untold(led(with_file(look, KERNEL, unseen="Stale file handle"))["kernel"], "Stale file handle")
+    undecided(led(with_file(look, KERNEL, unseen="Stale file handle"))["kernel"], "Stale file handle")
     assert led(with_file(look, KERNEL, unseen="Input/output error"))["ramdisk"].holds is True
     for unseen in (replace(look, files=SILENT), replace(look, mounts=SILENT)):
         for finding in judge.files_on_share("guest1", config(), CONFIG_PATH, unseen, SILENT):
-            untold(finding, SILENT.why)
+            undecided(finding, SILENT.why)
     (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, look, SILENT)
-    untold(first, SILENT.why)
+    undecided(first, SILENT.why)
     unmounted = replace(look, mounts=SILENT)
     (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, unmounted, share_place(look))
-    untold(first, SILENT.why)
-    untold(led(replace(look, files=()))["kernel"], "not looked at")
+    undecided(first, SILENT.why)
+    undecided(led(replace(look, files=()))["kernel"], "not looked at")
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,8 @@ def test_passwords_of_consoles_stay_out_of_the_proof() -> None:
 
 
 def test_an_original_that_cannot_be_read_is_not_judged() -> None:
-    untold(against(Unknown("cat: No such file or directory")), ORIGINAL_PATH, "No such file")
-    untold(against(LabFault("guest1.cfg:1: unexpected 'import'", hint="an xm config is Python")), "unexpected")
+    undecided(against(Unknown("cat: No such file or directory")), ORIGINAL_PATH, "No such file")
+    undecided(against(LabFault("guest1.cfg:1: unexpected 'import'", hint="an xm config is Python")), "unexpected")
 
 
 def test_a_huge_config_is_compared_in_a_moment() -> None:
@@ -392,5 +392,5 @@ def test_what_is_kept_no_more_and_what_is_no_raw_image_is_not_compared() -> None
 
 def test_an_identity_that_is_not_known_is_not_judged() -> None:
     for path in (KERNEL, "/home/artem/vmlinuz"):
-        untold(compared(other_identity(path, SILENT))["kernel"], path, SILENT.why)
-    untold(compared(replace(identity_look(), identities={}))["kernel"], "not looked at")
+        undecided(compared(other_identity(path, SILENT))["kernel"], path, SILENT.why)
+    undecided(compared(replace(identity_look(), identities={}))["kernel"], "not looked at")

@@ -18,7 +18,7 @@ from madeuplooks import (
     one,
     share_look,
     share_looks,
-    untold,
+    undecided,
     with_mounts,
 )
 
@@ -97,10 +97,10 @@ def test_what_cannot_be_asked_is_no_answer() -> None:
     )
     missing = Answer(127, "", "timeout: failed to run command 'exportfs': No such file or directory\n")
     for answer in (refused, missing, Answer(None), Answer(124), Answer(0, "what is this?\n", "")):
-        untold(one(judge.is_served(server_with(exports=answer), SHARE), "one-server"))
-        untold(judge.lets_root_write(server_with(exports=answer), SHARE, ADDRESSES)[0])
-    untold(one(judge.is_served(server_with(nfsd_threads=SILENT), SHARE), "nfs-serves"), SILENT.why)
-    untold(one(judge.is_served(client_with(exports=refused), SHARE), "one-server"), "Permission denied")
+        undecided(one(judge.is_served(server_with(exports=answer), SHARE), "one-server"))
+        undecided(judge.lets_root_write(server_with(exports=answer), SHARE, ADDRESSES)[0])
+    undecided(one(judge.is_served(server_with(nfsd_threads=SILENT), SHARE), "nfs-serves"), SILENT.why)
+    undecided(one(judge.is_served(client_with(exports=refused), SHARE), "one-server"), "Permission denied")
     # What is seen to be wrong stays wrong, whatever else is not seen.
     looks = replace(share_look(HOME), exports=refused), exported("")[1]
     fails(one(judge.is_served(looks, SHARE), "one-server"), "no host")
@@ -190,7 +190,7 @@ def test_the_line_that_counts_is_found_as_nfs_utils_does(lines: tuple[str, ...],
 def test_a_doubt_says_what_would_end_it() -> None:
     text = f"{EXPORT} @trusted(rw,no_root_squash)\n{EXPORT} <world>(ro)\n"
     finding = one(judge.lets_root_write(exported(text), SHARE, ADDRESSES), "no-root-squash")
-    untold(finding, "@trusted", "<world>")
+    undecided(finding, "@trusted", "<world>")
     assert "name its address" in finding.hint
 
 
@@ -217,8 +217,8 @@ def test_a_client_comes_from_the_address_that_its_mount_tells() -> None:
     storage = NFS.replace("clientaddr=10.1.1.189", "clientaddr=192.168.99.3").replace("10.1.1.143", "192.168.99.2")
     looks = with_mounts(share_look(HOME), ROOT, storage), exported(text)[1]
     holds(one(judge.lets_root_write(looks, SHARE, ADDRESSES), "no-root-squash"), "192.168.99.0/24")
-    untold_address = with_mounts(looks[0], ROOT, storage.replace("clientaddr=192.168.99.3", "clientaddr=0.0.0.0"))
-    fails(one(judge.lets_root_write((untold_address, looks[1]), SHARE, ADDRESSES), "no-root-squash"), "10.1.1.0/24")
+    unknown_address = with_mounts(looks[0], ROOT, storage.replace("clientaddr=192.168.99.3", "clientaddr=0.0.0.0"))
+    fails(one(judge.lets_root_write((unknown_address, looks[1]), SHARE, ADDRESSES), "no-root-squash"), "10.1.1.0/24")
 
 
 def test_an_export_to_others_only_is_named_where_the_client_could_not_mount() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from madeuplooks import FIXED_TEXT, FLAGS, HOME, SERVER, XL_INFO, config, fails, holds, host_look, one, row, untold
+from madeuplooks import FIXED_TEXT, FLAGS, HOME, SERVER, XL_INFO, config, fails, holds, host_look, one, row, undecided
 
 from xenlab.lab.judging import hosts as judge
 from xenlab.lab.looks import HostLook, Unknown
@@ -40,17 +40,17 @@ def test_a_right_host() -> None:
 
 
 def test_a_silent_host_is_not_blamed() -> None:
-    untold(judge.is_reached(unreachable()), SILENT.why)
-    untold(judge.runs_xen(unreachable()), SILENT.why)
-    untold(judge.is_reached(replace(host_look(), name=LATE)), "in time")
+    undecided(judge.is_reached(unreachable()), SILENT.why)
+    undecided(judge.runs_xen(unreachable()), SILENT.why)
+    undecided(judge.is_reached(replace(host_look(), name=LATE)), "in time")
 
 
 def test_a_login_that_is_not_root_is_refused() -> None:
     look = replace(host_look(), is_root=False)
     fails(judge.is_reached(look), "not as root", hint="sudo")
-    untold(judge.runs_xen(replace(look, info=Unknown("xencall: privileged command interface: Permission denied"))))
+    undecided(judge.runs_xen(replace(look, info=Unknown("xencall: privileged command interface: Permission denied"))))
     for unsure in (replace(host_look(), name=SILENT), look):
-        untold(judge.runs_xen(replace(unsure, info=Unknown("cannot init xl context"))))
+        undecided(judge.runs_xen(replace(unsure, info=Unknown("cannot init xl context"))))
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_a_stopped_xenstored_is_named(words: str) -> None:
 def test_a_xenstored_that_is_gone_lets_everybody_wait_for_ever() -> None:
     gone = domains(host_look(), rows=LATE, stored=LATE)
     fails(judge.runs_xen(gone), "xl list and xenstore do not", hint="xenstored")
-    untold(judge.runs_xen(domains(host_look(), rows=LATE)), "xl list", "in time")
-    untold(judge.runs_xen(domains(host_look(), rows=LATE, stored=Unknown("Killed"))), "xl list", "in time")
-    untold(judge.runs_xen(replace(gone, info=LATE)), "in time")
+    undecided(judge.runs_xen(domains(host_look(), rows=LATE)), "xl list", "in time")
+    undecided(judge.runs_xen(domains(host_look(), rows=LATE, stored=Unknown("Killed"))), "xl list", "in time")
+    undecided(judge.runs_xen(replace(gone, info=LATE)), "in time")
 
 
 def test_domain_0_must_be_listed_by_its_name() -> None:
@@ -104,7 +104,7 @@ def test_consoles_must_be_served() -> None:
 
 @pytest.mark.parametrize("words", ["sh: 1: xenstore-ls: not found", "it did not answer in time", "Killed"])
 def test_a_tool_that_cannot_be_run_is_no_fault_of_the_lab(words: str) -> None:
-    untold(judge.runs_xen(domains(host_look(), stored=Unknown(words))), "xenstore", words)
+    undecided(judge.runs_xen(domains(host_look(), stored=Unknown(words))), "xenstore", words)
 
 
 # Fitting together
@@ -115,7 +115,7 @@ def test_xen_may_differ_in_its_last_number_only() -> None:
     holds(judge.run_same_series((first, replace(second, info=xen(xen_version="4.14.1")))), "4.14.1", "4.14.6")
     other = replace(second, info=xen(xen_minor=17, xen_version="4.17.3"))
     fails(judge.run_same_series((first, other)), "labubuntu: 4.14.6, baye: 4.17.3")
-    untold(judge.run_same_series((first, unreachable())), SILENT.why)
+    undecided(judge.run_same_series((first, unreachable())), SILENT.why)
 
 
 def flagged(look: HostLook, *more: str) -> HostLook:
@@ -139,7 +139,7 @@ def test_an_instruction_set_of_one_cpu_alone_is_one(flag: str) -> None:
 
 
 def test_an_unseen_cpu_is_not_judged() -> None:
-    untold(judge.have_same_cpu_features((host_look(), unreachable()), masked=True), SILENT.why)
+    undecided(judge.have_same_cpu_features((host_look(), unreachable()), masked=True), SILENT.why)
 
 
 # From one to the other
@@ -181,7 +181,7 @@ def test_whatever_stands_beside_the_peers_name_would_stand_in_the_migration_stre
 @pytest.mark.parametrize("code", [None, 124])
 def test_a_login_that_hangs_is_not_judged(code: int | None) -> None:
     (finding,) = judge.reaches_peer(*peers(Answer(code, "", "")))
-    untold(finding)
+    undecided(finding)
 
 
 def test_a_peer_that_we_cannot_reach_either_is_not_judged() -> None:
@@ -190,9 +190,9 @@ def test_a_peer_that_we_cannot_reach_either_is_not_judged() -> None:
         Answer(0, "baye\nxl\n"),
     ):
         (finding,) = judge.reaches_peer(replace(host_look(HOME), peer=answer), unreachable())
-        untold(finding, SILENT.why)
+        undecided(finding, SILENT.why)
     (finding,) = judge.reaches_peer(unreachable(HOME), host_look(SERVER))
-    untold(finding, SILENT.why)
+    undecided(finding, SILENT.why)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_xl_must_be_found_by_roots_shell_on_the_peer(code: int, words: str) -> N
 def test_xl_that_hangs_on_the_peer_is_not_judged() -> None:
     findings = judge.reaches_peer(*peers(Answer(124, "baye\n", "")))
     holds(one(findings, "ssh-to-peer"))
-    untold(one(findings, "xl-on-peer"))
+    undecided(one(findings, "xl-on-peer"))
 
 
 # Taking a guest
@@ -239,7 +239,7 @@ def test_a_xen_that_cannot_log_dirty_pages_is_refused() -> None:
     fails(one(judge.can_take(flat, "guest1", config(), is_there=True), "live-migratable"), "hap", hint="pvh")
     pvh = asked("", pv="pvh")
     holds(one(judge.can_take(flat, "guest1", pvh, is_there=True), "live-migratable"))
-    untold(one(judge.can_take(unreachable(), "guest1", pvh, is_there=True), "live-migratable"), SILENT.why)
+    undecided(one(judge.can_take(unreachable(), "guest1", pvh, is_there=True), "live-migratable"), SILENT.why)
 
 
 def test_a_vif_without_a_bridge_takes_the_default_one() -> None:

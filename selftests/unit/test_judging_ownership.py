@@ -13,7 +13,7 @@ from madeuplooks import (
     fails,
     files_look,
     holds,
-    untold,
+    undecided,
     with_file,
     with_mounts,
 )
@@ -88,8 +88,10 @@ def test_what_is_behind_a_device_counts() -> None:
 
 def test_what_cannot_be_seen_is_not_judged_but_what_is_seen_counts() -> None:
     unseen = with_file(others_files(), f"{FOLDER}/guest2.img", unseen="Stale file handle")
-    untold(beside(config(OTHER_TEXT), unseen)["own-files"], "Stale file handle")
-    untold(beside(config(OTHER_TEXT), with_file(others_files(), SWAP, unseen="Stale file handle"))["own-files"], SWAP)
+    undecided(beside(config(OTHER_TEXT), unseen)["own-files"], "Stale file handle")
+    undecided(
+        beside(config(OTHER_TEXT), with_file(others_files(), SWAP, unseen="Stale file handle"))["own-files"], SWAP
+    )
     fails(beside(changed(OTHER_TEXT, **{"guest2.swap": "guest1.swap"}), unseen)["own-files"], "guest1.swap")
     blind = replace(others_files(), files=Unknown("no answer"))
     untold(beside(config(OTHER_TEXT), blind)["own-files"], "no answer")

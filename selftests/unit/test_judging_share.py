@@ -21,7 +21,7 @@ from madeuplooks import (
     share_look,
     share_looks,
     trip,
-    untold,
+    undecided,
     with_file,
     with_mounts,
 )
@@ -102,7 +102,7 @@ def test_an_automount_that_came_about_is_a_mount() -> None:
     fails(mounted(direct), "autofs", hint="mount -t nfs 10.1.1.143:/srv/private /mnt/private")
     refused = Answer(2, "", "ls: cannot access '/mnt/private/.': No such device\n")
     fails(mounted(client_with(ROOT, autofs, entered=refused)), "automounter", "No such device", hint="mount -t nfs")
-    untold(mounted(client_with(ROOT, autofs, entered=Answer(124))))
+    undecided(mounted(client_with(ROOT, autofs, entered=Answer(124))))
 
 
 def test_a_mount_point_may_be_a_link() -> None:
@@ -174,12 +174,12 @@ def test_a_folder_that_root_may_not_enter_is_squashed() -> None:
     ],
 )
 def test_a_share_in_trouble_is_not_judged(answer: Answer) -> None:
-    untold(mounted(client_with(entered=answer)), "cannot be looked into")
+    undecided(mounted(client_with(entered=answer)), "cannot be looked into")
     down = replace(share_look(HOME), entered=answer), replace(share_look(SERVER), nfsd_threads=0)
     assert "baye's NFS server does not run" in mounted(down).hint
     assert "does baye answer it?" in mounted(client_with(entered=answer)).hint
-    untold(mounted(client_with(mounts=SILENT)), SILENT.why)
-    untold(mounted(client_with(files=SILENT)), SILENT.why)
+    undecided(mounted(client_with(mounts=SILENT)), SILENT.why)
+    undecided(mounted(client_with(files=SILENT)), SILENT.why)
 
 
 # The server's own way into it
@@ -304,8 +304,8 @@ def test_a_read_that_is_refused_is_squashed() -> None:
     ],
 )
 def test_a_trip_that_could_not_be_made_is_not_judged(answer: Answer) -> None:
-    untold(shared(wrote=answer), "not written")
-    untold(shared(read=answer))
+    undecided(shared(wrote=answer), "not written")
+    undecided(shared(read=answer))
 
 
 # The same files
@@ -343,7 +343,7 @@ def test_a_file_that_one_host_lacks_is_named_with_the_host() -> None:
 
 
 def test_a_file_that_cannot_be_seen_is_not_missing() -> None:
-    untold(same({"unseen": "Stale file handle"}), "Stale file handle", "baye")
+    undecided(same({"unseen": "Stale file handle"}), "Stale file handle", "baye")
     home, server = files_looks()
-    untold(judge.same_files((home, replace(server, files=SILENT)), {IMAGE: "guest1"})[0], SILENT.why)
-    untold(judge.same_files((home, server), {"/mnt/private/other": "guest1"})[0], "not looked at")
+    undecided(judge.same_files((home, replace(server, files=SILENT)), {IMAGE: "guest1"})[0], SILENT.why)
+    undecided(judge.same_files((home, server), {"/mnt/private/other": "guest1"})[0], "not looked at")

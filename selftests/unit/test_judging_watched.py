@@ -7,12 +7,12 @@ import pytest
 from watchedmove import GONE, LIMITS, NO_BASH, WINDOW, Move, lost_for_good, never, rebooted
 
 from xenlab.lab.judging import watched
-from xenlab.lab.observed import Output, Unknown, UptimeReading
-from xenlab.lab.watch_analysis import Analysis, Limits, analyse, with_figures
+from xenlab.lab.observed import ProgramOutput, Unknown, UptimeReading
+from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse, with_figures
 from xenlab.outcomes import Finding, MigrationRecord
 from xenlab.remote.echoed import Echoed
 
-EMULATED = Limits(max_gap=60.0, max_lost=2)
+EMULATED = MoveLimits(max_gap=60.0, max_lost=2)
 MAC = "00:16:3e:5d:8a:01"
 
 
@@ -135,7 +135,7 @@ def test_three_pings_lost_by_the_guest_are_too_many() -> None:
 
 def test_a_ping_that_ended_by_itself_fails() -> None:
     text, _ = Move().inside()
-    cut = Output(text.partition("icmp_seq=230 ")[0], ended_before=True)
+    cut = ProgramOutput(text.partition("icmp_seq=230 ")[0], ended_before=True)
     finding = watched.inside_ping(Move(changes={"inside": cut}).seen())
     assert finding.holds is False
     assert "had ended by itself" in finding.actual
@@ -143,7 +143,7 @@ def test_a_ping_that_ended_by_itself_fails() -> None:
 
 
 def test_no_output_of_ping_is_unknown() -> None:
-    finding = watched.inside_ping(Move(changes={"inside": Output("nohup: ping: Exec format error\n")}).seen())
+    finding = watched.inside_ping(Move(changes={"inside": ProgramOutput("nohup: ping: Exec format error\n")}).seen())
     assert finding.holds is None
     assert "no output of ping" in finding.actual
 
@@ -153,7 +153,7 @@ def test_no_output_of_ping_is_unknown() -> None:
 
 @pytest.mark.parametrize("counted", [None, 0.0, 3635.0])
 @pytest.mark.parametrize("limits", [LIMITS, EMULATED])
-def test_someone_else_answers_while_the_guest_stands_still(limits: Limits, counted: float | None) -> None:
+def test_someone_else_answers_while_the_guest_stands_still(limits: MoveLimits, counted: float | None) -> None:
     seen = Move(stopped=112.0, stood=35.0, deaf=never, counted=counted).seen(limits)
     assert wrong(seen)["outside-ping-continuous"] is False
     finding = watched.outside_ping(seen)
@@ -185,8 +185,10 @@ def test_no_heartbeat_is_not_judged_and_said() -> None:
     assert watched.remarks(Move().seen()) == ()
 
 
-@pytest.mark.parametrize("left", [Output("", False), Output(Move().heartbeat()[:9000], ended_before=True)])
-def test_a_heartbeat_that_says_nothing_of_the_move_is_unknown(left: Output) -> None:
+@pytest.mark.parametrize(
+    "left", [ProgramOutput("", False), ProgramOutput(Move().heartbeat()[:9000], ended_before=True)]
+)
+def test_a_heartbeat_that_says_nothing_of_the_move_is_unknown(left: ProgramOutput) -> None:
     (finding,) = watched.stood_still(Move(changes={"heartbeat": left}).seen())
     assert finding.holds is None
     assert "heartbeat" in finding.actual
@@ -281,7 +283,7 @@ def test_the_connection(echoed: Echoed, holds: bool) -> None:
 
 
 def left(text: str, **how: bool) -> Move:
-    return Move(changes={"writes": Output(text, **how)})
+    return Move(changes={"writes": ProgramOutput(text, **how)})
 
 
 WRITES = Move().writes()
@@ -325,7 +327,7 @@ def test_the_pause_of_a_guest_that_stands_still_is_no_pause_of_its_disk(counted:
 def test_too_little_time_after_the_move_is_unknown() -> None:
     ended = UptimeReading(1050.3, 150.3, 150.3)
     kept = "".join(line for line in WRITES.splitlines(keepends=True) if float(line.split()[1]) <= 1050.1)
-    finding = watched.writes_went_on(Move(changes={"writes": Output(kept), "uptime_at_end": ended}).seen())
+    finding = watched.writes_went_on(Move(changes={"writes": ProgramOutput(kept), "uptime_at_end": ended}).seen())
     assert finding.holds is None
     assert "s after the move" in finding.actual
 
@@ -354,7 +356,7 @@ def test_the_record_has_the_figures_that_there_are() -> None:
 def test_hostile_outputs_of_a_megabyte_are_judged_at_once() -> None:
     texts = ("1 1.0\n" * 160_000, "9" * 1_000_000, "1 " * 500_000, "x\n" * 500_000)
     for text in texts:
-        output = Output(text)
+        output = ProgramOutput(text)
         move = Move(changes=dict.fromkeys(("inside", "heartbeat", "writes"), output))
         observed = move.observed()
         began = time.process_time()

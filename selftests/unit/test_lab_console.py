@@ -10,7 +10,7 @@ from playedxen import HOSTS, PlayedMachine, PlayedXen
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab.lab import Lab
 from xenlab.remote import commands
-from xenlab.remote.console_login import glance
+from xenlab.remote.console_login import read_screen
 from xenlab.remote.errors import NoConsole
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.result import CommandResult
@@ -31,9 +31,9 @@ class Seat:
         self.opened += 1
         return self._console.open_console().terminal
 
-    def glance(self, *argv: str, timeout: float) -> CommandResult:
-        shown = glance(self.terminal(*argv), timeout, timeouts=TIMEOUTS)  # type: ignore[arg-type]
-        return CommandResult(0, shown, "", 0.1, self._host.name, " ".join(argv), "cmd-glance")
+    def read_screen(self, *argv: str, timeout: float) -> CommandResult:
+        shown = read_screen(self.terminal(*argv), timeout, timeouts=TIMEOUTS)  # type: ignore[arg-type]
+        return CommandResult(0, shown, "", 0.1, self._host.name, " ".join(argv), "cmd-screen")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def seats(xen: PlayedXen, console: FakeGuest) -> list[Seat]:
     found = []
     for name in HOSTS:
         machine, seat = xen.machines[name], Seat(xen.machines[name], console)
-        machine.terminal, machine.glance = seat.terminal, seat.glance  # type: ignore[attr-defined]
+        machine.terminal, machine.read_screen = seat.terminal, seat.read_screen  # type: ignore[attr-defined]
         found.append(seat)
     return found
 
@@ -109,7 +109,7 @@ def test_it_is_logged_out_before_its_console_is_looked_at(lab: Lab, xen: PlayedX
     guest.machine.run("true")
     finding = guest.shows_login_prompt()
     assert finding.holds
-    assert finding.evidence == ("cmd-glance",)
+    assert finding.evidence == ("cmd-screen",)
     guest.machine.run("true")
     assert console.logins == 2
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from far_end import BEHAVIOURS
 
-from xenlab.probes.diagnosis import Cause
+from xenlab.probes.diagnosis import PingCause
 
 FAR_END = Path(__file__).with_name("far_end.py")
 ALONE = ("unshare", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")), "--net", "--")
@@ -78,13 +78,13 @@ def test_delay_is_no_loss(pinging: dict[str, Started]) -> None:
 def test_duplicates(pinging: dict[str, Started]) -> None:
     found = finish(pinging["duplicates"])
     assert found["seen"]["duplicated"] == found["requests"] // 10 * 2 > 10
-    assert found["causes"] == [Cause.DOUBLED]
+    assert found["causes"] == [PingCause.DOUBLED]
 
 
 def test_a_second_machine_under_the_same_address(pinging: dict[str, Started]) -> None:
     found = finish(pinging["second-machine"])
     assert found["seen"]["ttls"] == [63, 64]
-    assert found["causes"] == [Cause.TWO_MACHINES]
+    assert found["causes"] == [PingCause.TWO_MACHINES]
 
 
 def test_reordering(pinging: dict[str, Started]) -> None:
@@ -102,14 +102,14 @@ def test_filtered_replies(pinging: dict[str, Started]) -> None:
     found = finish(pinging["filtered"])
     assert found["seen"]["received"] == 0
     assert "insufficient" in found["verdict"]
-    assert found["causes"] == [Cause.SILENT]
+    assert found["causes"] == [PingCause.SILENT]
 
 
 def test_a_missing_route_is_no_loss(pinging: dict[str, Started]) -> None:
     found = finish(pinging["unreachable"])
     assert found["seen"]["lost"] == 0
     assert found["seen"]["send_errors"] > 20
-    assert found["causes"] == [Cause.NOT_SENT]
+    assert found["causes"] == [PingCause.NOT_SENT]
 
 
 def test_a_frozen_pinger_is_not_blamed_on_the_guest() -> None:
@@ -126,4 +126,4 @@ def test_a_frozen_pinger_is_not_blamed_on_the_guest() -> None:
     assert seen["worst_lateness"] > 0.8
     assert seen["longest_gap"] - seen["gap_resolution"] < 0.02  # none of it is proven to be an outage
     assert "insufficient" in found["verdict"]
-    assert found["causes"] == [Cause.STARVED]
+    assert found["causes"] == [PingCause.STARVED]

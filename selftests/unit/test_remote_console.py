@@ -365,10 +365,10 @@ def test_an_answer_that_could_not_be_written_down_whole_is_none() -> None:
     def sent(text: str) -> bytes:
         return f"<n\r\n{text}\r\n>n {hashlib.sha256(text.encode()).hexdigest()}\r\n".encode()
 
-    assert frames.read(sent("0/2/0\nb2s=\n==\n=\n"), "n") == frames.Answer(0, b"ok", b"")
+    assert frames.read(sent("0/2/0\nb2s=\n==\n=\n"), "n") == frames.AgentAnswer(0, b"ok", b"")
     assert frames.read(sent("0/2/0\nb2s=\n"), "n") is None
     assert frames.read(sent("0/2/0\nb2s=\n==\n=\n")[:-10], "n") is None
-    assert frames.read(sent("3/2000000/7\nb2s=\n==\n=\n"), "n") == frames.Answer(3, b"ok", b"", False, 1999998, 7)
+    assert frames.read(sent("3/2000000/7\nb2s=\n==\n=\n"), "n") == frames.AgentAnswer(3, b"ok", b"", False, 1999998, 7)
 
 
 @pytest.mark.parametrize("hostile", ["[1.1] ", "[ ", "x ", "+", "\n", "<n\n", ">n "])

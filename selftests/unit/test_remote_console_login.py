@@ -16,7 +16,7 @@ from fakeconsole import GETTY, HASTY, LOGIN, PASSWORD, TIMEOUTS, USER, ConsoleUs
 from xenlab.errors import CannotObserve
 from xenlab.remote import errors
 from xenlab.remote.console import Console, ConsoleHost
-from xenlab.remote.console_login import glance
+from xenlab.remote.console_login import read_screen
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.machine import await_login
 from xenlab.remote.prompts import shown_on_screen, shows_login_prompt
@@ -264,7 +264,7 @@ def test_waiting_for_a_login_goes_on_through_silence_and_stops_at_a_refusal() ->
         await_login(refuse, "artem", "guest1", 0.1)
 
 
-# A glance
+# What the screen shows
 
 
 SCREENS = {
@@ -285,12 +285,12 @@ SCREENS = {
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_a_glance_sees_a_prompt_and_lets_go(tmp_path: Path, screen: str) -> None:
+def test_a_look_at_the_screen_sees_a_prompt_and_lets_go(tmp_path: Path, screen: str) -> None:
     program, is_login = SCREENS[screen]
     guest = FakeGuest(tmp_path, program)
     begun = time.monotonic()
     try:
-        shown = glance(guest.open_console().terminal, 1.5, timeouts=TIMEOUTS)
+        shown = read_screen(guest.open_console().terminal, 1.5, timeouts=TIMEOUTS)
         assert shows_login_prompt(shown) == is_login
         # It is over as soon as a prompt is there, not when the time is.
         assert (time.monotonic() - begun < 1.4) == (is_login or "shell" in screen)
@@ -314,17 +314,17 @@ def test_a_console_that_cannot_be_had_is_no_fault_of_the_guest(said: bytes, erro
     ours.sendall(said)
     ours.close()
     with pytest.raises(error, match=r"xl console guest1"):
-        glance(theirs, 5, where="`xl console guest1` on baye", timeouts=TIMEOUTS)
+        read_screen(theirs, 5, where="`xl console guest1` on baye", timeouts=TIMEOUTS)
 
 
-def test_a_glance_over_ssh_is_recorded(host: RemoteHost, records: list[CommandRecord], tmp_path: Path) -> None:
+def test_reading_a_screen_over_ssh_is_recorded(host: RemoteHost, records: list[CommandRecord], tmp_path: Path) -> None:
     script = "while :; do printf '\\nguest1 login: '; IFS= read -r _ || exit; done"
-    result = host.glance("sh", "-c", script, timeout=5)
+    result = host.read_screen("sh", "-c", script, timeout=5)
     assert shows_login_prompt(result.stdout)
     assert result.id == "cmd-1"
     assert (records[0].stdout, records[0].exit_code, records[0].changes) == (result.stdout, 0, False)
     with pytest.raises(errors.ConsoleBusy) as busy:
-        host.glance("echo", "Could not lock /var/lock/xenconsole.5", timeout=5)
+        host.read_screen("echo", "Could not lock /var/lock/xenconsole.5", timeout=5)
     assert busy.value.evidence == ("cmd-2",)
 
 

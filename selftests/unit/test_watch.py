@@ -16,9 +16,9 @@ from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab import guest_programs
 from xenlab.lab import watch as watch_module
 from xenlab.lab.judging import watched as judging
-from xenlab.lab.observed import NotJudged, Observed, Output, Unknown, UptimeReading
+from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, Unknown, UptimeReading
 from xenlab.lab.watch import Watch, Watched
-from xenlab.lab.watch_analysis import Limits, analyse
+from xenlab.lab.watch_analysis import MoveLimits, analyse
 from xenlab.labfile import ProbeSpec
 from xenlab.probes.trace import Window
 from xenlab.remote import commands
@@ -87,7 +87,7 @@ def nothing() -> None:
 
 
 def findings(observed: Observed, window: Window) -> dict[str, bool | None]:
-    return {one.id: one.holds for one in judging.findings(analyse(observed, window, Limits(3.0, 2)))}
+    return {one.id: one.holds for one in judging.findings(analyse(observed, window, MoveLimits(3.0, 2)))}
 
 
 def test_a_watched_move_in_four_commands(machine: LocalMachine, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_watched_move_in_four_commands(machine: LocalMachine, tmp_path: Path) 
     assert opened is not None
     assert closed is not None
     assert opened < closed
-    assert isinstance(observed.heartbeat, Output)
+    assert isinstance(observed.heartbeat, ProgramOutput)
     assert not programs()
     assert not leftovers(tmp_path)
     assert f".xenlab-{RUN}-watch-" in machine.ran[0][0]
@@ -138,7 +138,7 @@ def test_what_the_body_raises_is_what_is_raised(machine: LocalMachine, fault: Ba
     assert raised.value is fault
     assert watched
     assert len(watched.observed.outside.packets) > 5
-    assert isinstance(watched.observed.writes, Output if reachable else Unknown)
+    assert isinstance(watched.observed.writes, ProgramOutput if reachable else Unknown)
     assert bool(programs()) is not reachable
 
 
@@ -197,7 +197,7 @@ def test_no_bash_is_said(machine: LocalMachine, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(commands, "start_heartbeat", lambda *_: argv)
     observed, window = watching(machine, nothing)
     assert observed.heartbeat == NotJudged("the guest has no bash")
-    assert judging.remarks(analyse(observed, window, Limits(3.0, 2)))
+    assert judging.remarks(analyse(observed, window, MoveLimits(3.0, 2)))
 
 
 def test_a_ping_that_cannot_be_started_ends_the_watch_before_the_move(
@@ -258,7 +258,7 @@ def test_one_that_hangs_keeps_no_other_from_being_read(machine: LocalMachine) ->
 
     machine.run = hangs  # type: ignore[method-assign]
     left = programs_.stop_and_read()
-    assert isinstance(left.heartbeat, Output)
+    assert isinstance(left.heartbeat, ProgramOutput)
     assert isinstance(left.uptime, UptimeReading)
     assert isinstance(left.writes, Unknown)
     assert isinstance(left.inside, Unknown)
@@ -272,12 +272,12 @@ def test_how_a_program_ended_is_kept(machine: LocalMachine, code: int, ended: bo
     time.sleep(0.3)
     run = machine.run
 
-    def told(*argv: str, timeout: float | None = None, changes: bool = False) -> CommandResult:
+    def run_ended(*argv: str, timeout: float | None = None, changes: bool = False) -> CommandResult:
         whole = run(*argv, timeout=timeout, changes=changes)
         out = re.sub(r"(?m)^(=\w+ writer)=0", rf"\1={code}", whole.stdout)
         return CommandResult(0, out, whole.stderr, 0.1, "guest1", "sh", "cmd-2")
 
-    machine.run = told  # type: ignore[method-assign]
+    machine.run = run_ended  # type: ignore[method-assign]
     left = programs_.stop_and_read()
-    assert isinstance(left.writes, Output)
+    assert isinstance(left.writes, ProgramOutput)
     assert (left.writes.ended_before, left.writes.hung) == (ended, hung)

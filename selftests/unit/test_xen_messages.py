@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from xenlab.xen.messages import dialogue, is_course, is_error, is_migration, parse_migration
+from xenlab.xen.messages import is_course, is_error, is_migration, parse_migration, turns_of
 
 DATA = Path(__file__).parent / "data"
 ALL_STAGES = (
@@ -87,7 +87,7 @@ def test_the_fate_of_the_guest(output: str, fate: str, last: str | None, outcome
 @pytest.mark.parametrize("name", ["report_xl_migrate_live.txt", "report_xl_migrate_back.txt"])
 def test_in_a_move_that_succeeds_both_ends_speak(name: str) -> None:
     words = (DATA / name).read_text("utf-8")
-    turns = dialogue(words)
+    turns = turns_of(words)
     said = {line.strip(): turns.speaker(words.index(line), line) for line in words.splitlines()}
     assert {side for line, side in said.items() if line.startswith("migration target")} == {"target"}
     assert {side for line, side in said.items() if line.startswith(("migration sender", "Migration"))} == {"source"}
@@ -124,7 +124,7 @@ GREETING = "migration receiver stream"
     ],
 )
 def test_a_line_that_either_end_could_write_is_told_by_its_place(words: str, side: str) -> None:
-    assert dialogue(words).speaker(words.index(ERROR), ERROR) == side
+    assert turns_of(words).speaker(words.index(ERROR), ERROR) == side
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_line_that_either_end_could_write_is_told_by_its_place(words: str, sid
 def test_a_line_that_one_end_alone_can_write_is_that_end_s_wherever_it_stands(line: str, side: str) -> None:
     for before in ("", f"{READY}\n", f"{READY}\n{CREATION_FAILED}\n"):
         words = f"{before}{line}\nreading banner from {GREETING}\n"
-        assert dialogue(words).speaker(len(before), line) == side
+        assert turns_of(words).speaker(len(before), line) == side
 
 
 # What complains

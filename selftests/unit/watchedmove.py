@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xenlab.lab.observed import NotJudged, Observed, Output, Unknown, UptimeReading
-from xenlab.lab.watch_analysis import Analysis, Limits, analyse
+from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, Unknown, UptimeReading
+from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse
 from xenlab.probes.trace import Packet, PingTrace, Window
 from xenlab.remote.echoed import Echoed
 
 WINDOW = Window(110.0, 150.0)
-LIMITS = Limits(max_gap=3.0, max_lost=2)
+LIMITS = MoveLimits(max_gap=3.0, max_lost=2)
 BEGUN, ENDED = 100.0, 160.0
 
 
@@ -112,13 +112,13 @@ class Move:
             "address": "10.1.1.85",
             "ping_target": "10.1.1.1",
             "outside": self.outside(),
-            "inside": Output(text),
+            "inside": ProgramOutput(text),
             "inside_interval": 0.2,
             "inside_started": BEGUN,
             "inside_read": (before, after),
-            "heartbeat": Output(self.heartbeat()),
+            "heartbeat": ProgramOutput(self.heartbeat()),
             "heartbeat_interval": 0.05,
-            "writes": Output(self.writes()),
+            "writes": ProgramOutput(self.writes()),
             "echoed": Echoed(100, 100, True),
             "uptime_before": self.reading(109.9),
             "uptime_after": self.reading(150.2),
@@ -127,7 +127,7 @@ class Move:
         }
         return Observed(**(parts | self.changes))  # type: ignore[arg-type]
 
-    def seen(self, limits: Limits = LIMITS) -> Analysis:
+    def seen(self, limits: MoveLimits = LIMITS) -> Analysis:
         return analyse(self.observed(), WINDOW, limits)
 
 
@@ -151,9 +151,9 @@ def rebooted(booted: float) -> Move:
     up = {name: UptimeReading(at - 121.0, at - 0.02, at + 0.02) for name, at in (("after", 150.2), ("at_end", 158.0))}
     text, _ = move.inside()
     move.changes = {
-        "inside": Output(text.partition("\n---")[0] + "\n", ended_before=True),
+        "inside": ProgramOutput(text.partition("\n---")[0] + "\n", ended_before=True),
         "heartbeat": Unknown("cat: /dev/shm/.xenlab-7-watch-heartbeat: No such file or directory"),
-        "writes": Output(move.writes(), ended_before=True),
+        "writes": ProgramOutput(move.writes(), ended_before=True),
         "uptime_after": up["after"],
         "uptime_at_end": up["at_end"],
         "echoed": Echoed(100, 60, True, "it was closed from the other side"),

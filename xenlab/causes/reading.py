@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from xenlab.causes.cause import Cause, Match, Rank, template
 from xenlab.causes.dictionary import CAUSES
-from xenlab.xen.messages import Dialogue, Speaker, dialogue, is_course, is_error, is_migration
+from xenlab.xen.messages import Speaker, Turns, is_course, is_error, is_migration, turns_of
 
 _LONGEST_LINE = 1000
 _HALF = 1 << 17
@@ -69,7 +69,7 @@ def read(words: str, *, move: bool | None = None, among: Iterable[Cause] = CAUSE
 
     `move` says whether these are words of an `xl migrate`, in which two hosts speak; None: found out from the words.
     """
-    turns = dialogue(words) if (is_migration(words) if move is None else move) else None
+    turns = turns_of(words) if (is_migration(words) if move is None else move) else None
     lines = tuple(_lines(words, turns))
     joined = "\n".join(line.text for line in lines)
     starts = (0, *accumulate(len(line.text) + 1 for line in lines))
@@ -107,7 +107,7 @@ def first_error_line(words: str) -> str:
     return line.text.strip() if line else ""
 
 
-def _lines(words: str, turns: Dialogue | None) -> Iterator[Line]:
+def _lines(words: str, turns: Turns | None) -> Iterator[Line]:
     pieces = [(0, words)] if len(words) <= 2 * _HALF else [(0, words[:_HALF]), (len(words) - _HALF, words[-_HALF:])]
     for offset, piece in pieces:
         # ssh ends its lines with a carriage return, and progress is overwritten by one.

@@ -71,18 +71,18 @@ class _Files:
         self._write(file_name, body)
 
     def _item(self, item: Any) -> None:  # noqa: ANN401
-        told = attr.asdict(item, filter=lambda _, value: bool(value) or value is False)
-        self._write(item.file_pattern.format(prefix=uuid4()), json.dumps(self._clean(told), ensure_ascii=False))
+        fields = attr.asdict(item, filter=lambda _, value: bool(value) or value is False)
+        self._write(item.file_pattern.format(prefix=uuid4()), json.dumps(self._clean(fields), ensure_ascii=False))
 
     def _write(self, name: str, content: str | bytes) -> None:
         self._reports.write(str(self._folder / name), content)
 
-    def _clean(self, told: object) -> object:
-        if isinstance(told, str):
-            return plain(self._journal.mask(told))
-        if isinstance(told, dict):
-            return {key: self._clean(value) for key, value in told.items()}
-        return [self._clean(value) for value in told] if isinstance(told, list | tuple) else told
+    def _clean(self, value: object) -> object:
+        if isinstance(value, str):
+            return plain(self._journal.mask(value))
+        if isinstance(value, dict):
+            return {key: self._clean(one) for key, one in value.items()}
+        return [self._clean(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class AllureResults:

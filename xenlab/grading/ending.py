@@ -6,7 +6,7 @@ from xenlab.errors import XenlabError
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.recording import Wrapper
 from xenlab.grading.run import Run
-from xenlab.grading.terminal import Terminal
+from xenlab.grading.terminal import TerminalReport
 from xenlab.outcomes import Outcome
 
 _HOME = "bringing guests home"
@@ -15,7 +15,7 @@ _HOME = "bringing guests home"
 class Ending:
     """The hooks that come before all others when a session ends, however it does."""
 
-    def __init__(self, run: Run, terminal: Terminal, interrupts: Interrupts) -> None:
+    def __init__(self, run: Run, terminal: TerminalReport, interrupts: Interrupts) -> None:
         self._run = run
         self._terminal = terminal
         self._interrupts = interrupts

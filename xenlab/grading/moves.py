@@ -12,7 +12,7 @@ from xenlab.lab.lab import Lab
 from xenlab.lab.looks import Unknown
 from xenlab.lab.migration import Migration
 from xenlab.lab.watch import Watch, Watched
-from xenlab.lab.watch_analysis import PingSeen, with_figures
+from xenlab.lab.watch_analysis import PingResult, with_figures
 from xenlab.lab.watched_move import WatchedMove
 from xenlab.outcomes import MigrationRecord
 from xenlab.probes.neighbours import neighbours
@@ -54,7 +54,7 @@ class Moves:
         analysis = seen.analysis
         title = f"{migration.guest}: {migration.kind} migration {migration.source} → {migration.target}"
         pings = {"outside": analysis.outside, "inside": analysis.inside}
-        csvs = {name: timeline_csv(ping.trace) for name, ping in pings.items() if isinstance(ping, PingSeen)}
+        csvs = {name: timeline_csv(ping.trace) for name, ping in pings.items() if isinstance(ping, PingResult)}
         inside = None if isinstance(analysis.inside, Unknown) else analysis.inside.trace
         svg = timeline_svg(analysis.outside.trace, inside, analysis.window, title)
         self._run.add_migration(with_figures(_record(migration), analysis), svg=svg, csvs=csvs)

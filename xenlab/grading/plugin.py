@@ -34,7 +34,7 @@ from xenlab.grading.run import (
     entered,
 )
 from xenlab.grading.scoring import Apportioner, StepSpec
-from xenlab.grading.terminal import Terminal, add_option
+from xenlab.grading.terminal import TerminalReport, add_option
 from xenlab.grading.writing import COMMANDS, grade_text, previous_grade, summary, where_guests_are, write_reports
 from xenlab.outcomes import Grade, Outcome
 from xenlab.report.folder import ReportsFolder
@@ -122,7 +122,7 @@ def pytest_configure(config: pytest.Config) -> None:
         previous=config.stash.get(PREVIOUS_KEY, None),
     )
     config.add_cleanup(lambda: _close(run.journal))
-    terminal = Terminal(config, run)
+    terminal = TerminalReport(config, run)
     files = config.stash.get(FILES_KEY, {})
     if "junit" in files:
         follow_for_junit(config, run.folder, files["junit"])
@@ -150,7 +150,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 class Grading:
     """The hooks of one session."""
 
-    def __init__(self, config: pytest.Config, run: Run, terminal: Terminal, interrupts: Interrupts) -> None:
+    def __init__(self, config: pytest.Config, run: Run, terminal: TerminalReport, interrupts: Interrupts) -> None:
         self._config = config
         self._run = run
         self._terminal = terminal

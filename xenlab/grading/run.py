@@ -69,7 +69,7 @@ class StepRun:
     finished: bool = False
     _begun: float = math.inf
     _ended: float = math.inf
-    _told: int = 0
+    _reported: int = 0
     _side_asked: bool = False
 
     def start(self) -> None:
@@ -143,8 +143,8 @@ class StepRun:
 
     def problem(self) -> ChecksFailedError | ChecksUnknownError | None:
         """What failed or could not be told since this was last asked, to be raised; None when nothing did."""
-        new = self.checks[self._told :]
-        self._told = len(self.checks)
+        new = self.checks[self._reported :]
+        self._reported = len(self.checks)
         failed = [check for check in new if check.outcome is Outcome.FAILED]
         unknown = [check for check in new if check.outcome is Outcome.ERROR]
         text = _problem_text(failed, unknown, len(self.checks))

@@ -39,7 +39,7 @@ _PYTEST_AT_WORK = {
 Wrapper = Generator[None, object, object]
 
 
-class Output(StrEnum):
+class OutputMode(StrEnum):
     """What to show of a graded run."""
 
     LIVE = "live"
@@ -53,28 +53,28 @@ def add_option(group: pytest.OptionGroup) -> None:
     """Add the option that chooses."""
     group.addoption(
         "--grade-output",
-        choices=[output.value for output in Output],
+        choices=[output.value for output in OutputMode],
         help="what a graded run shows: live (default) is a table, plain is a line a step (also where stdout is no "
         "terminal), quiet the end only, json grade.json on stdout and the rest on stderr, pytest its own words (the "
         "default with -v, -q, -s, -r, --tb and the like)",
     )
 
 
-class Terminal:
+class TerminalReport:
     """What is shown of one session, as a plugin of it."""
 
     def __init__(self, config: pytest.Config, run: Run) -> None:
         self._run = run
         self._output = _chosen(config)
-        self._out = sys.stderr if self._output is Output.JSON else sys.stdout
-        self._console = _console(self._out) if self._output in (Output.LIVE, Output.JSON) else None
+        self._out = sys.stderr if self._output is OutputMode.JSON else sys.stdout
+        self._console = _console(self._out) if self._output in (OutputMode.LIVE, OutputMode.JSON) else None
         self._table: LiveTable | None = None
-        self._told: set[StepRun] = set()
+        self._printed: set[StepRun] = set()
         self._ending: tuple[str, ...] = ()
         self._held: _Held | None = None
         self._lost = False
         self._manager = manager = config.pluginmanager
-        if self._output is not Output.PYTEST and (reporter := manager.get_plugin("terminalreporter")):
+        if self._output is not OutputMode.PYTEST and (reporter := manager.get_plugin("terminalreporter")):
             self._held = _Held(self._out)
             manager.unregister(reporter)
             manager.register(pytest.TerminalReporter(config, self._held), "terminalreporter")
@@ -87,7 +87,7 @@ class Terminal:
             return  # pytest's reporter has a place for it
         for line in self._ending:
             self._say(line)
-        if self._output is Output.JSON:
+        if self._output is OutputMode.JSON:
             try:
                 sys.stdout.write(grade)
                 sys.stdout.flush()
@@ -145,11 +145,11 @@ class Terminal:
         """Show what has finished."""
         if self._table is not None:
             self._table.refresh()
-        elif self._held is not None and self._output is not Output.QUIET:
+        elif self._held is not None and self._output is not OutputMode.QUIET:
             width = max((len(name_of(run)) for run in self._run.steps), default=0)
             for run in self._run.steps:
-                if run.finished and run not in self._told:
-                    self._told.add(run)
+                if run.finished and run not in self._printed:
+                    self._printed.add(run)
                     line = f"{run.outcome.value:8}{name_of(run):{width}}{run.seconds:8.1f} s  {note_on(run)}"
                     self._say(line.rstrip())
 
@@ -184,7 +184,7 @@ class Terminal:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what the run came to, where pytest's own words are shown."""
-        if self._ending and self._output is Output.PYTEST:
+        if self._ending and self._output is OutputMode.PYTEST:
             terminalreporter.section("grade")
             for line in self._ending:
                 terminalreporter.write_line(line)
@@ -250,16 +250,16 @@ class _Held(io.StringIO):
             self.flush()
 
 
-def _chosen(config: pytest.Config) -> Output:
+def _chosen(config: pytest.Config) -> OutputMode:
     given: str | None = config.getoption("--grade-output")
     if config.option.collectonly or config.pluginmanager.get_plugin("terminalreporter") is None:
-        return Output.PYTEST
+        return OutputMode.PYTEST
     if given is not None:
-        return Output(given)
+        return OutputMode(given)
     # Each option belongs to a plugin of pytest's that may have been left out.
     at_work = any(getattr(config.option, name, usual) != usual for name, usual in _PYTEST_AT_WORK.items())
     captured = getattr(config.option, "capture", "no") in ("fd", "sys")
-    return Output.PYTEST if at_work or not captured else Output.LIVE
+    return OutputMode.PYTEST if at_work or not captured else OutputMode.LIVE
 
 
 def _console(out: TextIO) -> Console | None:

@@ -19,7 +19,7 @@ from xenlab.lab.judging.start import refusal
 from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
 from xenlab.lab.migration import Kind, Migration
-from xenlab.lab.outliving import Ended, Run, run_to_its_end, see_its_end
+from xenlab.lab.outliving import Ended, OutlivingAct, run_to_its_end, see_its_end
 from xenlab.lab.places import Places, places_of
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.remote import commands
@@ -59,7 +59,7 @@ class Acts:
         self.disk_paths: frozenset[str] = frozenset()
         self._runs = 0
         self._places: Places | None = None
-        self._under_way: Run | None = None
+        self._under_way: OutlivingAct | None = None
 
     def look(self) -> Places:
         """Where it is now; where xl and xenstore disagree it is looked twice, since one is asked after the other."""
@@ -294,7 +294,7 @@ class Acts:
     def _run_to_its_end(self, host: Dom0, argv: xl.Argv, seconds: float) -> Ended:
         self._runs += 1
         name = f"{self._name}-{self._runs}"
-        run = Run(host, self._custody.folder_on_hosts, name, seconds, self._timeouts.boot_seconds)
+        run = OutlivingAct(host, self._custody.folder_on_hosts, name, seconds, self._timeouts.boot_seconds)
         self._under_way = run
         ended = run_to_its_end(run, argv)
         self._under_way = None

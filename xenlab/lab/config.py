@@ -13,7 +13,7 @@ from xenlab.xen.cfg import XlConfig
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigSeen:
+class ConfigLooks:
     """One guest's config as both hosts read it.
 
     `config` is what it says, or the fault that keeps it from being read; `original` the one from before. `files`

@@ -9,7 +9,7 @@ from testinfra.host import Host as TestinfraHost
 from xenlab.causes import GuestDidNotSuspend
 from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.acts import Acts
-from xenlab.lab.config import ConfigSeen
+from xenlab.lab.config import ConfigLooks
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.judging import boot, moves
@@ -229,7 +229,7 @@ class Guest:
         host = self._hosts.named(self.acts.where().whole_on())
         if self.spec.login == "console":
             self.machine.close()  # logged in, it shows a shell
-        shown = host.remote.glance(*xl.console(self.name), timeout=_CONSOLE_SECONDS)
+        shown = host.remote.read_screen(*xl.console(self.name), timeout=_CONSOLE_SECONDS)
         return boot.shows_prompt(self.name, host.name, shown.stdout, (shown.id,))
 
     def look_inside(self, nonce: Nonce | None = None) -> "Inside":
@@ -258,7 +258,7 @@ class Guest:
 
     # Its config
 
-    def read_config(self, others: Mapping[str, GuestSpec]) -> ConfigSeen:
+    def read_config(self, others: Mapping[str, GuestSpec]) -> ConfigLooks:
         """Its config and the files that it names, as both hosts see them; `others` are the lab's other guests."""
         spec = self.spec
         looks = self._hosts.at_once(
@@ -277,7 +277,7 @@ class Guest:
             disks = _disks_of(original, config)
             whole = [path for path in (*_paths_of(original), *_paths_of(config)) if path not in disks]
             identities = look_at_identities(self.home, disks, whole)
-        return ConfigSeen(spec, self._share, looks, config, original, files, identities, rest)
+        return ConfigLooks(spec, self._share, looks, config, original, files, identities, rest)
 
     def _configs_of(self, others: Mapping[str, GuestSpec]) -> Mapping[str, XlConfig]:
         """The configs of other guests, as this one's home reads them; one that cannot be read is left out."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from xenlab.errors import CannotObserve
-from xenlab.lab.observed import NotJudged, Output, Unknown, UptimeReading
+from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown, UptimeReading
 from xenlab.remote import commands, facts, sections
 from xenlab.remote.errors import CommandUnfinished, ConnectionLost
 from xenlab.remote.facts import Background, PingProgress
@@ -40,12 +40,12 @@ def _prefix(run: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProgramsOutput:
     """What the programs left; each part by itself."""
 
-    inside: Output | Unknown
-    heartbeat: Output | Unknown | NotJudged
-    writes: Output | Unknown
+    inside: ProgramOutput | Unknown
+    heartbeat: ProgramOutput | Unknown | NotJudged
+    writes: ProgramOutput | Unknown
     uptime: UptimeReading | Unknown
     evidence: tuple[str, ...]
 
@@ -96,7 +96,7 @@ class GuestPrograms:
         found = facts.ping_progress(result.check().stdout)
         return found, UptimeReading(found.uptime, earliest, latest)
 
-    def stop_and_read(self, timeout: float | None = None) -> Reading:
+    def stop_and_read(self, timeout: float | None = None) -> ProgramsOutput:
         """Stop each program, read what it left, and remove the files; what cannot be had is unknown, never raised.
 
         What has a whole output is read even where a program after it hangs. `timeout` bounds it all, in seconds.
@@ -119,7 +119,7 @@ class GuestPrograms:
         left = {name: expired if too_late else self._left(name, answers) for name in stops}
         heartbeat = self._heartbeat(left["heartbeat"])
         uptime = _uptime(answers, earliest, latest)
-        return Reading(left["ping"], heartbeat, left["writer"], uptime, self.evidence)
+        return ProgramsOutput(left["ping"], heartbeat, left["writer"], uptime, self.evidence)
 
     def _ask(self, asked: Sequence[Section], timeout: float | None = None) -> Mapping[str, Answer]:
         nonce = secrets.token_hex(8)
@@ -134,7 +134,7 @@ class GuestPrograms:
         self.evidence += (result.id,) if result.id else ()
         return sections.answers(asked, nonce, result.stdout, result.stderr)
 
-    def _left(self, name: str, answers: Mapping[str, Answer] | Unknown) -> Output | Unknown:
+    def _left(self, name: str, answers: Mapping[str, Answer] | Unknown) -> ProgramOutput | Unknown:
         started = self._started.get(name, Unknown("it was not started"))
         if isinstance(started, Unknown):
             return Unknown(f"it could not be started: {started.why}", started.hint)
@@ -144,13 +144,13 @@ class GuestPrograms:
         ended = answer.exit_code in (0, commands.ALREADY_ENDED, commands.ENDED_LATE)
         if not ended or (not answer.stdout and answer.complaint):
             return Unknown(answer.complaint or "what it wrote could not be read to the end")
-        return Output(
+        return ProgramOutput(
             answer.stdout,
             ended_before=answer.exit_code == commands.ALREADY_ENDED,
             hung=answer.exit_code == commands.ENDED_LATE,
         )
 
-    def _heartbeat(self, left: Output | Unknown) -> Output | Unknown | NotJudged:
+    def _heartbeat(self, left: ProgramOutput | Unknown) -> ProgramOutput | Unknown | NotJudged:
         """A guest that cannot have a heartbeat is none the worse for it."""
         if isinstance(self._started.get("heartbeat"), Unknown) and isinstance(left, Unknown):
             no_bash = self._heartbeat_code == commands.NOT_FOUND

@@ -10,7 +10,7 @@ from xenlab.lab.looks import Unknown
 from xenlab.probes.trace import PingTrace
 from xenlab.remote.echoed import Echoed
 
-__all__ = ["NotJudged", "Observed", "Output", "Unknown", "UptimeReading"]
+__all__ = ["NotJudged", "Observed", "ProgramOutput", "Unknown", "UptimeReading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class NotJudged:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class ProgramOutput:
     """What a program in the guest wrote until it was stopped.
 
     `ended_before` says that it had ended by itself, `hung` that it could not be ended within seconds: it waits for
@@ -57,13 +57,13 @@ class Observed:
     address: str
     ping_target: str
     outside: PingTrace
-    inside: Output | Unknown
+    inside: ProgramOutput | Unknown
     inside_interval: float
     inside_started: float
     inside_read: tuple[int | None, int | None]
-    heartbeat: Output | Unknown | NotJudged
+    heartbeat: ProgramOutput | Unknown | NotJudged
     heartbeat_interval: float
-    writes: Output | Unknown
+    writes: ProgramOutput | Unknown
     echoed: Echoed | None
     uptime_before: UptimeReading | Unknown
     uptime_after: UptimeReading | Unknown

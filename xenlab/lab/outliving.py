@@ -20,7 +20,7 @@ class StillUnderWay(CannotObserve):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class OutlivingAct:
     """An act by itself on a host: its files there are `folder`/`name`.*, and it may take so many seconds.
 
     A host that falls silent meanwhile is waited for up to `patience` seconds.
@@ -42,7 +42,7 @@ class Ended:
     ids: tuple[str, ...]
 
 
-def run_to_its_end(run: Run, argv: peers.Argv) -> Ended:
+def run_to_its_end(run: OutlivingAct, argv: peers.Argv) -> Ended:
     """Begin `argv`, once, and wait for its end, even over a connection that breaks.
 
     :raises StillUnderWay: it did not end in time.
@@ -65,12 +65,12 @@ def run_to_its_end(run: Run, argv: peers.Argv) -> Ended:
     return _follow(run, deadline, seen)
 
 
-def see_its_end(run: Run) -> Ended:
+def see_its_end(run: OutlivingAct) -> Ended:
     """Wait for the end of what was begun before; raises as `run_to_its_end` does."""
     return _follow(run, time.monotonic() + run.seconds, ())
 
 
-def _follow(run: Run, deadline: float, seen: tuple[str, ...]) -> Ended:
+def _follow(run: OutlivingAct, deadline: float, seen: tuple[str, ...]) -> Ended:
     last = False
     while not last:
         left = deadline - time.monotonic()

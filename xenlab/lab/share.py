@@ -30,10 +30,10 @@ class NfsShare:
         self._hosts = hosts
         self._custody = custody
 
-    def look(self) -> "ShareSeen":
+    def look(self) -> "ShareLooks":
         """Both hosts' sides of it, in one round trip each."""
         looks = self._hosts.at_once(lambda host: look_at_share(host, self.spec.mount_point, (self.spec.export,)))
-        return ShareSeen(self.spec, self._hosts, looks)
+        return ShareLooks(self.spec, self._hosts, looks)
 
     def carries_nonces(self) -> tuple[Finding, ...]:
         """What each host writes at the mount point, the other reads there, from the disk and not from its cache."""
@@ -99,7 +99,7 @@ class NfsShare:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareSeen:
+class ShareLooks:
     """The share as one look at each host showed it."""
 
     spec: ShareSpec

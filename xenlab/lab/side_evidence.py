@@ -20,10 +20,10 @@ def beside(hosts: HostPair, found: HostsFound, guest: str | None) -> Iterator[tu
 
     looks = hosts.at_once(lambda host: look_at_logs(host, *look(host.name), guest))
     for one in looks:
-        yield from _told(one)
+        yield from _titled(one)
 
 
-def _told(look: LogsLook) -> Iterator[tuple[str, str]]:
+def _titled(look: LogsLook) -> Iterator[tuple[str, str]]:
     for name, text in look.texts.items():
         words = f"not to be seen: {text.why}" if isinstance(text, Unknown) else text
         if words.strip():

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Protocol
 
 from xenlab.errors import CannotObserve, LabFault
-from xenlab.lab.guest_programs import HEARTBEAT_MS, GuestPrograms, Reading
+from xenlab.lab.guest_programs import HEARTBEAT_MS, GuestPrograms, ProgramsOutput
 from xenlab.lab.observed import Observed, Unknown, UptimeReading
 from xenlab.labfile import ProbeSpec
 from xenlab.probes.outside import OutsidePing
@@ -177,7 +177,7 @@ class _Watcher:
         return self._echo.finish(patience) if self._echo else None
 
     def _observed(
-        self, left: Reading, after: tuple[PingProgress, UptimeReading] | Unknown, echoed: Echoed | None
+        self, left: ProgramsOutput, after: tuple[PingProgress, UptimeReading] | Unknown, echoed: Echoed | None
     ) -> Observed:
         before: tuple[PingProgress, UptimeReading] | Unknown = self._before or Unknown("it was not looked at")
         return Observed(

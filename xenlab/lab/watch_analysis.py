@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from xenlab.errors import CannotObserve
-from xenlab.lab.observed import NotJudged, Observed, Output, Unknown
+from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, Unknown
 from xenlab.outcomes import EchoSummary, MigrationRecord
 from xenlab.probes import continuity, heartbeat
 from xenlab.probes.continuity import Continuity, Judgement, verdict
@@ -22,7 +22,7 @@ _PAUSE_SLACK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MoveLimits:
     """What a move may cost: the longest gap or stand-still in seconds, and how many pings the guest itself may lose."""
 
     max_gap: float
@@ -30,7 +30,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class PingSeen:
+class PingResult:
     """One ping over a move: its packets, what they show, and whether that is continuous."""
 
     trace: PingTrace
@@ -48,9 +48,9 @@ class Analysis:
 
     observed: Observed
     window: Window
-    limits: Limits
-    outside: PingSeen
-    inside: PingSeen | Unknown
+    limits: MoveLimits
+    outside: PingResult
+    inside: PingResult | Unknown
     heartbeat: Heartbeat | Unknown | NotJudged
     written: Written | Unknown
     causes: tuple[Diagnosis, ...]
@@ -67,7 +67,7 @@ class Analysis:
         return max(self.outside.continuity.longest_gap, self.outside.continuity.longest_silence)
 
 
-def analyse(observed: Observed, window: Window, limits: Limits) -> Analysis:
+def analyse(observed: Observed, window: Window, limits: MoveLimits) -> Analysis:
     """Read all that was observed of a move, and judge its pings."""
     elapsed = _elapsed(observed)
     seen = continuity.analyse(observed.outside, window)
@@ -80,13 +80,13 @@ def analyse(observed: Observed, window: Window, limits: Limits) -> Analysis:
     silence = max(seen.longest_gap, seen.longest_silence) if seen.received else window.end - window.start
     pause_limit = (beating.most if beating else silence) + _PAUSE_SLACK
     inside = _read(observed.inside, lambda left: _inside(observed, left.text, pause_limit, limits))
-    own = inside.continuity if isinstance(inside, PingSeen) else None
+    own = inside.continuity if isinstance(inside, PingResult) else None
     lag_at_most = elapsed.drift[1] if elapsed else 0.0
     return Analysis(
         observed=observed,
         window=window,
         limits=limits,
-        outside=PingSeen(observed.outside, seen, verdict(seen, limits.max_gap)),
+        outside=PingResult(observed.outside, seen, verdict(seen, limits.max_gap)),
         inside=inside,
         heartbeat=beats,
         written=_read(observed.writes, lambda left: written(left.text)),
@@ -102,14 +102,14 @@ def with_figures(record: MigrationRecord, analysis: Analysis) -> MigrationRecord
     return record.model_copy(
         update={
             "outside": continuity.to_summary(analysis.outside.continuity),
-            "inside": continuity.to_summary(inside.continuity) if isinstance(inside, PingSeen) else None,
+            "inside": continuity.to_summary(inside.continuity) if isinstance(inside, PingResult) else None,
             "heartbeat": heartbeat.to_summary(beating) if beating else None,
             "connection": connection,
         }
     )
 
 
-def _read(left: Output | Unknown, reader: Callable[[Output], T]) -> T | Unknown:
+def _read(left: ProgramOutput | Unknown, reader: Callable[[ProgramOutput], T]) -> T | Unknown:
     if isinstance(left, Unknown):
         return left
     try:
@@ -130,14 +130,14 @@ def _elapsed(observed: Observed) -> Elapsed | None:
     return Elapsed(after.uptime - before.uptime, least, most)
 
 
-def _heartbeat(left: Output, interval: float, elapsed: Elapsed | None) -> Heartbeat:
+def _heartbeat(left: ProgramOutput, interval: float, elapsed: Elapsed | None) -> Heartbeat:
     beats = parse_heartbeat(left.text)
     if left.ended_before:
         raise CannotObserve(f"the guest's heartbeat had ended by itself after {beats[-1].number} beats")
     return analyse_heartbeat(beats, interval, elapsed)
 
 
-def _inside(observed: Observed, text: str, pause_limit: float, limits: Limits) -> PingSeen:
+def _inside(observed: Observed, text: str, pause_limit: float, limits: MoveLimits) -> PingResult:
     """Judged is the time in which the guest ran, as its ping stands still with it; shown is all of it."""
     ping, interval = parse_ping(text), observed.inside_interval
     opened, closed = (_highest_sent(text, size) for size in observed.inside_read)
@@ -145,7 +145,7 @@ def _inside(observed: Observed, text: str, pause_limit: float, limits: Limits) -
     seen = analyse_inside(ping, interval, edges, pause_limit)
     ran = analyse_inside(ping, interval, edges, pause_limit, while_it_ran=True)
     trace = inside_trace(ping, interval, pause_limit, observed.inside_started)
-    return PingSeen(trace, seen, verdict(ran, limits.max_gap, limits.max_lost))
+    return PingResult(trace, seen, verdict(ran, limits.max_gap, limits.max_lost))
 
 
 def _highest_sent(text: str, size: int | None) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xenlab.lab.judging import watched as judge
 from xenlab.lab.migration import Migration
 from xenlab.lab.observed import Observed
-from xenlab.lab.watch_analysis import Analysis, Limits, analyse
+from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse
 from xenlab.labfile import ProbeSpec
 from xenlab.outcomes import Finding
 from xenlab.probes.trace import Window
@@ -25,7 +25,7 @@ class WatchedMove:
         cls, migration: Migration, observed: Observed, probes: ProbeSpec, neighbours: tuple[tuple[str, str], ...] = ()
     ) -> "WatchedMove":
         """Analyse what was observed around the move, with the thresholds of `probes`."""
-        limits = Limits(probes.max_outside_gap_ms / 1000, probes.max_inside_lost)
+        limits = MoveLimits(probes.max_outside_gap_ms / 1000, probes.max_inside_lost)
         window = Window(migration.started, migration.ended)
         return cls(migration, analyse(observed, window, limits), neighbours)
 

@@ -21,7 +21,7 @@ _FEW_DOUBLED = 5
 """Replies that may come twice by chance."""
 
 
-class Cause(StrEnum):
+class PingCause(StrEnum):
     """What can stand behind missing or odd replies."""
 
     NOT_SENT = "not sent"
@@ -41,7 +41,7 @@ class Cause(StrEnum):
 class Diagnosis:
     """One cause, and in a clause what shows it and where to look."""
 
-    cause: Cause
+    cause: PingCause
     words: str
 
 
@@ -73,37 +73,37 @@ def someone_else_answers(outside: Continuity, heartbeat: Heartbeat) -> bool:
 def _causes(outside: Continuity, heartbeat: Heartbeat | None, inside: Continuity | None) -> Iterator[Diagnosis]:
     if outside.send_errors:
         words = f"{outside.send_errors} packets could not be sent: look at this machine's own route to the guest"
-        yield Diagnosis(Cause.NOT_SENT, words)
+        yield Diagnosis(PingCause.NOT_SENT, words)
     if outside.on_time is not None and outside.on_time < MINIMUM_ON_TIME:
         words = f"this machine sent only {outside.on_time:.0%} of its packets on time: give it less to do"
-        yield Diagnosis(Cause.STARVED, words)
+        yield Diagnosis(PingCause.STARVED, words)
     if heartbeat is not None and someone_else_answers(outside, heartbeat):
         yield Diagnosis(
-            Cause.SOMEONE_ELSE,
+            PingCause.SOMEONE_ELSE,
             f"someone else answers under the guest's address: the guest stood still for {heartbeat.least:.1f} s, and "
             f"no two replies are further apart than {outside.longest_silence:.2f} s",
         )
     if outside.duplicated and len(outside.ttls) > 1:
         ttls = " and ".join(map(str, outside.ttls))
         words = f"replies come twice, with TTL {ttls}: a second machine answers under the guest's address"
-        yield Diagnosis(Cause.TWO_MACHINES, words)
+        yield Diagnosis(PingCause.TWO_MACHINES, words)
     elif outside.duplicated:
         words = f"{outside.duplicated} replies came twice: a second machine has the guest's address, or bridges loop"
-        yield Diagnosis(Cause.DOUBLED, words)
+        yield Diagnosis(PingCause.DOUBLED, words)
     if outside.sent and not outside.received:
         if inside is not None and inside.received:
             yield _filtered("though the guest's own ping is answered")
         else:
-            yield Diagnosis(Cause.SILENT, "no ping is answered: look at the guest's address and its vif's bridge")
+            yield Diagnosis(PingCause.SILENT, "no ping is answered: look at the guest's address and its vif's bridge")
     elif silence := _silence(outside):
         if inside is not None and inside.send_error:
             words = f"the guest could not send for {inside.could_not_send:.1f} s either: {inside.send_error}"
-            yield Diagnosis(Cause.GUEST_COULD_NOT_SEND, f"{words}; look at its route and its network device")
+            yield Diagnosis(PingCause.GUEST_COULD_NOT_SEND, f"{words}; look at its route and its network device")
         if heartbeat is not None:
             yield _behind(silence, heartbeat, inside)
         elif outside.gap_open:
             words = f"nothing came back any more for {silence:.1f} s: the guest ended, or its vif on the target leads"
-            yield Diagnosis(Cause.GONE, f"{words} nowhere (see its console, and the uplink of its bridge there)")
+            yield Diagnosis(PingCause.GONE, f"{words} nowhere (see its console, and the uplink of its bridge there)")
 
 
 def _silence(outside: Continuity) -> float:
@@ -120,13 +120,13 @@ def _behind(silence: float, heartbeat: Heartbeat, inside: Continuity | None) -> 
     still = f"{heartbeat.stood_still:.2f} s"
     if heartbeat.stood_still + heartbeat.interval >= silence / 2:
         words = f"the guest itself stood still for {still} of the {silence:.2f} s without a reply"
-        return Diagnosis(Cause.GUEST_STOOD_STILL, words)
+        return Diagnosis(PingCause.GUEST_STOOD_STILL, words)
     if inside is not None and inside.received and inside.longest_gap < silence / 2:
         return _filtered("while the guest's own ping went on")
     words = f"the guest went on (still for {still} at most) through {silence:.2f} s without a reply"
-    return Diagnosis(Cause.NETWORK_CUT, f"{words}: look at bridge, vif and ARP")
+    return Diagnosis(PingCause.NETWORK_CUT, f"{words}: look at bridge, vif and ARP")
 
 
 def _filtered(beside: str) -> Diagnosis:
     words = f"pings of the guest go unanswered, {beside}: a firewall drops echo requests or replies"
-    return Diagnosis(Cause.FILTERED, words)
+    return Diagnosis(PingCause.FILTERED, words)

@@ -26,7 +26,7 @@ _SUMMARY_IN_ANY_LANGUAGE = re.compile(r"\D{0,80}(?P<sent>\d{1,12})\D{1,80}(?P<re
 JITTER = 0.1
 """Seconds (at most half an interval) by which ping may be late before it counts as paused."""
 
-MOST_UNTOLD = 200_000
+MOST_UNSHOWN = 200_000
 """Packets that may be missing from the output without a line: more is no output of ping (11 hours at 0.2 s)."""
 
 
@@ -184,9 +184,9 @@ class _Reader:
             tuple(self.errors),
             self.summary,
         )
-        told = len(ping.replies) + len(ping.no_answer) + len(ping.errors)
-        if ping.highest_sent - ping.first > told + MOST_UNTOLD:
-            raise CannotObserve(f"ping's output counts up to {ping.highest_sent} in {told} lines: that cannot be true")
+        shown = len(ping.replies) + len(ping.no_answer) + len(ping.errors)
+        if ping.highest_sent - ping.first > shown + MOST_UNSHOWN:
+            raise CannotObserve(f"ping's output counts up to {ping.highest_sent} in {shown} lines: that cannot be true")
         return ping
 
 

@@ -24,7 +24,7 @@ from xenlab.remote.connection import Sink
 from xenlab.remote.console_login import ConsoleLogin, ConsoleTimeouts, console_ended
 from xenlab.remote.dialogue import Dialogue, Terminal
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood
-from xenlab.remote.frames import Answer
+from xenlab.remote.frames import AgentAnswer
 from xenlab.remote.login import Login
 from xenlab.remote.machine import await_login
 from xenlab.remote.record import CommandRecord
@@ -187,8 +187,8 @@ class ConsoleHost:
         line = shlex.join(argv)
         started, begun = datetime.now(UTC), time.monotonic()
 
-        def record(answer: Answer | None, *, ended: bool = False, timed_out: bool = False) -> RawResult:
-            kept = answer or Answer(-1, b"", b"")
+        def record(answer: AgentAnswer | None, *, ended: bool = False, timed_out: bool = False) -> RawResult:
+            kept = answer or AgentAnswer(-1, b"", b"")
             seconds = time.monotonic() - begun
             code, out, err = kept.exit_code if ended else None, text(kept.stdout), text(kept.stderr)
             cut = kept.stdout_cut, kept.stderr_cut
@@ -230,7 +230,7 @@ class ConsoleHost:
             evidence=evidence,
         )
 
-    def _answer(self, dialogue: Dialogue, script: str, deadline: float) -> Answer | None:
+    def _answer(self, dialogue: Dialogue, script: str, deadline: float) -> AgentAnswer | None:
         """The script's answer, told again where it came garbled; it is run once. None: garbled each time."""
         nonce = secrets.token_hex(8)
         ask = frames.command(script, nonce)
@@ -245,7 +245,7 @@ class ConsoleHost:
             deadline = max(deadline, time.monotonic() + self._timeouts.agent)
         return None
 
-    def _interrupt(self, dialogue: Dialogue) -> Answer | None:
+    def _interrupt(self, dialogue: Dialogue) -> AgentAnswer | None:
         """End the command that outlived its time, and return what it had written; else let go of the console."""
         nonce = secrets.token_hex(8)
         for key in (_CTRL_C, _QUIT):

@@ -1,4 +1,4 @@
-"""Getting in at a guest's console, and a glance at what it shows."""
+"""Getting in at a guest's console, and reading what its screen shows."""
 
 import re
 import secrets
@@ -134,7 +134,7 @@ class ConsoleLogin:
         return self._dialogue.expect(patterns, min(self._timeouts.nudge, left), quiet)
 
 
-def glance(
+def read_screen(
     terminal: Terminal, timeout: float, *, where: str = "the console", timeouts: ConsoleTimeouts | None = None
 ) -> str:
     """What a console shows when Enter is pressed: until a prompt is there, or `timeout` seconds are over.

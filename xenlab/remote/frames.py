@@ -74,7 +74,7 @@ LEAVE = b".\r"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AgentAnswer:
     """What the agent tells of a command; `mangled` when it was not run, since it did not arrive as it was sent.
 
     `stdout_cut` and `stderr_cut` are the bytes that it wrote beyond `KEPT_BYTES`.
@@ -145,7 +145,7 @@ def end(nonce: str) -> re.Pattern[bytes]:
     return re.compile(rf">{nonce} [0-9a-f]{{64}}".encode())
 
 
-def read(received: bytes, nonce: str) -> Answer | None:
+def read(received: bytes, nonce: str) -> AgentAnswer | None:
     """The answer in what was received, or None when it is not there whole and unchanged."""
     text = received.decode("ascii", errors="replace").replace("\r", "")
     # A kernel message (printk's time in brackets) may come within a line and goes on to the end of one.
@@ -160,7 +160,7 @@ def read(received: bytes, nonce: str) -> Answer | None:
     return None
 
 
-def _answer(text: str) -> Answer | None:
+def _answer(text: str) -> AgentAnswer | None:
     head, _, rest = text.partition("\n==\n")
     first, _, out = head.partition("\n")
     code, *sizes = first.split("/")
@@ -169,6 +169,6 @@ def _answer(text: str) -> Answer | None:
     err = rest.removesuffix("=\n")
     stdout, stderr = (base64.b64decode(stream.replace("\n", "")) for stream in (out, err))
     if code == "mangled":
-        return Answer(-1, b"", b"", mangled=True)
+        return AgentAnswer(-1, b"", b"", mangled=True)
     cut = (max(0, int(size) - len(stream)) for size, stream in zip(sizes, (stdout, stderr), strict=True))
-    return Answer(int(code), stdout, stderr, False, *cut)
+    return AgentAnswer(int(code), stdout, stderr, False, *cut)

@@ -12,7 +12,7 @@ from testinfra.host import Host as TestinfraHost
 from xenlab.remote.activity import activity
 from xenlab.remote.connection import Sink, SshConnection
 from xenlab.remote.connections import Connections
-from xenlab.remote.console_login import glance
+from xenlab.remote.console_login import read_screen
 from xenlab.remote.errors import ConsoleBusy, NoConsole, RemoteCommandFailed
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.machine import await_login
@@ -79,7 +79,7 @@ class RemoteHost:
         """
         return self._connections.use(lambda connection: connection.terminal(argv))
 
-    def glance(self, *argv: str, timeout: float = 20.0) -> CommandResult:
+    def read_screen(self, *argv: str, timeout: float = 20.0) -> CommandResult:
         """Start a guest's console (`xl console NAME`), press Enter, and return as stdout what it then shows.
 
         It takes until a prompt is there, or `timeout` seconds; the console is let go of, however it ends. What a
@@ -100,7 +100,7 @@ class RemoteHost:
         terminal = self.terminal(*argv)
         with activity(f"{self.name}: {command}"):
             try:
-                shown = glance(terminal, timeout, where=f"`{command}` on {self.name}")
+                shown = read_screen(terminal, timeout, where=f"`{command}` on {self.name}")
             except (ConsoleBusy, NoConsole) as ended:
                 ended.evidence = record(1, "", ended.message).evidence
                 raise

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from xenlab.errors import XenlabError
 from xenlab.evidence.text import brief, plain, points
 from xenlab.outcomes import CheckResult, Grade, StepResult
-from xenlab.report.reading import NO_COUNT, first_to_fix, in_a_sentence, nothing_seen
+from xenlab.report.reading import NO_COUNT, first_to_fix, in_a_sentence, nothing_observed
 
 _CALL_HOME = re.compile(
     r"""<script\b[^>]*\bsrc=["']https?://[^"']*["'][^>]*>\s*</script>"""
@@ -79,7 +79,7 @@ def banner(grade: Grade) -> Markup:
     found = first_to_fix(grade)
     return _BANNER.format(
         verdict=grade.verdict,
-        earned="–" if nothing_seen(grade.score) else points(grade.score.earned),
+        earned="–" if nothing_observed(grade.score) else points(grade.score.earned),
         possible=points(grade.score.possible),
         says=in_a_sentence(grade),
         count=_COUNT.format(count=_not_counted(grade)) if grade.score.ungradable or grade.verdict == "error" else "",

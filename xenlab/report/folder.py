@@ -101,7 +101,7 @@ class ReportsFolder:
             file.flush()
         except OSError as problem:
             self.release()
-            raise CannotObserve(_told(problem, lock), hint="choose another --reports") from problem
+            raise CannotObserve(_in_words(problem, lock), hint="choose another --reports") from problem
         return self
 
     def release(self) -> None:
@@ -122,7 +122,9 @@ class ReportsFolder:
                 else:
                     path.unlink(missing_ok=True)
         except OSError as problem:
-            raise CannotObserve(_told(problem, self.path), hint="what an earlier run left must go first") from problem
+            raise CannotObserve(
+                _in_words(problem, self.path), hint="what an earlier run left must go first"
+            ) from problem
 
     def write(self, name: str, content: str | bytes) -> bool:
         """Write one file, by its path below the folder; returns whether it is there."""
@@ -174,5 +176,5 @@ def _holder(content: bytes) -> str:
         return ""
 
 
-def _told(problem: OSError, path: Path) -> str:
+def _in_words(problem: OSError, path: Path) -> str:
     return f"{problem.filename or path}: {problem.strerror or problem}"

@@ -17,7 +17,7 @@ _MOST_LANES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Edge:
     """A line from a step down to one that needs it, as an SVG path.
 
     `cause` is how the root step ended where the lower step is blocked along this line, else None.
@@ -36,7 +36,7 @@ class Graph:
     width: int
     height: int
     stations: tuple[tuple[int, int], ...]
-    lines: tuple[Line, ...]
+    lines: tuple[Edge, ...]
 
 
 def step_graph(steps: Sequence[StepResult]) -> Graph | None:
@@ -64,7 +64,7 @@ def step_graph(steps: Sequence[StepResult]) -> Graph | None:
         height=ROW * len(steps),
         stations=tuple((_x(lane), _y(number)) for number, lane in enumerate(lane_of)),
         lines=tuple(
-            Line(
+            Edge(
                 steps[upper].id,
                 steps[lower].id,
                 _path((lane_of[upper], upper), via, (lane_of[lower], lower)),

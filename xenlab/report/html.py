@@ -26,7 +26,7 @@ from xenlab.report.reading import (
     first_to_fix,
     in_a_sentence,
     is_ungradable,
-    nothing_seen,
+    nothing_observed,
     unseen_checks,
 )
 from xenlab.report.views import for_students
@@ -100,7 +100,7 @@ def render(
         says=says,
         fix=fix,
         sealed=None if fix else _sealed(grade.steps),
-        earned_points="–" if nothing_seen(grade.score) else points(grade.score.earned),
+        earned_points="–" if nothing_observed(grade.score) else points(grade.score.earned),
         no_count=NO_COUNT if grade.verdict == "error" else "",
         steps=_steps(grade.steps, {str(command["id"]) for command in commands}, side or {}),
         graph=step_graph(grade.steps),

@@ -10,11 +10,11 @@ NO_COUNT = "this attempt should not count: no fault of yours"
 
 def is_ungradable(step: StepResult) -> bool:
     """Whether nothing of a step could be observed: it has no points to be told, not none."""
-    nothing_seen = step.ungradable == step.points
-    return nothing_seen and (step.outcome is Outcome.ERROR or (step.outcome is Outcome.BLOCKED and step.points > 0))
+    nothing_observed = step.ungradable == step.points
+    return nothing_observed and (step.outcome is Outcome.ERROR or (step.outcome is Outcome.BLOCKED and step.points > 0))
 
 
-def nothing_seen(score: Score) -> bool:
+def nothing_observed(score: Score) -> bool:
     """Whether no point of a run could be observed: its score is none, not 0."""
     return score.possible > 0 and score.ungradable == score.possible
 

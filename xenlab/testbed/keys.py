@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
-class Machine(Protocol):
+class NamedAddress(Protocol):
     """Whatever has a name and an address."""
 
     @property
@@ -33,7 +33,7 @@ class LabKeys:
     machine_ids: dict[str, str]
 
     @classmethod
-    def generate(cls, machines: Sequence[Machine]) -> "LabKeys":
+    def generate(cls, machines: Sequence[NamedAddress]) -> "LabKeys":
         """Fresh keys for these machines."""
         login_private, login_public = _pair("xenlab")
         pairs = {machine.name: _pair(machine.name) for machine in machines}

@@ -155,7 +155,7 @@ _SSH = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Dialogue:
+class Turns:
     """The turns of the two ends in the words of an `xl migrate`, as offsets into them.
 
     Between "Ready to receive domain" and the target's last words the lines that either end could have written came
@@ -181,7 +181,7 @@ class Dialogue:
         return "target" if in_turn else "source"
 
 
-def dialogue(words: str) -> Dialogue:
+def turns_of(words: str) -> Turns:
     """Find the turns in what an `xl migrate` wrote."""
 
     def at(mark: str, missing: int) -> int:
@@ -191,7 +191,7 @@ def dialogue(words: str) -> Dialogue:
     end = len(words)
     ready = at("migration target: Ready to receive", end)
     gave_up = at("migration target: Domain creation failed", at("migration target: Transfer complete", -1))
-    return Dialogue(
+    return Turns(
         ready=ready,
         target_ended=gave_up if gave_up >= 0 else at("migration sender:", end),
         permitted=at("migration sender: Giving target permission", end),

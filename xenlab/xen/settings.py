@@ -73,7 +73,7 @@ _AT_MOST: Final = dict.fromkeys(("max_grant_frames", "max_grant_version", "max_m
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SettingKind:
     """What is true of a setting. `default` is text, as one would write it."""
 
     form: Form
@@ -81,14 +81,14 @@ class Kind:
     default: str | None
 
 
-def _kinds() -> Mapping[str, Kind]:
-    kinds: dict[str, Kind] = {}
+def _kinds() -> Mapping[str, SettingKind]:
+    kinds: dict[str, SettingKind] = {}
     forms: dict[str, Form] = {form: form for form in get_args(Form)}
     types: dict[str, GuestType] = {guest_type: guest_type for guest_type in get_args(GuestType)}
     for line in _TABLE.strip().splitlines():
         form, words, default, *keys = line.split()
         of = frozenset(types.values()) if words == "any" else frozenset(types[word] for word in words.split(","))
-        kinds |= dict.fromkeys(keys, Kind(forms[form], of, None if default == "-" else default))
+        kinds |= dict.fromkeys(keys, SettingKind(forms[form], of, None if default == "-" else default))
     return MappingProxyType(kinds)
 
 

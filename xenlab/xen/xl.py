@@ -76,7 +76,7 @@ def migrate(name: str, target: str, ssh: tuple[str, ...] | None = None) -> Argv:
 
 
 def console(name: str) -> Argv:
-    """`xl console NAME`: needs a terminal, which `RemoteHost.glance` gives it; it ends when the domain leaves."""
+    """`xl console NAME`: needs a terminal, which `RemoteHost.read_screen` gives it; it ends when the domain leaves."""
     return ("xl", "console", _domain(name))
 
 

@@ -16,7 +16,7 @@ from xenlab.remote.facts import Export
 _LONGEST_NAME = 255
 
 
-class Kind(IntEnum):
+class ClientKind(IntEnum):
     """How a line names its clients; the lowest counts first."""
 
     HOST = 0
@@ -68,17 +68,17 @@ def ruling(lines: Sequence[Export], addresses: Collection[str], flavour: str = "
     return Ruling(None, tuple(ranked[index] for index in (*before, sure)), True)
 
 
-def kind(client: str) -> Kind:
+def kind(client: str) -> ClientKind:
     """How a line of exportfs -v names its clients."""
     if client in ("", "*", "<world>"):
-        return Kind.WORLD
+        return ClientKind.WORLD
     if client.startswith("gss/"):
-        return Kind.GSS
+        return ClientKind.GSS
     if client.startswith("@"):
-        return Kind.NETGROUP
+        return ClientKind.NETGROUP
     if any(letter in client for letter in "*?["):
-        return Kind.WILDCARD
-    return Kind.HOST if _network(client) is None else Kind.NETWORK
+        return ClientKind.WILDCARD
+    return ClientKind.HOST if _network(client) is None else ClientKind.NETWORK
 
 
 def matches(client: str, addresses: Collection[str]) -> bool | None:
@@ -86,17 +86,17 @@ def matches(client: str, addresses: Collection[str]) -> bool | None:
     own = [known for known in map(_address, addresses) if known is not None]
     names = [name.lower() for name in addresses if _address(name) is None]
     match kind(client):
-        case Kind.WORLD:
+        case ClientKind.WORLD:
             return True
-        case Kind.NETWORK:
+        case ClientKind.NETWORK:
             network = _network(client)
             return any(known in network for known in own) if network is not None and own else None
-        case Kind.HOST:
+        case ClientKind.HOST:
             first = client.lower().partition(".")[0]
             if any(client.lower() == name or first == name.partition(".")[0] for name in names):
                 return True
             return False if names else None
-        case Kind.WILDCARD:
+        case ClientKind.WILDCARD:
             short = len(client) <= _LONGEST_NAME
             return True if short and any(fnmatchcase(name, client.lower()) for name in names) else None
     return None

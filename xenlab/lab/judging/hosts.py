@@ -226,7 +226,7 @@ def _can_live_migrate(look: HostLook, asked: XlConfig) -> Finding:
 
 def _back_ends(look: HostLook, guest: str, vifs: Sequence[VifSpec]) -> Iterator[Finding]:
     """What the script of each vif needs of its host (xl-network-configuration(5), /etc/xen/scripts)."""
-    told = set[tuple[str, str]]()
+    judged = set[tuple[str, str]]()
     for asked in vifs:
         if isinstance(look.xl_conf, Unknown):
             yield cannot_tell("bridge", f"what xl.conf says of vifs, for {guest}", look.xl_conf)
@@ -234,9 +234,9 @@ def _back_ends(look: HostLook, guest: str, vifs: Sequence[VifSpec]) -> Iterator[
         vif = asked.on(look.xl_conf)
         script, bridge = vif.script or "", vif.bridge or ""
         # The bridge of a vif of a driver domain is there, and a routed one needs none.
-        if vif.backend is not None or script in _NEEDS_NO_BRIDGE or (script, bridge) in told:
+        if vif.backend is not None or script in _NEEDS_NO_BRIDGE or (script, bridge) in judged:
             continue
-        told.add((script, bridge))
+        judged.add((script, bridge))
         if script == "vif-openvswitch":
             yield _has_switch(look, bridge)
         elif script == "vif-bridge":

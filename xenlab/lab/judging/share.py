@@ -221,7 +221,7 @@ class _Mounting:
     def _how_to_mount(self, look: ShareLook) -> str:
         """The command, and why it may be refused."""
         spec, known = self.spec, self.addresses.get(self.spec.server, ())
-        name = min((word for word in known if exports.kind(word) is exports.Kind.NETWORK), default=spec.server)
+        name = min((word for word in known if exports.kind(word) is exports.ClientKind.NETWORK), default=spec.server)
         way = f"mount -t nfs {name}:{spec.export} {spec.mount_point}, and a line in /etc/fstab"
         server = _of(spec.server, self.looks)
         lines = _exports(server) if server is not None and server is not look else ()
@@ -336,7 +336,7 @@ def _addresses_of(host: str, mount: Mount | None, addresses: Addresses) -> Colle
     own = mount.option("clientaddr") if mount else None
     if not own or own in ("0.0.0.0", "::"):  # noqa: S104 - not an address to listen on: none is told
         return known
-    return {own, *(word for word in known if exports.kind(word) is exports.Kind.HOST)}
+    return {own, *(word for word in known if exports.kind(word) is exports.ClientKind.HOST)}
 
 
 def _ids(looks: Sequence[ShareLook] | Sequence[FilesLook]) -> tuple[str, ...]:

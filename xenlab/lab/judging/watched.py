@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import pairwise
 
-from xenlab.lab.observed import NotJudged, Output, Unknown
-from xenlab.lab.watch_analysis import Analysis, PingSeen
+from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown
+from xenlab.lab.watch_analysis import Analysis, PingResult
 from xenlab.outcomes import Finding
 from xenlab.probes.continuity import Verdict
-from xenlab.probes.diagnosis import Cause, is_doubled
+from xenlab.probes.diagnosis import PingCause, is_doubled
 from xenlab.remote.facts import Written
 
 UPTIME_SLACK = 2.0
@@ -58,8 +58,8 @@ def remarks(analysis: Analysis) -> tuple[str, ...]:
 def outside_ping(analysis: Analysis) -> Finding:
     """The ping from outside did not lose its thread, and it was the guest that answered it."""
     judged = analysis.outside.judgement
-    known = "; ".join(cause.words for cause in analysis.causes if cause.cause is not Cause.SOMEONE_ELSE)
-    stranger = next((cause.words for cause in analysis.causes if cause.cause is Cause.SOMEONE_ELSE), "")
+    known = "; ".join(cause.words for cause in analysis.causes if cause.cause is not PingCause.SOMEONE_ELSE)
+    stranger = next((cause.words for cause in analysis.causes if cause.cause is PingCause.SOMEONE_ELSE), "")
     too_little = judged.verdict is Verdict.INSUFFICIENT and not stranger
     return Finding(
         "outside-ping-continuous",
@@ -90,7 +90,7 @@ def inside_ping(analysis: Analysis) -> Finding:
         if inside.continuity.frozen:
             actual += f"; it stood still with the guest for {inside.continuity.frozen:.2f} s"
         hint = "look at the timeline: what it lost in the migration window is the move's, what else the network's"
-        if holds is None and isinstance(observed.inside, Output) and observed.inside.ended_before:
+        if holds is None and isinstance(observed.inside, ProgramOutput) and observed.inside.ended_before:
             holds, actual = False, f"{actual}; it had ended by itself"
             hint = "the guest rebooted, or its ping was ended: see its kernel log"
     limits = analysis.limits
@@ -123,8 +123,8 @@ def stood_still(analysis: Analysis) -> tuple[Finding, ...]:
         holds = True if left.stood_still <= most else False if left.least > most else heard or None
         actual = f"{left.stood_still:.2f} s"
         if left.corrected or left.stood_still > most >= left.least:
-            told = "its clock was set over the move, ours tells" if left.corrected else "known no better"
-            actual += f" ({left.least:.2f} s to {left.most:.2f} s: {told})"
+            reason = "its clock was set over the move, ours tells" if left.corrected else "known no better"
+            actual += f" ({left.least:.2f} s to {left.most:.2f} s: {reason})"
         hint = "what it waits for is the target's: disks and vif (its hotplug scripts), and the last copy of its memory"
     finding = Finding(
         "stood-still",
@@ -298,7 +298,9 @@ def _pauses(analysis: Analysis, written: Written) -> tuple[_Pause, ...]:
     return tuple(_Pause(a, b, min(b - a, stood) if (a, b) == longest else 0.0) for a, b in pairs)
 
 
-def _wrong_writes(analysis: Analysis, left: Output, written: Written, pauses: Sequence[_Pause]) -> Iterator[_Wrong]:
+def _wrong_writes(
+    analysis: Analysis, left: ProgramOutput, written: Written, pauses: Sequence[_Pause]
+) -> Iterator[_Wrong]:
     """What speaks against writes that went on, the surest first."""
     if written.complaints:
         yield _Wrong("; ".join(written.complaints[:2]))
@@ -336,12 +338,12 @@ def _uptime_when_over(analysis: Analysis) -> float | None:
     return min((one.uptime - max(0.0, one.earliest - analysis.window.end) for one in known), default=None)
 
 
-def _ran_on(*programs: Output | Unknown | NotJudged) -> bool:
+def _ran_on(*programs: ProgramOutput | Unknown | NotJudged) -> bool:
     """Whether some program from before the move was still there after it."""
-    return any(isinstance(program, Output) and not program.ended_before for program in programs)
+    return any(isinstance(program, ProgramOutput) and not program.ended_before for program in programs)
 
 
-def _edges(ping: PingSeen) -> str:
+def _edges(ping: PingResult) -> str:
     seen = ping.continuity
     return f"last packet before: icmp_seq={seen.last_before}, first after: icmp_seq={seen.first_after}"
 
