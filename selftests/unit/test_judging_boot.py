@@ -13,7 +13,7 @@ from madeuplooks import (
     files_look,
     holds,
     share_place,
-    untold,
+    undecided,
     with_file,
     with_mounts,
 )
@@ -81,7 +81,7 @@ def test_a_login_works_or_not_or_cannot_be_tried() -> None:
     assert boot.takes_login("guest1", "over SSH, host key SHA256:x").holds is True
     why = ("waited 180 s for a login on guest1: no answer", "look at its address")
     fails(boot.takes_no_login("guest1", *why, places(look("labubuntu", guest1=RUNS), look("baye"))), "no answer")
-    untold(boot.takes_no_login("guest1", *why, places(look("labubuntu", guest1=RUNS), unseen())))
+    undecided(boot.takes_no_login("guest1", *why, places(look("labubuntu", guest1=RUNS), unseen())))
 
 
 # What it runs on
@@ -132,18 +132,18 @@ def test_what_cannot_be_looked_at_is_unknown(part: str) -> None:
     hidden = replace(files_look(HOME), **{part: Unknown("it did not answer in time")})
     place = share_place(files_look(HOME))
     (finding,) = judged(domain(f"{FOLDER}/guest1.img"), hidden, place)
-    untold(finding, "did not answer in time")  # type: ignore[arg-type]
+    undecided(finding, "did not answer in time")  # type: ignore[arg-type]
 
 
 def test_a_stale_device_a_share_that_is_not_seen_and_an_unread_domain_are_unknown() -> None:
     stale = with_file(files_look(HOME), f"{FOLDER}/guest1.img", unseen="Stale file handle")
     (finding,) = judged(domain(f"{FOLDER}/guest1.img"), stale)
-    untold(finding, "Stale file handle")  # type: ignore[arg-type]
+    undecided(finding, "Stale file handle")  # type: ignore[arg-type]
     (finding,) = judged(domain(f"{FOLDER}/guest1.img"), None, Unknown("/mnt/private: it was not asked for"))
-    untold(finding, "not asked for")  # type: ignore[arg-type]
+    undecided(finding, "not asked for")  # type: ignore[arg-type]
     (finding,) = judged(domain(f"{FOLDER}/nobody-asked.img"))
-    untold(finding, "not asked for")  # type: ignore[arg-type]
-    untold(boot.devices_unknown("guest1", HOME, Unknown("xl list -l hangs"), ("cmd-1",)), "hangs")
+    undecided(finding, "not asked for")  # type: ignore[arg-type]
+    undecided(boot.devices_unknown("guest1", HOME, Unknown("xl list -l hangs"), ("cmd-1",)), "hangs")
 
 
 # / and swap
@@ -181,8 +181,8 @@ def test_a_root_elsewhere_is_told(chain: tuple[str, ...], vdevs: tuple[str, ...]
 
 
 def test_an_unknown_root_or_an_unread_domain_is_no_fault() -> None:
-    untold(boot.has_root_device(inside(root_devices=NOTHING), GUEST, ("xvda1",)), "no answer")
-    untold(boot.has_root_device(inside(), GUEST, Unknown("xl list -l hangs")), "hangs")
+    undecided(boot.has_root_device(inside(root_devices=NOTHING), GUEST, ("xvda1",)), "no answer")
+    undecided(boot.has_root_device(inside(), GUEST, Unknown("xl list -l hangs")), "hangs")
 
 
 @pytest.mark.parametrize(
@@ -220,6 +220,6 @@ def test_of_swap_that_nobody_prescribes_nothing_is_said() -> None:
 
 def test_unknown_swap_or_an_unread_domain_is_no_fault() -> None:
     (finding,) = boot.has_swap(inside(swaps=NOTHING), spec(swap=True), ("xvda1",))
-    untold(finding, "no answer")
+    undecided(finding, "no answer")
     (finding,) = boot.has_swap(inside(), spec(swap=True), Unknown("xl list -l hangs"))
-    untold(finding, "/dev/xvda2", "hangs")
+    undecided(finding, "/dev/xvda2", "hangs")

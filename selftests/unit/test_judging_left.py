@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from madeuplooks import HOME, NFS, ROOT, fails, holds, host_look, mounts, one, untold
+from madeuplooks import HOME, NFS, ROOT, fails, holds, host_look, mounts, one, undecided
 from test_judging_moves import HALF, LOST, MOVING, ON_SOURCE, ON_TARGET, PAUSED, SILENT, disputed
 from test_places import RUNS, look, places
 
@@ -69,7 +69,7 @@ def test_a_guest_out_of_place(seen: Places, found: GuestFound) -> None:
     ],
 )
 def test_where_it_cannot_be_told_whether_it_is_in_place(seen: Places, found: GuestFound) -> None:
-    untold(left.guest_in_place(seen, found), seen.words)
+    undecided(left.guest_in_place(seen, found), seen.words)
 
 
 # Halves
@@ -89,7 +89,7 @@ def test_others_halves_and_domains_are_none_of_ours() -> None:
 
 def test_halves_on_a_host_that_is_not_seen_are_unknown() -> None:
     hidden = replace(host_look(HOME), domains=replace(look(HOME), rows=SILENCE))
-    untold(left.nothing_half_moved(hidden, DISKS), "no answer")
+    undecided(left.nothing_half_moved(hidden, DISKS), "no answer")
 
 
 # What else is there
@@ -167,14 +167,14 @@ def test_what_could_not_be_seen_is_no_pass(kind: str) -> None:
     now = {"loop-devices": host(loops=SILENCE), "processes": replace(host(), domains=hidden), "files": host()}[kind]
     ours = SILENCE if kind == "files" else ()
     findings = judged(host(), now, ours)
-    untold(one(findings, f"no-stray-{kind}"), "no answer")
+    undecided(one(findings, f"no-stray-{kind}"), "no answer")
     assert sum(finding.holds is None for finding in findings) == 1
 
 
 def test_loop_devices_of_a_host_whose_domains_are_not_seen_are_unknown() -> None:
     hidden = replace(host(loops=(IMAGE,)), domains=replace(host().domains, rows=SILENCE))
-    untold(one(judged(host(), hidden), "no-stray-loop-devices"))
-    untold(one(judged(host(loops=SILENCE), host()), "no-stray-loop-devices"))
+    undecided(one(judged(host(), hidden), "no-stray-loop-devices"))
+    undecided(one(judged(host(loops=SILENCE), host()), "no-stray-loop-devices"))
 
 
 # What others did

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from madeuplooks import fails, holds, untold
+from madeuplooks import fails, holds, undecided
 from test_judging_boot import BOOT_ID, NOTHING, inside
 from test_places import RUNS, look, places, unseen
 
@@ -58,7 +58,7 @@ def test_a_guest_elsewhere_twice_in_half_or_lifeless_is_told(seen: Places) -> No
 
 @pytest.mark.parametrize("seen", [SILENT, MOVING, disputed()])
 def test_where_nobody_can_tell_where_it_is_nobody_is_blamed(seen: Places) -> None:
-    untold(moves.runs_only_on(seen, "baye"), seen.words)
+    undecided(moves.runs_only_on(seen, "baye"), seen.words)
 
 
 # Its life
@@ -82,21 +82,21 @@ def test_a_guest_that_lost_its_network_for_good_is_a_fault() -> None:
     ],
 )
 def test_silence_that_may_be_ours_is_no_fault(changes: dict[str, object]) -> None:
-    untold(moves.answers_after(moved(after=inside(boot_id=NOTHING), **changes)), "no answer")
+    undecided(moves.answers_after(moved(after=inside(boot_id=NOTHING), **changes)), "no answer")
 
 
 def test_a_boot_is_kept_or_new_or_unknown() -> None:
     holds(moves.kept_boot(inside(), inside()), BOOT_ID)
     fails(moves.kept_boot(inside(), inside(boot_id=OTHER_BOOT)), OTHER_BOOT, hint="rebooted")
-    untold(moves.kept_boot(inside(), inside(boot_id=NOTHING)), "no answer")
-    untold(moves.kept_boot(inside(boot_id=NOTHING), inside()), BOOT_ID)
+    undecided(moves.kept_boot(inside(), inside(boot_id=NOTHING)), "no answer")
+    undecided(moves.kept_boot(inside(boot_id=NOTHING), inside()), BOOT_ID)
 
 
 def test_a_cold_move_boots_anew() -> None:
     holds(moves.booted_anew(moved(after=inside(boot_id=OTHER_BOOT))), OTHER_BOOT)
     fails(moves.booted_anew(moved()), BOOT_ID, hint="never went down")
-    untold(moves.booted_anew(moved(after=inside(boot_id=NOTHING))), "no answer")
-    untold(moves.booted_anew(moved(before=inside(boot_id=NOTHING))), BOOT_ID)
+    undecided(moves.booted_anew(moved(after=inside(boot_id=NOTHING))), "no answer")
+    undecided(moves.booted_anew(moved(before=inside(boot_id=NOTHING))), BOOT_ID)
 
 
 # Its disk
@@ -107,8 +107,8 @@ def test_a_nonce_is_there_or_another_or_gone_or_unread() -> None:
     fails(moves.still_has(inside(nonce="0123"), "feedbeef"), "0123", hint="another disk")
     fails(moves.still_has(inside(nonce=""), "feedbeef"), "nothing")
     fails(moves.still_has(inside(nonce=Unknown("cat: /root/x: No such file or directory")), "feedbeef"), "No such file")
-    untold(moves.still_has(inside(nonce=NOTHING), "feedbeef"), "no answer")
-    untold(moves.still_has(inside(nonce=Unknown("dd: Input/output error")), "feedbeef"), "Input/output error")
+    undecided(moves.still_has(inside(nonce=NOTHING), "feedbeef"), "no answer")
+    undecided(moves.still_has(inside(nonce=Unknown("dd: Input/output error")), "feedbeef"), "Input/output error")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_floppy_and_a_mount_are_no_trouble(line: str) -> None:
 
 def test_a_log_that_may_not_be_read_is_no_trouble_of_the_disk() -> None:
     forbidden = Unknown("dmesg: read kernel buffer failed: Operation not permitted")
-    untold(moves.has_clean_disk(inside(kernel_log=forbidden), ("xvda1",)), "not permitted")
+    undecided(moves.has_clean_disk(inside(kernel_log=forbidden), ("xvda1",)), "not permitted")
 
 
 # While paused
@@ -163,4 +163,4 @@ def test_a_refusal_that_harmed_it_is_told(seen: Places) -> None:
 
 @pytest.mark.parametrize("seen", [SILENT, MOVING, disputed()])
 def test_where_it_cannot_be_told_whether_it_was_harmed(seen: Places) -> None:
-    untold(moves.refused_unharmed("guest1", "labubuntu", "timed out", seen))
+    undecided(moves.refused_unharmed("guest1", "labubuntu", "timed out", seen))

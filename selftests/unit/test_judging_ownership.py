@@ -83,7 +83,7 @@ def test_what_is_behind_a_device_counts() -> None:
     other = changed(OTHER_TEXT, **{f"{FOLDER}/guest2.img": path})
     fails(beside(other, look)["own-files"], path)
     hidden = with_file(look, path, behind=(FileFact(IMAGE, unseen="it cannot be looked at"),))
-    untold(beside(other, hidden)["own-files"], path, "behind")
+    undecided(beside(other, hidden)["own-files"], path, "behind")
 
 
 def test_what_cannot_be_seen_is_not_judged_but_what_is_seen_counts() -> None:
@@ -94,7 +94,7 @@ def test_what_cannot_be_seen_is_not_judged_but_what_is_seen_counts() -> None:
     )
     fails(beside(changed(OTHER_TEXT, **{"guest2.swap": "guest1.swap"}), unseen)["own-files"], "guest1.swap")
     blind = replace(others_files(), files=Unknown("no answer"))
-    untold(beside(config(OTHER_TEXT), blind)["own-files"], "no answer")
+    undecided(beside(config(OTHER_TEXT), blind)["own-files"], "no answer")
     fails(beside(changed(OTHER_TEXT, **{"guest2.swap": "guest1.swap"}), blind)["own-files"], "guest1.swap")
     gone = with_file(others_files(), f"{FOLDER}/guest2.img", missing="No such file or directory")
     holds(beside(config(OTHER_TEXT), gone)["own-files"])
