@@ -183,6 +183,16 @@ def foreign_places(name: str, text: str) -> list[str]:
     ]
 
 
+def classes_named_alike(sources_of: dict[str, str]) -> list[str]:
+    """Public classes of one name in several modules: one word, one meaning."""
+    found: dict[str, list[str]] = {}
+    for module, source in sources_of.items():
+        for node in ast.walk(parsed(source)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    return [f"{name}: {', '.join(modules)}" for name, modules in found.items() if len(modules) > 1]
+
+
 def too_long(name: str, text: str, limit: int = 400) -> list[str]:
     lines = len(text.splitlines())
     return [f"{name} has {lines} lines, over {limit}"] if lines > limit else []
@@ -221,6 +231,10 @@ def test_no_command_line_is_built_by_steps_and_fixtures() -> None:
 def test_no_module_is_too_long() -> None:
     paths = [*sources("xenlab", "fixtures", "tests", "selftests"), ROOT / "conftest.py"]
     assert [c for path in paths for c in too_long(module_of(path), path.read_text("utf-8"))] == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    assert classes_named_alike({module_of(path): path.read_text("utf-8") for path in sources("xenlab")}) == []
 
 
 def test_nothing_broad_is_caught_and_nothing_sleeps() -> None:
@@ -328,6 +342,12 @@ def test_broad_handlers_and_sleeps_are_noticed(source: str) -> None:
 def test_cleaning_up_and_passing_on_is_no_broad_handler() -> None:
     source = "try:\n    f()\nexcept BaseException:\n    clean()\n    raise\nexcept ValueError:\n    pass"
     assert bad_handlers_and_sleeps("planted", source) == []
+
+
+def test_classes_of_one_name_are_noticed() -> None:
+    planted = {"xenlab.a": "class Run: ...\nclass _Reader: ...", "xenlab.b": "class Run: ...\nclass _Reader: ..."}
+    assert classes_named_alike(planted) == ["Run: xenlab.a, xenlab.b"]
+    assert classes_named_alike({"xenlab.a": "class Run: ...", "xenlab.b": "from xenlab.a import Run\nRun()"}) == []
 
 
 def test_places_and_lengths_are_noticed() -> None:
