@@ -20,7 +20,7 @@ from xenlab.lab import custody
 from xenlab.lab.custody import Act, Custody, LabFound
 from xenlab.lab.lab import Lab
 from xenlab.lab.lock import unlock
-from xenlab.opening import EMBEDDED, NothingToMend, forget_embedded, guest_names, open_found, open_lab
+from xenlab.opening import EMBEDDED, NothingToMend, forget_embedded, guest_names, open_found
 from xenlab.report.allure_cli import write_allure_page
 from xenlab.report.folder import ReportsFolder, forget_results
 from xenlab.testbed import provision, shell, tools
@@ -325,7 +325,8 @@ def _mended(found: LabFound, acts: tuple[Act, ...]) -> bool:
 
 
 def _unlock(arguments: argparse.Namespace) -> int:
-    with open_lab(arguments.lab, None, WORKING_COPY) as spec, Lab(spec, provision.no_record) as lab:
+    spec = _lab().join() if arguments.lab == EMBEDDED else load(Path(arguments.lab))
+    with Lab(spec, provision.no_record) as lab:
         freed = unlock(lab.hosts, arguments.id)
     print(
         f"run {arguments.id} no longer holds {' and '.join(freed)}" if freed else f"no host is held by {arguments.id}"
