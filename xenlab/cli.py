@@ -20,6 +20,7 @@ from xenlab.lab import custody
 from xenlab.lab.custody import Act, Custody, LabFound
 from xenlab.lab.lab import Lab
 from xenlab.lab.lock import unlock
+from xenlab.labfile import load
 from xenlab.opening import EMBEDDED, NothingToMend, forget_embedded, guest_names, open_found
 from xenlab.report.allure_cli import write_allure_page
 from xenlab.report.folder import ReportsFolder, forget_results
