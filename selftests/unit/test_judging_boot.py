@@ -74,6 +74,7 @@ def test_pings_are_answered_or_not_or_were_not_sent() -> None:
     red = boot.answers_ping(GUEST, silent, could_send=True)
     assert (red.holds, red.actual) == (False, silent[0])
     assert "bridge" in red.hint
+    assert boot.answers_ping(GUEST, ("x", "no route from here"), could_send=True).hint == "no route from here"
     assert boot.answers_ping(GUEST, silent, could_send=False).holds is None
 
 
@@ -93,7 +94,10 @@ def judged(running: Domain, seen: object = None, place: object = None) -> list[o
 
 
 def test_its_devices_lie_on_the_share() -> None:
-    for finding in judged(domain(f"{FOLDER}/guest1.img", f"{FOLDER}/guest1.swap", kernel=f"{FOLDER}/vmlinuz")):
+    findings = judged(domain(f"{FOLDER}/guest1.img", f"{FOLDER}/guest1.swap", kernel=f"{FOLDER}/vmlinuz"))
+    expected = [f"{role} on the share" for role in ("disk xvda1", "disk xvda2", "kernel")]
+    assert [finding.expected for finding in findings] == expected  # type: ignore[attr-defined]
+    for finding in findings:
         holds(finding, "nfs4")  # type: ignore[arg-type]
 
 
@@ -163,7 +167,9 @@ def test_a_stale_device_a_share_that_is_not_seen_and_an_unread_domain_are_unknow
 def test_the_root_rests_on_a_disk_of_the_config(
     chain: tuple[str, ...], vdevs: tuple[str, ...], wanted: str | None
 ) -> None:
-    holds(boot.has_root_device(inside(root_devices=chain), spec(root_device=wanted), vdevs), chain[0])
+    finding = boot.has_root_device(inside(root_devices=chain), spec(root_device=wanted), vdevs)
+    holds(finding, chain[0])
+    assert finding.expected == f"/ on {wanted or 'a disk of the config'} ({', '.join(vdevs)} in the config)"
 
 
 @pytest.mark.parametrize(
@@ -201,8 +207,10 @@ def test_swap_is_on_a_disk(device: str, vdevs: tuple[str, ...]) -> None:
     seen = inside(swaps=(Swap("/dev/zram0", 9), Swap(device, 65532)))
     (finding,) = boot.has_swap(seen, spec(swap=True), vdevs)
     holds(finding, device)
+    assert finding.expected == "swap in use on a disk of the config"
     (finding,) = boot.has_swap(seen, spec(swap=False), vdevs)
     fails(finding, device)
+    assert finding.expected == "no swap on a disk"
 
 
 @pytest.mark.parametrize("device", ["/dev/zram0", "/dev/xvda10", "/dev/xvdc1", None])

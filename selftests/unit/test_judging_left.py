@@ -43,6 +43,19 @@ def test_a_guest_in_place(seen: Places, found: GuestFound) -> None:
 
 
 @pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (OFF, "shut down, as found"),
+        (ON_HOME, "on labubuntu"),
+        (STOPPED, "on labubuntu, paused"),
+        (GuestFound(unclear="on both"), "as found: on both"),
+    ],
+)
+def test_it_says_how_the_guest_was_found(found: GuestFound, expected: str) -> None:
+    assert left.guest_in_place(ON_TARGET, found).expected == expected
+
+
+@pytest.mark.parametrize(
     ("seen", "found"),
     [
         (ON_SOURCE, OFF),

@@ -54,7 +54,7 @@ def test_the_configs_name_must_be_the_lab_files(line: str, said: str) -> None:
     assert isinstance(fault, LabFault)
     assert said in fault.actual
     assert 'write name = "guest1"' in fault.hint
-    assert "None" not in fault.hint
+    assert ("or call the guest" in fault.hint) == ("artem" in said)
     assert fault.evidence == ("cmd-labubuntu", "cmd-baye")
 
 
@@ -139,6 +139,15 @@ def test_anothers_disk_of_which_nothing_is_known(attached: tuple[FileFact, ...])
     doubt = refused(host(), host("baye", ("mail", "/nas/mail.img", "w"), attached=attached))
     assert isinstance(doubt, CannotObserve)
     assert "mail on baye may have its disk: /nas/mail.img" in doubt.message
+
+
+def test_a_guest_that_only_xenstore_knows_is_no_writer_beside_itself() -> None:
+    stored = (StoredDomain(0, "Domain-0"), StoredDomain(4, "guest1", (BackendDisk(IMAGE, "xvda1", "w"),)))
+    plain = host("baye", attached=(at(IMAGE, 7),))
+    left = DomainsLook("baye", plain.ids, 0.0, plain.rows, stored, {}, plain.files, plain.attached, plain.mounts)
+    doubt = refused(host(), left)
+    assert isinstance(doubt, CannotObserve)
+    assert "disagree on baye" in doubt.message
 
 
 def test_a_migration_of_it_under_way() -> None:

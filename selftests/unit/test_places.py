@@ -43,7 +43,8 @@ def test_on_neither() -> None:
     assert (seen.host, seen.is_off, seen.words) == (None, True, "on neither host")
     with pytest.raises(LabFault, match="guest1 is on neither host") as fault:
         seen.whole_on()
-    assert fault.value.hint
+    assert fault.value.hint == "it went off by itself: look at `xl dmesg`"
+    assert seen.row is None
     assert fault.value.evidence == seen.ids
 
 
@@ -115,6 +116,7 @@ def test_a_guest_that_is_being_sent_is_on_no_host(args: str) -> None:
     seen = places(look("labubuntu", migrations={7: args}, guest1=RUNS), look("baye"))
     assert (seen.host, seen.busy, seen.is_on_the_way) == (None, ("labubuntu",), True)
     assert "an act on it under way on labubuntu" in seen.words
+    assert by_hand(seen).startswith("wait until no xl migrate, create or shutdown of guest1 runs on labubuntu; then")
     with pytest.raises(CannotObserve):
         seen.whole_on()
 
@@ -162,3 +164,15 @@ def test_by_hand_it_is_looked_first_and_nothing_is_ended() -> None:
     for seen in (whole, half):
         assert by_hand(seen).startswith("on both hosts: xl list")
         assert "destroy" not in by_hand(seen)
+
+
+def test_its_macs_are_its_own() -> None:
+    here = look("labubuntu", guest1=RUNS, mail=RUNS)
+    stored = (
+        StoredDomain(0, "Domain-0"),
+        StoredDomain(1, "guest1", macs=("00:16:3e:00:00:85", "00:16:3e:00:00:86")),
+        StoredDomain(2, "mail", macs=("00:16:3e:00:00:99",)),
+    )
+    here = DomainsLook("labubuntu", ("cmd-1",), 0.0, here.rows, stored, {})
+    assert places(here, look("baye")).macs == ("00:16:3e:00:00:85", "00:16:3e:00:00:86")
+    assert places(look("baye"), unseen("labubuntu")).macs == ()
