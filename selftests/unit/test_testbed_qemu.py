@@ -1,6 +1,7 @@
 """QEMU's command line for one host. Nothing is started."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from xenlab.errors import CannotObserve
 from xenlab.testbed.images import Images
 from xenlab.testbed.plan import HOSTS, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
-from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu
+from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, _listens
 
 TCG = Accelerator("tcg", "for a test")
 
@@ -87,3 +88,13 @@ def test_accelerators() -> None:
 def test_a_disk_that_cannot_be_made_is_told_in_qemus_words(tmp_path: Path) -> None:
     with pytest.raises(CannotObserve, match=r"making the disk of labubuntu failed: .*labubuntu\.img"):
         qemu(tmp_path).create_disk()
+
+
+def test_a_socket_that_nobody_listens_at_yet_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "qmp"
+    assert not _listens(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        assert not _listens(path)
+        server.listen()
+        assert _listens(path)

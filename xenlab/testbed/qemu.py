@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -141,7 +142,7 @@ class Qemu:
         def answers() -> bool:
             if process.poll() is not None:
                 raise CannotObserve(f"QEMU for {self.host.name} ended: {last_lines(self.error_log, 2)}")
-            return self.qmp_socket.exists()
+            return _listens(self.qmp_socket)
 
         wait_for(answers, f"QEMU of {self.host.name} to start", timeout=60, interval=0.05)
 
@@ -198,3 +199,13 @@ def kvm_refused() -> str | None:
     if not shutil.which("qemu-system-x86_64", path=environment()["PATH"]):
         return "QEMU is not installed"
     return None
+
+
+def _listens(path: Path) -> bool:
+    """Whether someone takes connections there: for a moment a socket is there before it does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
