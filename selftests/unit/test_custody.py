@@ -193,6 +193,28 @@ def test_only_what_moves_a_guest_touches_it(begun: Custody) -> None:
     assert [act.act for act in begun.acts] == ["write", "write", "create"]
 
 
+def test_what_is_gone_again_need_not_be_removed(begun: Custody) -> None:
+    begun.will("write", guest="guest1", file="/root/x")
+    begun.will("write", host="baye", file="/mnt/x")
+    begun.will("watch", guest="guest1")
+    begun.will("watch", guest="guest2")
+    begun.will("pause", guest="guest1", host="baye")
+    begun.removed("/root/x")
+    assert [act.facts.get("file") for act in begun.acts if act.act == "write"] == ["/mnt/x"]
+    begun.not_watched("guest1")
+    assert [act.facts["guest"] for act in begun.acts if act.act == "watch"] == ["guest2"]
+    assert begun.touched == {"guest1"}
+
+
+def test_when_all_is_done_nothing_more_is(begun: Custody) -> None:
+    begun.end()
+    assert not begun.path.exists()
+    with pytest.raises(CannotObserve, match="the run is over"):
+        begun.will("create", guest="guest1")
+    begun.end()
+    custody.forget(found(begun.run), begun.path.parent)
+
+
 # Whose run it is
 
 
