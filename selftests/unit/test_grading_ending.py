@@ -163,7 +163,7 @@ class Child:
 
     def end(self) -> tuple[int, list[str], list[str]]:
         """Its exit status, and the lines that it printed."""
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=100)
         return self.process.returncode, out.splitlines(), err.splitlines()
 
 

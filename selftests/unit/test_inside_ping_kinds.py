@@ -170,7 +170,7 @@ def test_a_megabyte_of_anything_is_read_at_once(text: str) -> None:
     began = time.process_time()
     with contextlib.suppress(CannotObserve):
         assert not verdict(analyse_inside(parse_ping(text), 0.2, (3, 9)), 3.0, 2).passes
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 3
 
 
 def test_a_count_that_cannot_be_true_is_no_output_of_ping() -> None:
