@@ -29,6 +29,12 @@ def sessions(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     return Sessions(xen)
 
 
+@pytest.fixture(autouse=True)
+def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run notes of itself is not to be found by a real one."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture
 def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded:
     """Run these steps as a graded session of their own; `conftest` is that session's conftest.py.

@@ -1,0 +1,81 @@
+"""An earlier run that was cut off is told before a lab is opened again."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from xenlab.errors import UsageError
+from xenlab.lab import custody
+from xenlab.lab.custody import Custody, LabFound
+from xenlab.lab.found import GuestFound
+from xenlab.opening import refuse_unfinished
+
+LAB = """
+name = "team-7"
+[share]
+server = "baye"
+export = "/srv/private"
+mount_point = "/mnt/private"
+[[hosts]]
+name = "labubuntu"
+address = "192.0.2.189"
+[[hosts]]
+name = "baye"
+address = "192.0.2.143"
+[[guests]]
+name = "guest1"
+address = "192.0.2.85"
+home = "labubuntu"
+config = "/mnt/private/artem/guest1.cfg"
+ping_target = "192.0.2.1"
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    file = tmp_path / "lab.toml"
+    file.write_text(LAB)
+    return file
+
+
+def cut_off(text: str, *, acted: bool = True) -> Path:
+    """What a run leaves that was killed: its process is no more."""
+    run = Custody(run="1a2b3c4d")
+    found = LabFound(
+        run=run.run,
+        process=(2**22 + 1, 1),
+        began=datetime.now(UTC),
+        lab_name="elsewhere/lab.toml",
+        working_copy="/home/artem/xenlab",
+        lab_file=text,
+        guests={"guest1": GuestFound(host="labubuntu")},
+    )
+    run.begin(found)
+    if acted:
+        run.will("migrate", guest="guest1", host="labubuntu", to="baye")
+    return run.path
+
+
+def test_a_run_that_was_cut_off_is_to_be_mended_first(lab: Path) -> None:
+    path = cut_off(LAB)
+    with pytest.raises(UsageError, match="run 1a2b3c4d .* was cut off") as refused:
+        refuse_unfinished(str(lab), lab.parent)
+    assert "./lab mend" in refused.value.hint
+    assert path.exists()
+
+
+def test_one_that_did_nothing_is_forgotten(lab: Path) -> None:
+    path = cut_off(LAB, acted=False)
+    refuse_unfinished(str(lab), lab.parent)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "text", [LAB.replace("192.0.2", "198.51.100"), 'name = "team-7"\n', "not TOML", 'hosts = "x"\n']
+)
+def test_another_labs_run_is_left_alone(lab: Path, text: str) -> None:
+    path = cut_off(text)
+    refuse_unfinished(str(lab), lab.parent)
+    assert path.exists()
+    assert [found.run for found, _ in custody.unfinished()] == ["1a2b3c4d"]
