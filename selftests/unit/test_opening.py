@@ -59,7 +59,7 @@ def cut_off(text: str, *, acted: bool = True) -> Path:
 
 def test_a_run_that_was_cut_off_is_to_be_mended_first(lab: Path) -> None:
     path = cut_off(LAB)
-    with pytest.raises(UsageError, match="run 1a2b3c4d .* was cut off") as refused:
+    with pytest.raises(UsageError, match=r"run 1a2b3c4d .* was cut off") as refused:
         refuse_unfinished(str(lab), lab.parent)
     assert "./lab mend" in refused.value.hint
     assert path.exists()
