@@ -117,13 +117,15 @@ class EmbeddedLab:
         namespace.await_keeper(keeper)
         namespace.join(keeper.pid)
         namespace.build_network([host.tap for host in HOSTS])
-        accelerator, warm = self._ensure_warm(state, profile, images, cold=cold)
-        state.accelerator, state.reason = accelerator.name, accelerator.reason
-        qemus = self._qemus(state, profile, images, accelerator)
-        with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
+        # Held until the disks are copied: another version of xenlab beside us may replace the snapshot.
+        with cache.locked(images.folder.with_name(f"{images.folder.name}.warm.lock")):
+            accelerator, warm = self._ensure_warm(state, profile, images, cold=cold)
+            qemus = self._qemus(state, profile, images, accelerator)
             for qemu in qemus:
                 qemu.disk.unlink(missing_ok=True)
                 shutil.copyfile(warm / qemu.disk.name, qemu.disk)
+        state.accelerator, state.reason = accelerator.name, accelerator.reason
+        with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
             self._start(state, qemus, restore=True)
             self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS, images)
         self.lab_file.write_text(dump(embedded_lab(profile, images)))
@@ -135,29 +137,31 @@ class EmbeddedLab:
     def _ensure_warm(
         self, state: LabState, profile: Profile, images: Images, *, cold: bool
     ) -> tuple[Accelerator, Path]:
-        """Make sure there is a snapshot of both hosts; returns what it was made on, and its folder."""
+        """Make sure there is a snapshot of both hosts; returns what it was made on, and its folder.
+
+        Call it with the snapshot's lock held.
+        """
         refused = kvm_refused()
         kvm = Accelerator("kvm", "a Dom0 comes up on this machine's KVM")
         tcg = Accelerator("tcg", refused or "no Dom0 comes up on this machine's KVM")
         warm = {accelerator.name: _warm_folder(images, accelerator, profile) for accelerator in (kvm, tcg)}
-        with cache.locked(images.folder.with_name(f"{images.folder.name}.warm.lock")):
-            for accelerator in (kvm, tcg) if refused is None else (tcg,):
-                folder = warm[accelerator.name]
-                if not cold and cache.is_complete(folder):
-                    return replace(accelerator, reason=(folder / "reason").read_text()), folder
-            for old in images.folder.glob("warm-*"):
-                tools.remove_tree(old)
-            if refused is None:
-                try:
-                    self._make_warm(state, profile, images, kvm, warm["kvm"])
-                except CannotObserve as problem:
-                    self._stop(state)
-                    tcg = replace(tcg, reason=f"{tcg.reason}: {problem.message}"[:200])
-                    self.progress.say(f"emulating: {tcg.reason}")
-                else:
-                    return kvm, warm["kvm"]
-            self._make_warm(state, profile, images, tcg, warm["tcg"])
-            return tcg, warm["tcg"]
+        for accelerator in (kvm, tcg) if refused is None else (tcg,):
+            folder = warm[accelerator.name]
+            if not cold and cache.is_complete(folder):
+                return replace(accelerator, reason=(folder / "reason").read_text()), folder
+        for old in images.folder.glob("warm-*"):
+            tools.remove_tree(old)
+        if refused is None:
+            try:
+                self._make_warm(state, profile, images, kvm, warm["kvm"])
+            except CannotObserve as problem:
+                self._stop(state)
+                tcg = replace(tcg, reason=f"{tcg.reason}: {problem.message}"[:200])
+                self.progress.say(f"emulating: {tcg.reason}")
+            else:
+                return kvm, warm["kvm"]
+        self._make_warm(state, profile, images, tcg, warm["tcg"])
+        return tcg, warm["tcg"]
 
     def _make_warm(
         self, state: LabState, profile: Profile, images: Images, accelerator: Accelerator, folder: Path
