@@ -315,12 +315,13 @@ IMAGE = f"{POINT}/artem/guest1.img"
 
 def same(changes: dict[str, object], growing: tuple[str, ...] = ()) -> Finding:
     home, server = files_looks()
-    (finding,) = judge.same_files((home, with_file(server, IMAGE, **changes)), {IMAGE: "guest1"}, growing)
+    (finding,) = judge.same_files((home, with_file(server, IMAGE, **changes)), {}, {IMAGE: "guest1"}, growing)
     return finding
 
 
 def test_one_file_from_both_hosts() -> None:
-    findings = judge.same_files(files_looks(), {IMAGE: "guest1", f"{POINT}/artem/vmlinuz": "guest1"})
+    findings = judge.same_files(files_looks(), {}, {IMAGE: "guest1", f"{POINT}/artem/vmlinuz": "guest1"})
+    assert len(findings) == 2
     for finding in findings:
         holds(finding, "inode")
         assert finding.guest == "guest1"
@@ -342,8 +343,15 @@ def test_a_file_that_one_host_lacks_is_named_with_the_host() -> None:
     assert "labubuntu" not in finding.actual
 
 
+def test_a_name_that_leads_nowhere_on_either_host_is_not_blamed_on_the_share() -> None:
+    home, server = (with_file(look, IMAGE, missing="No such file or directory") for look in files_looks())
+    assert judge.same_files((home, server), {}, {IMAGE: "guest1"}) == ()
+    (config,) = judge.same_files((home, server), {IMAGE: "guest1"}, {})
+    fails(config, "labubuntu: No such file or directory; baye: No such file or directory")
+
+
 def test_a_file_that_cannot_be_seen_is_not_missing() -> None:
     undecided(same({"unseen": "Stale file handle"}), "Stale file handle", "baye")
     home, server = files_looks()
-    undecided(judge.same_files((home, replace(server, files=SILENT)), {IMAGE: "guest1"})[0], SILENT.why)
-    undecided(judge.same_files((home, server), {"/mnt/private/other": "guest1"})[0], "not looked at")
+    undecided(judge.same_files((home, replace(server, files=SILENT)), {}, {IMAGE: "guest1"})[0], SILENT.why)
+    undecided(judge.same_files((home, server), {}, {"/mnt/private/other": "guest1"})[0], "not looked at")

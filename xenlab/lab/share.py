@@ -58,18 +58,19 @@ class NfsShare:
     def shows_same_files(self, guests: Iterable[GuestSpec]) -> tuple[Finding, ...]:
         """Each guest's config, and every file on the share that it names, is one file from both hosts.
 
-        A name that leads elsewhere is no matter of the share: the paths' step tells it.
+        A name that leads elsewhere, or nowhere, is no matter of the share: the paths' step tells it.
         """
-        owners: dict[str, str] = {}
+        configs: dict[str, str] = {}
+        named: dict[str, str] = {}
         growing: set[str] = set()
         for guest in guests:
-            owners[guest.config] = guest.name
+            configs[guest.config] = guest.name
             if (config := self._config_of(guest)) is not None:
                 below = [path for path in (entry.path for entry in config.paths()) if self._is_below(path)]
-                owners |= dict.fromkeys(below, guest.name)
+                named |= dict.fromkeys(below, guest.name)
                 growing |= {disk.target for disk in config.disks if disk.format != "raw"}
-        looks = self._hosts.at_once(lambda host: look_at_files(host, tuple(owners)))
-        return judge.same_files(looks, owners, growing)
+        looks = self._hosts.at_once(lambda host: look_at_files(host, tuple({**configs, **named})))
+        return judge.same_files(looks, configs, named, growing)
 
     def place_on(self, look: FilesLook) -> Place | Unknown:
         """Where the share lies on the host of a look that asked for its mount point as well."""

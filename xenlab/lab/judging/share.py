@@ -273,14 +273,22 @@ def _trip(trip: NonceTrip) -> tuple[bool | None, str, str, str]:
 
 
 def same_files(
-    looks: Sequence[FilesLook], owners: Mapping[str, str], growing: Collection[str] = ()
+    looks: Sequence[FilesLook], configs: Mapping[str, str], named: Mapping[str, str], growing: Collection[str] = ()
 ) -> tuple[Finding, ...]:
-    """Each path is one file from both hosts, by inode and size; `owners` are the guests by path.
+    """Each path is one file from both hosts, by inode and size.
 
+    `configs` are the guests by their config's path, `named` by the paths in it. A named path that no host has is
+    left out: then the name is wrong, not the share, and the paths' step tells it with the config's line.
     Of `growing` files (qcow2 and others that are not raw) the size is not compared: the host where the guest runs
     is ahead of the other.
     """
-    return tuple(_same_file(path, guest, looks, path in growing) for path, guest in owners.items())
+    there = {path: guest for path, guest in named.items() if not all(_lacks(look, path) for look in looks)}
+    return tuple(_same_file(path, guest, looks, path in growing) for path, guest in ({**configs, **there}).items())
+
+
+def _lacks(look: FilesLook, path: str) -> bool:
+    fact = fact_of(look, path)
+    return not isinstance(fact, Unknown) and bool(fact.missing)
 
 
 def _same_file(path: str, guest: str, looks: Sequence[FilesLook], grows: bool) -> Finding:
