@@ -6,7 +6,7 @@ from xenlab.lab.dom0 import Dom0
 from xenlab.lab.guest import Guest
 
 
-@step("cold-migration", needs="boot-from-share")
+@step("cold-migration", needs="boot-from-share", claims="guest")
 def test_guest_moves_while_shut_down(guest: Guest, home: Dom0, peer: Dom0, moves: Moves) -> None:
     """Shut down here and started there, the guest boots from the same disk; then it comes back the same way.
 
@@ -20,7 +20,7 @@ def test_guest_moves_while_shut_down(guest: Guest, home: Dom0, peer: Dom0, moves
             check(move.booted_anew(), move.kept(nonce), move.left_disk_clean())
 
 
-@step("paused-migration", needs="cold-migration")
+@step("paused-migration", needs="cold-migration", claims="guest")
 def test_guest_moves_while_paused(guest: Guest, home: Dom0, peer: Dom0, moves: Moves) -> None:
     """Paused with `xl pause` and moved with `xl migrate`, as in the report, the guest goes on where it stopped.
 

@@ -6,7 +6,7 @@ from xenlab.lab.dom0 import Dom0
 from xenlab.lab.guest import Guest
 
 
-@step("live-migration", needs="cold-migration")
+@step("live-migration", needs="cold-migration", claims="quiet")
 def test_guest_moves_while_pinged(guest: Guest, home: Dom0, peer: Dom0, moves: Moves) -> None:
     """The guest moves to the other host and back while it runs, and neither ping loses its thread.
 

@@ -151,7 +151,8 @@ class ProbeSpec(Model):
     """How the two pings watch a migration, and what they may miss before it counts as an interruption.
 
     `max_outside_gap_ms` bounds the longest silence seen from outside, `max_inside_lost` the replies that the
-    guest's own ping may lose; `settle_seconds` is how long both run before and after the move.
+    guest's own ping may lose; `settle_seconds` is how long both run before and after the move. A watched move has the
+    lab to itself, unless `alone` is false: then the guests' moves run side by side, each slower for the others.
     """
 
     outside_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 50
@@ -159,6 +160,7 @@ class ProbeSpec(Model):
     max_outside_gap_ms: Annotated[int, Field(ge=1)] = 3000
     max_inside_lost: Annotated[int, Field(ge=0)] = 2
     settle_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
+    alone: bool = True
 
 
 class TimeoutSpec(Model):

@@ -52,7 +52,7 @@ from xenlab.remote.record import CommandRecord
 def looked(request):
     run = run_of(request.config)
     now = datetime.datetime.now(datetime.timezone.utc)
-    run.journal.append(CommandRecord("baye", "look", 0, "x" * SIZE, "", now, time.monotonic(), 0.1, False))
+    run.record(CommandRecord("baye", "look", 0, "x" * SIZE, "", now, time.monotonic(), 0.1, False))
     record = MigrationRecord(guest="guest1", kind="live", source="a", target="b", seconds=1, same_boot=True)
     run.add_migration(record, svg="<svg></svg>", csvs={"inside": "sequence\\n1\\n"})
 """

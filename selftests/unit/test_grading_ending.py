@@ -292,7 +292,7 @@ def looking(request):
     def look(step):
         now = datetime.datetime.now(datetime.timezone.utc)
         name = f"side of {step.spec.id} {step.guest}"
-        run.journal.append(CommandRecord("baye", name, 0, "", "", now, time.monotonic(), 0.1, False))
+        run.record(CommandRecord("baye", name, 0, "", "", now, time.monotonic(), 0.1, False))
         yield "kernel log: <baye>", f"{step.spec.id} {step.guest} hunter2 \\x1b[31mred\\x1b[0m <b>" + "x" * SIZE
         MORE
     run.on_failure.append(look)

@@ -148,7 +148,7 @@ def say(request):
     run.lab = LabInfo(name="embedded", kind="embedded", hosts=("baye",), xen={"baye": "4.20"})
     def say(command, stdout=""):
         now = datetime.datetime.now(datetime.timezone.utc)
-        return run.journal.append(CommandRecord("baye", command, 0, stdout, "", now, time.monotonic(), 0.1, False))
+        return run.record(CommandRecord("baye", command, 0, stdout, "", now, time.monotonic(), 0.1, False))
     return say
 
 @pytest.fixture
@@ -187,9 +187,9 @@ def test_b(say, moved):
     assert [ran.steps[id].commands for id in "ab"] == [("cmd-1", "cmd-2", "cmd-3"), ("cmd-4",)]
     assert ran.grade.lab.xen == {"baye": "4.20"}
     (move,) = ran.grade.migrations
-    assert move.timeline == "1-guest_1-live-a-to-b.svg"
+    assert move.timeline == "b-1-guest_1-live-a-to-b.svg"
     files = sorted(path.name for path in (pytester.path / "reports" / "timelines").iterdir())
-    assert files == ["1-guest_1-live-a-to-b.inside.csv", "1-guest_1-live-a-to-b.svg"]
+    assert files == ["b-1-guest_1-live-a-to-b.inside.csv", "b-1-guest_1-live-a-to-b.svg"]
 
 
 @pytest.mark.parametrize("error", ["LabFault", "CannotObserve", "UsageError"])
@@ -205,26 +205,25 @@ def test_a():
     assert ran.steps["a"].checks[0].evidence == ("cmd-3", "cmd-1")
 
 
-def test_commands_are_those_of_the_step_in_which_they_began_whichever_thread_ran_them(graded: Graded) -> None:
+def test_commands_are_those_of_the_step_that_they_were_begun_for(graded: Graded) -> None:
     ran = graded(
         """
+from contextvars import copy_context
 from threading import Event, Thread
+
+from xenlab.remote.side_by_side import side_by_side
 
 go_on = Event()
 
 @step("a", points=1)
 def test_a(say, request):
     '''A.'''
-    began = time.monotonic()
+    side_by_side(say, ["beside 1", "beside 2", "beside 3"])
     def late():
         go_on.wait(10)
-        say("began in a, ended in b", began=began)
-    threads = [Thread(target=say, args=(f"beside {number}",)) for number in range(3)]
-    request.session.late = Thread(target=late)
-    for thread in (*threads, request.session.late):
-        thread.start()
-    for thread in threads:
-        thread.join()
+        say("for a, while b runs")
+    request.session.late = Thread(target=copy_context().run, args=(late,))
+    request.session.late.start()
     check(True)
 
 @step("b", points=1)
@@ -234,10 +233,8 @@ def test_b(say, request):
     go_on.set()
     request.session.late.join()
     check(True)
-""".replace("from threading", "import time\nfrom threading"),
-        conftest=CONFTEST.replace('def say(command, stdout=""):', 'def say(command, stdout="", began=None):').replace(
-            "now, time.monotonic()", "now, began or time.monotonic()"
-        ),
+""",
+        conftest=CONFTEST,
     )
     assert ran.ret == 0
     assert ran.steps["a"].commands == ("cmd-1", "cmd-2", "cmd-3", "cmd-5")

@@ -6,6 +6,7 @@ allurerc.yaml.
 
 import json
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from allure_pytest.listener import AllureListener
 from xenlab import __version__
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
-from xenlab.grading.run import STEP_KEY, Run, StepRun
+from xenlab.grading.run import STEP_KEY, ChecksFailedError, ChecksUnknownError, Run, StepRun
 from xenlab.grading.writing import name_of
-from xenlab.outcomes import Outcome
+from xenlab.outcomes import CheckResult, Outcome
 from xenlab.report.folder import ReportsFolder
 
 _OUTPUT_TEXT = 4_000
@@ -92,13 +93,11 @@ class AllureResults:
         self._run = run
         self._folder = folder
         self._step: StepRun | None = None
-        self._migrations = 0
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Wrapper:
-        """Remember what was there before the step."""
+        """Remember which step it is."""
         self._step = item.stash.get(STEP_KEY, None)
-        self._migrations = len(self._run.migrations)
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -118,7 +117,9 @@ class AllureResults:
         allure.dynamic.title(name_of(self._step))  # type: ignore[no-untyped-call]
         if category := category_of(self._step):
             allure.dynamic.label("xenlab", category)  # type: ignore[no-untyped-call]
-        for record in self._run.migrations[self._migrations :]:
+        for check in self._step.checks:
+            _tell(check)
+        for record in self._step.migrations:
             if record.timeline:
                 name = f"{record.kind} migration {record.source} → {record.target}"
                 allure.attach(self._run.timelines[record.timeline], name, allure.attachment_type.SVG)
@@ -132,6 +133,20 @@ class AllureResults:
         """Say which lab it was."""
         if any(run.started for run in self._run.steps):
             self._run.folder.write(str(self._folder / "environment.properties"), environment(self._run))
+
+
+def _tell(check: CheckResult) -> None:
+    """Show a check as a step of Allure's, which tells one that failed from one that broke by what is raised in it."""
+    with (
+        suppress(ChecksFailedError, ChecksUnknownError),
+        allure.step(f"{check.id}: {check.expected}" if check.expected else check.id),
+    ):
+        if check.proof:
+            allure.attach(check.proof, "proof", allure.attachment_type.TEXT)
+        if check.outcome is Outcome.FAILED:
+            raise ChecksFailedError(f"found {check.actual}")
+        if check.outcome is Outcome.ERROR:
+            raise ChecksUnknownError(f"could not be told: {check.actual}")
 
 
 def category_of(run: StepRun) -> str:

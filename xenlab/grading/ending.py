@@ -3,20 +3,23 @@
 import pytest
 
 from xenlab.errors import XenlabError
+from xenlab.grading.bodies import Bodies
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.recording import Wrapper
 from xenlab.grading.run import Run
 from xenlab.grading.terminal import TerminalReport
 from xenlab.outcomes import Outcome
 
+_STEPS = "ending the steps that run"
 _HOME = "bringing guests home"
 
 
 class Ending:
     """The hooks that come before all others when a session ends, however it does."""
 
-    def __init__(self, run: Run, terminal: TerminalReport, interrupts: Interrupts) -> None:
+    def __init__(self, run: Run, bodies: Bodies, terminal: TerminalReport, interrupts: Interrupts) -> None:
         self._run = run
+        self._bodies = bodies
         self._terminal = terminal
         self._interrupts = interrupts
         self._stopped = ""
@@ -29,6 +32,7 @@ class Ending:
     def pytest_sessionfinish(self, session: pytest.Session) -> Wrapper:
         """Do what is in `Run.closing`, while the lab's fixtures still are what they were."""
         try:
+            self._end_steps()
             leave_unrun(self._run, self._stopped or str(session.shouldfail or session.shouldstop or "interrupted"))
             if self._run.closing:
                 self._interrupts.cleaning_up(_HOME)
@@ -40,6 +44,20 @@ class Ending:
             result = yield
             self._interrupts.cleaning_up("closing the lab")
         return result
+
+    def _end_steps(self) -> None:
+        """Have what runs beside pytest come to its end, so that nobody else does anything to the lab.
+
+        Where that is not waited for, nothing more is done to it.
+        """
+        self._interrupts.cleaning_up(_STEPS)
+        try:
+            with self._terminal.cleaning_up(_STEPS):
+                self._bodies.stop()
+        except KeyboardInterrupt:
+            self._run.closing.clear()
+            self._run.restored = False
+            self._run.remarks.append(f"interrupted while {_STEPS}: ./lab mend brings the guests home")
 
 
 def leave_unrun(run: Run, reason: str) -> None:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xenlab.evidence.text import brief, plain
-from xenlab.grading.run import Run, StepRun
+from xenlab.grading.run import Run, StepRun, running_or_none
 from xenlab.grading.writing import name_of, note_on
 
 STYLES = {"passed": "green", "failed": "bold red", "error": "magenta", "blocked": "yellow", "waived": "cyan"}
@@ -30,9 +31,8 @@ class LiveTable:
     def __init__(self, console: Console, run: Run) -> None:
         self._console = console
         self._run = run
-        self._since = time.monotonic()
-        self._begun: list[tuple[str, float]] = []
-        self._last = ""
+        self._goes_on: dict[StepRun | None, list[_Activity]] = {}
+        self._last: dict[StepRun | None, str] = {}
         self._after = ""
         self._notice = ""
         self._live = Live(
@@ -47,24 +47,25 @@ class LiveTable:
 
     def begin(self) -> None:
         """Show that the next step runs."""
-        self._since = time.monotonic()
-        self._last = ""
         self._live.refresh()
 
     @contextmanager
     def activity(self, what: str) -> Iterator[None]:
-        """Show that `what` goes on; within a wait, the wait is what is shown."""
-        self._last = brief(plain(self._run.journal.mask(what)), _NOTE_TEXT)
-        self._begun.append((self._last, time.monotonic()))
+        """Show that `what` goes on in the running step; within a wait, the wait is what is shown."""
+        step = running_or_none()
+        one = _Activity(brief(plain(self._run.journal.mask(what)), _NOTE_TEXT), time.monotonic())
+        going_on = self._goes_on.setdefault(step, [])
+        self._last[step] = one.what
+        going_on.append(one)
         try:
             yield
         finally:
-            self._begun.pop()
+            going_on.remove(one)
 
     def cleaning_up(self, what: str) -> None:
         """Show that the steps are over, and `what` goes on."""
         self._after = what
-        self._last = ""
+        self._last.clear()
         self._live.refresh()
 
     def notice(self, line: str) -> None:
@@ -99,37 +100,50 @@ class LiveTable:
         return Group(*heading, table)
 
     def _heading(self) -> Text:
-        count = Counter(run.outcome.value for run in self._run.steps if run.finished)
+        count = Counter(run.outcome.value for run in self._run.steps if run.over)
         parts = [f"{number} {word}" for word, number in count.items()]
         left = len(self._run.steps) - count.total()
         text = f"grading {self._run.lab_name}: " + ", ".join([*parts, *([] if self._after else [f"{left} to come"])])
         if self._after:
-            text += f"; {self._after}{f': {at}' if (at := self._at()) else ''}"
+            text += f"; {self._after}{f': {at}' if (at := self._at(None)) else ''}"
         return Text(text, style="bold", no_wrap=True, overflow="ellipsis")
 
     def _shown(self, room: int) -> list[StepRun]:
         """As many rows as there is room for, the running one among them."""
         steps = self._run.steps
-        at = next((place for place, run in enumerate(steps) if not run.finished), len(steps))
+        at = next((place for place, run in enumerate(steps) if not run.over), len(steps))
         first = max(0, min(at - room * 2 // 3, len(steps) - room))
         return steps[first : first + max(1, room)]
 
     def _row(self, run: StepRun) -> tuple[Text, Text, Text, Text]:
         name = Text(name_of(run))
-        if run.finished:
+        if run.over:
             word = run.outcome.value
-            return Text(word, STYLES[word]), name, Text(f"{run.seconds:.1f} s"), Text(note_on(run))
+            return Text(word, STYLES[word]), name, Text(_seconds(run)), Text(note_on(run))
         if not run.started:
             name.stylize("dim")
             return Text(), name, Text(), Text()
-        seconds = time.monotonic() - self._since
-        return Text("running", "bold"), name, Text(f"{seconds:.0f} s"), Text(self._at() or run.spec.title)
+        seconds = time.monotonic() - run.begun
+        return Text("running", "bold"), name, Text(f"{seconds:.0f} s"), Text(self._at(run) or run.spec.title)
 
-    def _at(self) -> str:
-        """What goes on, or did last."""
+    def _at(self, step: StepRun | None) -> str:
+        """What goes on in a step (None: beside the steps), or did last."""
         try:
-            what, since = self._begun[0]
-        except IndexError:  # the steps' thread goes on while this one draws
-            return self._last
-        seconds = time.monotonic() - since
-        return f"{what} ({seconds:.0f} s)" if seconds >= 1 else what
+            one = self._goes_on.get(step, [])[0]
+        except IndexError:  # the steps' threads go on while this one draws
+            return self._last.get(step, "")
+        seconds = time.monotonic() - one.since
+        return f"{one.what} ({seconds:.0f} s)" if seconds >= 1 else one.what
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Activity:
+    """What goes on, and since when (monotonic)."""
+
+    what: str
+    since: float
+
+
+def _seconds(run: StepRun) -> str:
+    """How long a step took; one that waits for its turn to be told of is told without."""
+    return f"{run.seconds:.1f} s" if run.finished else ""

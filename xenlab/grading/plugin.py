@@ -13,17 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from xenlab.errors import UsageError, XenlabError
+from xenlab.errors import XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import plain
 from xenlab.grading.allure_results import follow_for_allure
+from xenlab.grading.bodies import Bodies
+from xenlab.grading.choosing import Choosing, runs_nothing
 from xenlab.grading.ending import Ending
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.junit import follow_for_junit
-from xenlab.grading.lateness import late
-from xenlab.grading.order import Plan
 from xenlab.grading.recording import Wrapper, clean, is_waived, record, recorded
-from xenlab.grading.rubric import load, shipped
 from xenlab.grading.run import (
     RUN_KEY,
     STEP_KEY,
@@ -33,17 +32,15 @@ from xenlab.grading.run import (
     StepRun,
     entered,
 )
-from xenlab.grading.scoring import Apportioner, StepSpec
+from xenlab.grading.scoring import Apportioner
 from xenlab.grading.terminal import TerminalReport, add_option
-from xenlab.grading.writing import COMMANDS, grade_text, previous_grade, summary, where_guests_are, write_reports
+from xenlab.grading.writing import grade_text, previous_grade, summary, where_guests_are, write_reports
 from xenlab.outcomes import Grade, Outcome
 from xenlab.report.folder import ReportsFolder
 
 FOLDER_KEY = pytest.StashKey[ReportsFolder]()
 PREVIOUS_KEY = pytest.StashKey[Grade | None]()
 FILES_KEY = pytest.StashKey[dict[str, Path]]()
-# pytest's options that run no test, so that nothing is written and what lies in reports/ stays.
-_RUN_NOTHING = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,7 +64,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     Which files pytest and Allure are to write is taken from them: they would write over those of a run beside.
     """
-    if _runs_nothing(config) or hasattr(config, "workerinput"):
+    if runs_nothing(config) or hasattr(config, "workerinput"):
         return None
     folder = config.stash[FOLDER_KEY] = _folder(config)
     files = config.stash[FILES_KEY] = _files_of_others(config, folder.path)
@@ -101,11 +98,6 @@ def _files_of_others(config: pytest.Config, reports: Path) -> dict[str, Path]:
     return files
 
 
-def _runs_nothing(config: pytest.Config) -> bool:
-    """Whether pytest was only asked what there is."""
-    return any(getattr(config.option, name, False) for name in _RUN_NOTHING)
-
-
 def _close(journal: Journal) -> None:
     journal.close()
 
@@ -130,8 +122,10 @@ def pytest_configure(config: pytest.Config) -> None:
         follow_for_allure(config, run, files["allure"])
     interrupts = Interrupts(terminal.notice)
     config.add_cleanup(interrupts.uninstall)
-    config.pluginmanager.register(Grading(config, run, terminal, interrupts), "xenlab-grading")
-    config.pluginmanager.register(Ending(run, terminal, interrupts), "xenlab-ending")
+    config.pluginmanager.register(Choosing(config, run, interrupts), "xenlab-choosing")
+    bodies = Bodies(run)
+    config.pluginmanager.register(Grading(config, run, bodies, terminal, interrupts), "xenlab-grading")
+    config.pluginmanager.register(Ending(run, bodies, terminal, interrupts), "xenlab-ending")
     config.pluginmanager.register(terminal, "xenlab-terminal")
 
 
@@ -150,82 +144,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 class Grading:
     """The hooks of one session."""
 
-    def __init__(self, config: pytest.Config, run: Run, terminal: TerminalReport, interrupts: Interrupts) -> None:
+    def __init__(
+        self, config: pytest.Config, run: Run, bodies: Bodies, terminal: TerminalReport, interrupts: Interrupts
+    ) -> None:
         self._config = config
         self._run = run
         self._terminal = terminal
         self._interrupts = interrupts
         self._failures_of_steps = 0
         self._parts = Apportioner({})
-
-    # Choosing and ordering
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-    ) -> Generator[None, None, None]:
-        """Order the steps and keep what the chosen ones need; outermost, to see what -k and others chose."""
-        collected = list(items)
-        yield
-        if session.testsfailed and not config.option.continue_on_collection_errors:
-            return  # the modules that could not be read would only show up again as unknown steps
-        try:
-            self._arrange(collected, items)
-        except UsageError as error:
-            raise pytest.UsageError(str(error)) from None
-
-    def _arrange(self, collected: list[pytest.Item], items: list[pytest.Item]) -> None:
-        item_of = {run: item for item in collected if (run := _step_run(item, self._run)) is not None}
-        ids: list[str] = self._config.getoption("--step")
-        if not item_of and not ids:
-            return
-        self._refuse_unknown("guest", self._run.guests, [run.guest for run in item_of if run.guest])
-        self._refuse_unknown("step", ids, [run.spec.id for run in item_of])
-        self._weigh(list(item_of))
-        guests = self._run.guests
-        allowed = {run: item for run, item in item_of.items() if not guests or run.guest in (None, *guests)}
-        plan = Plan(list(allowed))
-        left = set(items)
-        chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
-        self._run.steps = plan.ordered(chosen)
-        self._parts = Apportioner(Counter(run.spec.id for run in self._run.steps), self._run.late)
-        others = [] if ids else [item for item in items if STEP_KEY not in item.stash]
-        kept = others + [item_of[run] for run in self._run.steps]
-        self._tell_deselected(before=items, after=kept)
-        items[:] = kept
-        if self._run.steps and not _runs_nothing(self._config):
-            self._interrupts.install()
-            self._run.journal.open(self._run.reports / COMMANDS)
-
-    def _weigh(self, runs: list[StepRun]) -> None:
-        """Read the rubric and how late the work is, and give each run what they say of it."""
-        given: str | None = self._config.getoption("--rubric")
-        if given is not None:
-            # The shipped rubric's steps are known even where one file of the sheet is run alone.
-            known = dict.fromkeys([*(run.spec.id for run in runs), *shipped().steps])
-            self._run.rubric = load(Path(given), known)
-        metadata: str | None = self._config.getoption("--submission-metadata")
-        self._run.late = late(None if metadata is None else Path(metadata), self._run.rubric)
-        for run in runs:
-            if given is not None:
-                run.spec = self._run.rubric.weighed(run.spec)
-            run.waivers = self._run.rubric.in_force(self._run.started.date())
-
-    @staticmethod
-    def _refuse_unknown(what: str, given: "tuple[str, ...] | list[str]", known: list[str]) -> None:
-        for name in given:
-            if name not in known:
-                names = ", ".join(dict.fromkeys(known)) or "none"
-                raise UsageError(f"no {what} is called {name!r}", hint=f"known: {names}")
-
-    def _tell_deselected(self, *, before: list[pytest.Item], after: list[pytest.Item]) -> None:
-        kept = set(after)
-        if dropped := [item for item in before if item not in kept]:
-            self._config.hook.pytest_deselected(items=dropped)
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and "deselected" in terminal.stats:
-            # -k has already counted what is pulled in again.
-            terminal.stats["deselected"] = [item for item in terminal.stats["deselected"] if item not in kept]
+        self._bodies = bodies
 
     # Running
 
@@ -236,7 +164,8 @@ class Grading:
         if run is None:
             return (yield)
         with entered(run):
-            run.start()
+            if not self._bodies.runs(run):
+                run.start()
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -246,7 +175,8 @@ class Grading:
         run = item.stash.get(STEP_KEY, None)
         if run is None:
             return (yield)
-        return (yield from recorded(run, ends_early=True))
+        with recorded(run, ends_early=True):
+            return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Wrapper:
@@ -257,13 +187,30 @@ class Grading:
             return (yield)
         with ExitStack() as afterwards:
             afterwards.callback(self._run.gather_side, run)
-            result = yield from recorded(run, ends_early=True)
+            with recorded(run, ends_early=True):
+                result = yield
             if not run.checks:
                 actual = f"step {run.spec.id!r} made no check"
                 run.add("cannot-run", Outcome.ERROR, actual=actual, hint="a step that cannot fail proves nothing")
             if problem := run.problem():
                 raise problem
         return result
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Make ready what may run side by side."""
+        self._parts = Apportioner(Counter(step.spec.id for step in self._run.steps), self._run.late)
+        if self._run.steps and not session.config.option.collectonly:
+            self._bodies.take(session.items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Call the test of a step, or wait for it where it was begun before."""
+        __tracebackhide__ = True
+        run = pyfuncitem.stash.get(STEP_KEY, None)
+        if run is None or not self._bodies.runs(run):
+            return None
+        self._bodies.follow(run)
+        return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Wrapper:
@@ -275,7 +222,8 @@ class Grading:
         with ExitStack() as afterwards:
             # What failed in the setup or by an assertion is only known here.
             afterwards.callback(self._run.gather_side, run)
-            result = yield from recorded(run, ends_early=False)
+            with recorded(run, ends_early=False):
+                result = yield
             if problem := run.problem():
                 raise problem
         return result
@@ -300,7 +248,9 @@ class Grading:
                 report.longrepr = str(error)
         clean(report, self._run.journal)
         if run is not None:
-            run.seconds += call.duration
+            if call.when == "call" and self._bodies.runs(run):
+                report.duration = self._bodies.seconds(run)
+            run.seconds += report.duration
             self._failures_of_steps += report.failed
             if call.when == "teardown":
                 run.finish()
@@ -365,19 +315,6 @@ class Grading:
             others = session.testsfailed > self._failures_of_steps
             by_verdict = {"passed": int(others), "failed": 1, "error": 3}
             session.exitstatus = by_verdict[grade.verdict]
-
-
-def _step_run(item: pytest.Item, run: Run) -> StepRun | None:
-    marker = item.get_closest_marker("step")
-    if marker is None:
-        return None
-    spec = marker.args[0] if marker.args else None
-    if not isinstance(spec, StepSpec):
-        raise UsageError(f"{item.nodeid} is marked as a step by hand", hint="use xenlab.grading.steps.step")
-    callspec = getattr(item, "callspec", None)
-    guest = None if callspec is None else callspec.params.get("guest_name")
-    item.stash[STEP_KEY] = step_run = StepRun(spec, guest, run.journal)
-    return step_run
 
 
 def _shown(path: Path, config: pytest.Config) -> Path:

@@ -1,6 +1,7 @@
 """From what is raised in a step to its checks and to pytest's report of it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,12 @@ from xenlab.outcomes import Outcome
 
 Wrapper = Generator[None, object, object]
 
+TOLD = (ChecksFailedError, ChecksUnknownError, FaultWaivedError)
+"""What is raised of a step once it is recorded."""
 
-def recorded(run: StepRun, *, ends_early: bool) -> Wrapper:
+
+@contextmanager
+def recorded(run: StepRun, *, ends_early: bool) -> Iterator[None]:
     """Record what is raised within as a check of `run`, and raise it as what is wrong with its checks.
 
     :raises ChecksFailedError, ChecksUnknownError: something failed or could not be told.
@@ -22,7 +27,7 @@ def recorded(run: StepRun, *, ends_early: bool) -> Wrapper:
     """
     __tracebackhide__ = True
     try:
-        return (yield)
+        yield
     except ChecksUnknownError:
         raise  # recorded where it was raised
     except XenlabError as error:
@@ -35,7 +40,7 @@ def record(run: StepRun, item: pytest.Item, when: str, excinfo: pytest.Exception
     """Record what ended a phase of the step, where that has not been done."""
     error = excinfo.value
     blocked = isinstance(error, pytest.skip.Exception) and run.root is not None
-    if blocked or isinstance(error, ChecksFailedError | ChecksUnknownError | FaultWaivedError):
+    if blocked or isinstance(error, TOLD):
         return
     if isinstance(error, XenlabError):
         run.add_raised(error)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,8 +20,10 @@ from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
 from xenlab.grading.rubric import Rubric, WaiverRule, shipped
+from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
 from xenlab.outcomes import CheckResult, Grade, LabInfo, Late, MigrationRecord, Outcome, SideEvidence
+from xenlab.remote.record import CommandRecord
 from xenlab.report.folder import ReportsFolder
 
 CHECK_TEXT = 4096
@@ -52,7 +54,9 @@ class StepRun:
     """One step on one guest (`guest` None: on the lab as a whole) while and after it runs.
 
     `needed` are the runs that have to pass before it is run, `root` the one that keeps it from being run, `waivers`
-    those that are in force. One that `ended_early` did not come to make all its checks.
+    those that are in force. One that `ended_early` did not come to make all its checks. `commands` are the ids of
+    those that were begun for it, `claim` is what it has to itself meanwhile. It is `over` when its test is, and
+    `finished` when pytest has told how it went: of two that run side by side one may wait for that.
     """
 
     spec: StepSpec
@@ -61,26 +65,31 @@ class StepRun:
     waivers: tuple[WaiverRule, ...] = ()
     checks: list[CheckResult] = field(default_factory=list)
     side: list[SideEvidence] = field(default_factory=list)
+    migrations: list[MigrationRecord] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
     seconds: float = 0.0
     needed: tuple["StepRun", ...] = ()
     root: "StepRun | None" = None
     ended_early: bool = False
     started: bool = False
+    running: bool = False
+    over: bool = False
     finished: bool = False
-    _begun: float = math.inf
-    _ended: float = math.inf
+    claim: Claim = Claim.LAB
+    begun: float = math.inf
     _reported: int = 0
     _side_asked: bool = False
 
     def start(self) -> None:
-        """Begin: commands that begin from here on are this run's."""
-        self.started = True
-        self._begun = time.monotonic()
+        """Begin, if that has not been done."""
+        if not self.started:
+            self.started = self.running = True
+            self.begun = time.monotonic()
 
     def finish(self) -> None:
         """End: nothing more is checked."""
-        self.finished = True
-        self._ended = time.monotonic()
+        self.running = False
+        self.over = self.finished = True
 
     def add(
         self,
@@ -168,6 +177,7 @@ class StepRun:
             self.blocked_by,
             ended_early=self.ended_early,
             root_observed=self.root is None or self.root.outcome is not Outcome.ERROR,
+            commands=tuple(self.commands),
             side=tuple(self.side),
         )
 
@@ -179,21 +189,12 @@ class StepRun:
     @property
     def passed(self) -> bool:
         """Whether it ran to its end and nothing was wrong."""
-        return self.finished and self.outcome in (Outcome.PASSED, Outcome.WAIVED)
+        return self.over and self.outcome in (Outcome.PASSED, Outcome.WAIVED)
 
     @property
     def root_cause(self) -> "StepRun | None":
         """The run at the root of why this one cannot run; None when it can."""
         return next((run.root or run for run in self.needed if not run.passed), None)
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """The ids of the commands that were begun while it ran, in whichever thread."""
-        return tuple(
-            str(entry["id"])
-            for entry in self.journal.entries
-            if isinstance(at := entry["monotonic"], int | float) and self._begun <= at < self._ended
-        )
 
     def _text(self, text: str) -> str:
         return _shown(self.journal, text, CHECK_TEXT)
@@ -223,14 +224,20 @@ def running() -> StepRun:
         raise UsageError("a check was made outside a step", hint="mark the test with @step") from None
 
 
+def running_or_none() -> StepRun | None:
+    """The step that this thread works for, if it does for one."""
+    return _RUNNING.get(None)
+
+
 @dataclass(eq=False, slots=True)
 class Run:
     """A run of the graded steps: its options, and what fixtures add to it.
 
     `lab_name` is `--lab` as given, `guests` the guests chosen by `--guest` (none: all), `late` how late the work
     came, if it did, `previous` the grade of the attempt before. Fixtures set `lab` once the lab is known, and record
-    commands in `journal`; `remarks` are lines for the reader that no check is about, `whereabouts` say where each
-    guest is at the end.
+    commands by `record`; `homes` are the guests' home hosts, and `moves_alone` says whether watched moves have the
+    lab to themselves. `remarks` are lines for the reader that no check is about, `whereabouts` say where each guest is
+    at the end.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -247,7 +254,8 @@ class Run:
     previous: Grade | None = None
     lab: LabInfo | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
-    migrations: list[MigrationRecord] = field(default_factory=list)
+    homes: Mapping[str, str] = field(default_factory=dict)
+    moves_alone: bool = True
     timelines: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
     side: dict[str, str] = field(default_factory=dict)
@@ -265,25 +273,40 @@ class Run:
 
     @property
     def current_step(self) -> str:
-        """The step that runs now, and on which guest; empty where none does."""
-        now = next((run for run in self.steps if run.started and not run.finished), None)
-        return "" if now is None else " ".join(part for part in (now.spec.id, now.guest) if part)
+        """The steps that run now, and on which guests; empty where none does."""
+        now = (run for run in self.steps if run.running)
+        return ", ".join(" ".join(part for part in (run.spec.id, run.guest) if part) for run in now)
+
+    @property
+    def migrations(self) -> tuple[MigrationRecord, ...]:
+        """The moves of all steps, in the steps' order."""
+        return tuple(record for run in self.steps for record in run.migrations)
+
+    def record(self, record: CommandRecord) -> str:
+        """Keep a command in the journal, as one of the step that it was run for; returns its id."""
+        id_ = self.journal.append(record)
+        if (step := running_or_none()) is not None:
+            step.commands.append(id_)
+        return id_
 
     def add_migration(
         self, record: MigrationRecord, *, svg: str | None = None, csvs: Mapping[str, str] | None = None
     ) -> MigrationRecord:
-        """Keep a migration with its timeline and each ping's packets ("outside", "inside"), which all land in
-        `reports/timelines/`.
+        """Keep a migration of the running step with its timeline and each ping's packets ("outside", "inside"), which
+        all land in `reports/timelines/`.
 
         Returns the record as kept, its `timeline` naming the SVG.
         """
-        stem = f"{len(self.migrations) + 1}-{record.guest}-{record.kind}-{record.source}-to-{record.target}"
+        step = running()
+        stem = (
+            f"{step.spec.id}-{len(step.migrations) + 1}-{record.guest}-{record.kind}-{record.source}-to-{record.target}"
+        )
         stem = re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:120]
         if svg is not None:
             self.timelines[f"{stem}.svg"] = svg
             record = record.model_copy(update={"timeline": f"{stem}.svg"})
         self.traces |= {f"{stem}.{name}.csv": text for name, text in (csvs or {}).items()}
-        self.migrations.append(record)
+        step.migrations.append(record)
         return record
 
     def add_side(self, run: StepRun, title: str, text: str) -> None:
@@ -311,7 +334,7 @@ class Run:
         specs: dict[str, StepSpec] = {}
         for run in self.steps:
             specs.setdefault(run.spec.id, run.spec)
-        steps = score_steps(tuple(specs.values()), (replace(run.instance, commands=run.commands) for run in self.steps))
+        steps = score_steps(tuple(specs.values()), (run.instance for run in self.steps))
         unknown = LabInfo(name=self.lab_name, kind="embedded" if self.lab_name == "embedded" else "real", hosts=())
         return Grade(
             lab=self.lab or unknown,
@@ -320,7 +343,7 @@ class Run:
             score=total(steps, self.late),
             verdict=verdict(steps, restored=self.restored),
             steps=steps,
-            migrations=tuple(self.migrations),
+            migrations=self.migrations,
             remarks=tuple(_shown(self.journal, text, CHECK_TEXT) for text in self.remarks),
             whereabouts=tuple(_shown(self.journal, text, CHECK_TEXT) for text in self.whereabouts),
         )

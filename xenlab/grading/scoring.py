@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from xenlab.errors import UsageError
+from xenlab.grading.schedule import Claim
 from xenlab.outcomes import CheckResult, Late, Outcome, Score, SideEvidence, StepResult
 
 MOST_POINTS = 10_000
@@ -27,6 +28,7 @@ class StepSpec:
     """A step as the lab sheet has it; `title` is what the student reads.
 
     What is not `required` may fail without failing the whole; of what is `hidden` students see the outcome only.
+    While it runs it has what it `claims` to itself.
 
     :raises UsageError: an id that is no kebab-case, no title, or points that cannot be (`are_points`).
     """
@@ -37,6 +39,7 @@ class StepSpec:
     needs: tuple[str, ...] = ()
     required: bool = True
     hidden: bool = False
+    claims: Claim = Claim.LAB
 
     def __post_init__(self) -> None:
         if not _KEBAB.fullmatch(self.id):

@@ -1,39 +1,50 @@
 """What a graded test is written with: `@step` on the test, `check` within it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-import allure
 import pytest
 
 from xenlab.errors import UsageError
 from xenlab.grading.rubric import StepRule, shipped
-from xenlab.grading.run import ChecksFailedError, ChecksUnknownError, StepRun, running
+from xenlab.grading.run import StepRun, running
+from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import StepSpec
 from xenlab.outcomes import CheckResult, Finding, Outcome
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def step(id: str, *, points: float | None = None, needs: str | tuple[str, ...] | None = None) -> Callable[[F], F]:
+def step(
+    id: str,
+    *,
+    points: float | None = None,
+    needs: str | tuple[str, ...] | None = None,
+    claims: str = "lab",
+) -> Callable[[F], F]:
     """Mark a test as a graded step, to be run after the steps it `needs` have passed.
+
+    While it runs it has what it `claims` to itself (a value of `schedule.Claim`): other guests' steps run beside it,
+    where that is not the lab.
 
     The first line of the test's docstring is the step's title, which is what the student reads. Tests that
     share an id are parts of one step, each weighing the same. Its points are those of the shipped rubric; a
     step that this does not know says its own.
 
-    :raises UsageError: no docstring, no points, or an id or points that cannot be.
+    :raises UsageError: no docstring, no points, or an id, points or a claim that cannot be.
     """
     required = (needs,) if isinstance(needs, str) else tuple(needs or ())
     worth = shipped().steps.get(id, StepRule()).points if points is None else points
     if worth is None:
         raise UsageError(f"step {id!r} has no points", hint="give them to @step, or to it in grading/rubric.toml")
 
+    if claims not in list(Claim):
+        raise UsageError(f"step {id!r} cannot claim {claims!r}", hint=f"it may claim: {', '.join(Claim)}")
+
     def mark(function: F) -> F:
         title = next(iter((function.__doc__ or "").strip().splitlines()), "")
-        spec = replace(shipped().weighed(StepSpec(id, title, worth, required)), points=worth)
+        spec = replace(shipped().weighed(StepSpec(id, title, worth, required, claims=Claim(claims))), points=worth)
         marked: F = pytest.mark.step(spec)(function)
         return marked
 
@@ -92,7 +103,7 @@ def check(
 
 def _record(run: StepRun, finding: Finding) -> CheckResult:
     outcome = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.ERROR}[finding.holds]
-    result = run.add(
+    return run.add(
         finding.id,
         outcome,
         expected=finding.expected,
@@ -104,18 +115,6 @@ def _record(run: StepRun, finding: Finding) -> CheckResult:
         proof=finding.proof,
         evidence=finding.evidence,
     )
-    # Allure tells a step that failed from one that broke by what is raised in it.
-    with (
-        suppress(ChecksFailedError, ChecksUnknownError),
-        allure.step(f"{result.id}: {result.expected}" if result.expected else result.id),
-    ):
-        if result.proof:
-            allure.attach(result.proof, "proof", allure.attachment_type.TEXT)
-        if result.outcome is Outcome.FAILED:
-            raise ChecksFailedError(f"found {result.actual}")
-        if result.outcome is Outcome.ERROR:
-            raise ChecksUnknownError(f"could not be told: {result.actual}")
-    return result
 
 
 def _flat(findings: Iterable[Checkable], depth: int = 0) -> Iterator[Finding | bool]:

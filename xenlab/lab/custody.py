@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from xenlab.errors import CannotObserve
 from xenlab.lab.found import GuestFound
 from xenlab.outcomes import Model
+from xenlab.remote.waiting import is_stopped
 
 WRITE = "write"
 """The act that writes a file of ours on a host or in a guest."""
@@ -102,6 +103,8 @@ class Custody:
         """
         if not self._begun:
             raise CannotObserve(f"nothing is done to the lab: {self._refusal}")
+        if is_stopped():
+            raise CannotObserve("nothing more is done to the lab: the run is ending")
         guest = self._found.get(facts.get("guest", ""))
         if guest is not None and guest.unclear:
             raise CannotObserve(f"nothing is done to {facts['guest']}: when the run began it was {guest.unclear}")

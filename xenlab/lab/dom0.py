@@ -1,13 +1,13 @@
 """A Dom0 and how it is reached; what it shows is in its looks."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from testinfra.host import Host as TestinfraHost
 
 from xenlab.labfile import HostSpec, TimeoutSpec
 from xenlab.remote.host import RemoteHost
+from xenlab.remote.side_by_side import side_by_side
 
 T = TypeVar("T")
 
@@ -50,6 +50,5 @@ class HostPair:
 
     def at_once(self, do: Callable[[Dom0], T]) -> tuple[T, T]:
         """`do` with each host, side by side; the results in their order."""
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            first, second = pool.map(do, self.both)
+        first, second = side_by_side(do, self.both)
         return first, second

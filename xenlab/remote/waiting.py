@@ -1,7 +1,9 @@
 """The one bounded wait of the project: for a condition, never for an amount of time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Event
 from typing import Literal, TypeVar
 
@@ -10,9 +12,27 @@ from xenlab.remote.activity import activity
 
 T = TypeVar("T")
 
+_STOP: ContextVar[Event | None] = ContextVar("xenlab_stop", default=None)
+
 
 class NotInTime(CannotObserve):
     """Something that was waited for did not come about."""
+
+
+@contextmanager
+def stopped_by(stop: Event) -> Iterator[None]:
+    """Have `stop`, once another thread has set it, end every wait of this one within a `with` block."""
+    token = _STOP.set(stop)
+    try:
+        yield
+    finally:
+        _STOP.reset(token)
+
+
+def is_stopped() -> bool:
+    """Whether this thread was told to end what it does."""
+    stop = _STOP.get()
+    return stop is not None and stop.is_set()
 
 
 def wait_for(
@@ -27,11 +47,11 @@ def wait_for(
 
     The condition is asked at once, and a last time when `timeout` seconds are over. `awaited` completes the
     sentence "waited 30 s for ..."; whoever shows activities (see `xenlab.remote.activity`) is told of it. Setting
-    `stop` from another thread ends the wait early.
+    `stop` from another thread, or what `stopped_by` was given, ends the wait early.
 
     :raises NotInTime: (a CannotObserve) the condition did not come true in time, or the wait was stopped.
     """
-    pause = stop or Event()
+    pause = stop or _STOP.get() or Event()
     deadline = time.monotonic() + timeout
     with activity(f"waiting for {awaited}"):
         while True:

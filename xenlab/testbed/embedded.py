@@ -22,11 +22,12 @@ from xenlab.labfile import LabFile, dump
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
+from xenlab.remote.side_by_side import side_by_side
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.testbed import cache, namespace, provision, tools
 from xenlab.testbed.images import Images, ensure_images
 from xenlab.testbed.labplan import embedded_lab
-from xenlab.testbed.plan import GUESTS, HOME, HOSTS, HostPlan
+from xenlab.testbed.plan import CLIENT, GUESTS, HOSTS, HostPlan
 from xenlab.testbed.profiles import Profile, profile_named
 from xenlab.testbed.progress import Progress
 from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, kvm_refused, qemu_version
@@ -175,12 +176,10 @@ class EmbeddedLab:
             with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
                 self._start(state, qemus, restore=False)
                 self._await(state, qemus, "to boot", _BOOT_SECONDS[accelerator.name], images)
-            home = hosts[HOME.name]
             with self.progress.stage(f"{key}-share", "mounting the share"):
-                provision.mount_share(home)
-            for guest in GUESTS:
-                with self.progress.stage(f"{key}-{guest.name}", f"moving {guest.name} onto the share"):
-                    provision.move_guest(home, guest)
+                provision.mount_share(hosts[CLIENT.name])
+            with self.progress.stage(f"{key}-guests", "moving the guests onto the share"):
+                side_by_side(lambda guest: provision.move_guest(hosts[guest.home.name], guest), GUESTS)
             with self.progress.stage(f"{key}-snapshot", "taking a snapshot of both hosts"):
                 for qemu in qemus:
                     qemu.monitor("stop")

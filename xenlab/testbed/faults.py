@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xenlab.errors import UsageError
 from xenlab.lab.lab import Lab
 from xenlab.remote.host import RemoteHost
-from xenlab.testbed.plan import EXPORT, GUESTS, HOME, MOUNT_POINT, SERVER
+from xenlab.testbed.plan import CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER
 from xenlab.xen.cfg import parse_config, rewrite_paths
 
 _GUEST = GUESTS[0]
@@ -38,11 +38,11 @@ def faults() -> tuple[Fault, ...]:
     """Every fault that can be planted."""
     kernel_line = f"{_GUEST.name}'s kernel path misses a folder, as in the original report"
     return (
-        Fault("host-key-file", f"root of {HOME.name} loses its SSH key", "hosts", "ssh-to-peer", _lose_ssh_key),
-        Fault("unmounted", f"the share is not mounted on {HOME.name}", "shared-storage", "mounted-by-nfs", _unmount),
+        Fault("host-key-file", f"root of {CLIENT.name} loses its SSH key", "hosts", "ssh-to-peer", _lose_ssh_key),
+        Fault("unmounted", f"the share is not mounted on {CLIENT.name}", "shared-storage", "mounted-by-nfs", _unmount),
         Fault("root-squash", "the export squashes root", "shared-storage", "no-root-squash", _squash_root),
         Fault(
-            "second-server", f"{HOME.name} exports a folder of the same name", "shared-storage", "one-server", _serve
+            "second-server", f"{CLIENT.name} exports a folder of the same name", "shared-storage", "one-server", _serve
         ),
         Fault("config-path", kernel_line, "path-fixes", "path-on-share", _break_path),
         Fault(
@@ -55,11 +55,11 @@ def faults() -> tuple[Fault, ...]:
 
 
 def _lose_ssh_key(lab: Lab) -> None:
-    _home(lab).run("mv", "/root/.ssh/id_ed25519", "/root/.ssh/id_ed25519.away").check()
+    _client(lab).run("mv", "/root/.ssh/id_ed25519", "/root/.ssh/id_ed25519.away").check()
 
 
 def _unmount(lab: Lab) -> None:
-    _home(lab).run("umount", MOUNT_POINT).check()
+    _client(lab).run("umount", MOUNT_POINT).check()
 
 
 def _squash_root(lab: Lab) -> None:
@@ -70,7 +70,7 @@ def _squash_root(lab: Lab) -> None:
 
 
 def _serve(lab: Lab) -> None:
-    home = _home(lab)
+    home = _client(lab)
     home.run("mkdir", "-p", EXPORT).check()
     home.run("exportfs", "-o", "rw,no_root_squash", f"10.1.1.0/24:{EXPORT}").check()
 
@@ -97,13 +97,13 @@ def _break_syntax(lab: Lab) -> None:
 
 
 def _edit(lab: Lab, change: Callable[[str], str]) -> None:
-    home = _home(lab)
-    text = home.read_bytes(_GUEST.shared_config).decode()
+    host = _client(lab)
+    text = host.read_bytes(_GUEST.shared_config).decode()
     changed = change(text)
     if changed == text:
         raise UsageError(f"{_GUEST.shared_config} is not as it was made: the fault cannot be planted")
-    home.write_file(_GUEST.shared_config, changed.encode(), 0o644)
+    host.write_file(_GUEST.shared_config, changed.encode(), 0o644)
 
 
-def _home(lab: Lab) -> RemoteHost:
-    return lab.hosts.named(HOME.name).remote
+def _client(lab: Lab) -> RemoteHost:
+    return lab.hosts.named(CLIENT.name).remote

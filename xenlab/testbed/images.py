@@ -18,7 +18,7 @@ from xenlab.errors import CannotObserve
 from xenlab.testbed import cache, tools, trees
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
-from xenlab.testbed.plan import GUESTS, HOME, HOSTS, GuestPlan, HostPlan
+from xenlab.testbed.plan import GUESTS, HOSTS, GuestPlan, HostPlan
 from xenlab.testbed.profiles import GUEST_PACKAGES, Profile
 from xenlab.testbed.progress import Progress
 
@@ -199,11 +199,10 @@ class _Build:
     def _dom0_disk(self, host: HostPlan, version: str) -> tools.Program:
         overlay = trees.dom0_overlay(host, self.profile, self.keys)
         copies: dict[str, Path] = {}
-        if host is HOME:
-            for guest in GUESTS:
-                overlay.directory(guest.original_folder)
-                overlay.file(guest.original_config, trees.original_config(guest, self.profile, version))
-                copies[f"{guest.original_folder}/UbuntuXen.img"] = self.folder / f"{guest.name}.img"
+        for guest in (guest for guest in GUESTS if guest.home is host):
+            overlay.directory(guest.original_folder)
+            overlay.file(guest.original_config, trees.original_config(guest, self.profile, version))
+            copies[f"{guest.original_folder}/UbuntuXen.img"] = self.folder / f"{guest.name}.img"
         return self._disk("dom0", host.name, overlay, _DOM0_DISK, copies)
 
     def _disk(self, base: str, name: str, overlay: Overlay, size: str, copies: dict[str, Path]) -> tools.Program:

@@ -2,7 +2,7 @@
 
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
 from xenlab.testbed.images import Images
-from xenlab.testbed.plan import EXPORT, GUESTS, HOME, HOSTS, MOUNT_POINT, OUTSIDE, SERVER
+from xenlab.testbed.plan import EXPORT, GUESTS, HOSTS, MOUNT_POINT, OUTSIDE, SERVER
 from xenlab.testbed.profiles import Profile
 
 
@@ -21,7 +21,7 @@ def embedded_lab(profile: Profile, images: Images) -> LabFile:
             GuestSpec(
                 name=guest.name,
                 address=guest.address,
-                home=HOME.name,
+                home=guest.home.name,
                 config=guest.shared_config,
                 original_config=guest.original_config,
                 ping_target=OUTSIDE,

@@ -1,6 +1,7 @@
 """Who is who in the embedded lab: addresses, names and paths, and the lab file they make.
 
-Pure data, as in the original lab report: labubuntu is the guests' home host, baye exports the share.
+Pure data, as in the original lab report: two team members, each with a host and a guest at home on it; one host,
+baye, exports the share as well.
 """
 
 from dataclasses import dataclass
@@ -30,12 +31,13 @@ class HostPlan:
 
 @dataclass(frozen=True, slots=True)
 class GuestPlan:
-    """One guest: `owner` keeps its first disks under /home on its home host."""
+    """One guest: `owner` keeps its first disks under /home on `home`, the owner's own host."""
 
     name: str
     address: str
     mac: str
     owner: str
+    home: HostPlan
     boots_by: str  # "kernel" (kernel= and ramdisk=) or "pygrub" (from its own disk)
 
     @property
@@ -59,10 +61,10 @@ class GuestPlan:
         return f"{self.shared_folder}/{self.name}.cfg"
 
 
-HOME = HostPlan("labubuntu", "10.1.1.189", "52:54:00:10:01:89")
+CLIENT = HostPlan("labubuntu", "10.1.1.189", "52:54:00:10:01:89")
 SERVER = HostPlan("baye", "10.1.1.143", "52:54:00:10:01:43")
-HOSTS = (HOME, SERVER)
+HOSTS = (CLIENT, SERVER)
 GUESTS = (
-    GuestPlan("guest1", "10.1.1.85", "00:16:3e:42:40:89", "artem", "kernel"),
-    GuestPlan("guest2", "10.1.1.86", "00:16:3e:42:40:8a", "gaspar", "pygrub"),
+    GuestPlan("guest1", "10.1.1.85", "00:16:3e:42:40:89", "artem", CLIENT, "kernel"),
+    GuestPlan("guest2", "10.1.1.86", "00:16:3e:42:40:8a", "gaspar", SERVER, "pygrub"),
 )

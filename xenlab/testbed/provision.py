@@ -17,8 +17,8 @@ _COPY_SECONDS = 900.0
 _SERVER_SECONDS = 240.0
 
 
-def mount_share(home: RemoteHost) -> None:
-    """Mount the export on the home host, as soon as the server has finished booting.
+def mount_share(client: RemoteHost) -> None:
+    """Mount the export on the host that does not serve it, as soon as the server has finished booting.
 
     Without retry=0, a missing server blocks mount for two minutes.
     """
@@ -28,7 +28,7 @@ def mount_share(home: RemoteHost) -> None:
 
     def mounted() -> bool:
         nonlocal said
-        result = home.run(*argv, timeout=180)
+        result = client.run(*argv, timeout=180)
         said = result.stderr.strip()
         return result.ok
 
