@@ -1,10 +1,12 @@
 """Bringing guests home on two played hosts: from wherever they are, to how they were found, or not at all."""
 
+import time
 from threading import Timer
 
 import pytest
 from playedxen import RUNS, TIMEOUTS, PlayedXen
 
+from xenlab.errors import LabFault
 from xenlab.lab import acts as acts_module
 from xenlab.lab import bringing_home as module
 from xenlab.lab.bringing_home import Homecoming, bring_home, leave_alone
@@ -130,6 +132,39 @@ def test_a_start_under_way_is_waited_for(xen: PlayedXen) -> None:
         acts.create(xen.peer)
     assert bring_home(xen.spec.guests[0], acts, xen.hosts, HOME, TIMEOUTS).as_found
     assert xen.acted == ["baye create guest1", "baye migrate guest1"]
+
+
+@pytest.mark.parametrize("found", [OFF, HOME])
+def test_a_guest_that_still_boots_is_let_boot_before_anything_is_asked_of_it(found: GuestFound, xen: PlayedXen) -> None:
+    """It would not hear it: seen on real Xen after Ctrl-C in `xl create`, when `xl shutdown -w` waited for 300 s."""
+    guest = xen.machines["guest1"]
+    guest.silent = True
+    acts = xen.acts()
+    interrupted(xen, "baye")
+    with pytest.raises(KeyboardInterrupt):
+        acts.create(xen.peer)
+    booted_at = []
+
+    def boots() -> None:
+        booted_at.append(len(xen.acted))
+        guest.silent = False
+
+    booting = Timer(0.5, boots)
+    booting.start()
+    assert bring_home(xen.spec.guests[0], acts, xen.hosts, found, TIMEOUTS).as_found
+    booting.join()
+    assert booted_at == [1]
+    assert len(xen.acted) == 2
+
+
+def test_a_guest_that_never_boots_is_waited_for_once(xen: PlayedXen) -> None:
+    xen.machines["guest1"].silent = True
+    acts = xen.acts(timeouts=TIMEOUTS.model_copy(update={"boot_seconds": 0.3}))
+    with pytest.raises(LabFault):
+        acts.create(xen.peer)
+    began = time.monotonic()
+    acts.let_boot(xen.peer)
+    assert time.monotonic() - began < 0.2
 
 
 def test_a_move_that_does_not_end_is_not_touched(xen: PlayedXen) -> None:

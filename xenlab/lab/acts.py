@@ -60,6 +60,7 @@ class Acts:
         self._runs = 0
         self._places: Places | None = None
         self._under_way: OutlivingAct | None = None
+        self._boot_given_up = False
 
     def look(self) -> Places:
         """Where it is now; where xl and xenstore disagree it is looked twice, since one is asked after the other."""
@@ -120,6 +121,15 @@ class Acts:
         if ended.code != 0:
             raise explain("create", ended.code, ended.words, host=on.name, guest=self._name, evidence=ended.ids)
         self._await_boot(on)
+
+    def let_boot(self, host: Dom0) -> None:
+        """Wait until a guest that this run has just started takes logins, or will not.
+
+        Linux hears a request to shut down or suspend once (drivers/xen/manage.c): before init listens it is lost.
+        """
+        if self._custody.last_act(self._name) == "create" and not self._boot_given_up:
+            with suppress(LabFault, CannotObserve):
+                self._await_boot(host)
 
     def shut_down(self, places: Places | None = None) -> None:
         """Ask it to shut down, and wait until its host has no such domain; `places` are those just seen.
@@ -338,9 +348,11 @@ class Acts:
             return False
 
         bound = self._timeouts.boot_seconds
+        self._boot_given_up = False
         try:
             wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, _LOOK_SECONDS)
         except NotInTime as late:
+            self._boot_given_up = True
             self._blame_for_silence(host, late)
 
     def _blame_for_silence(self, host: Dom0, late: NotInTime) -> None:

@@ -102,6 +102,8 @@ def _restore(acts: Acts, hosts: HostPair, places: Places, found: GuestFound) -> 
     if here is not None and places.row is not None and places.row.paused:
         # It need not take logins to be shut down or moved.
         acts.unpause(hosts.named(here), await_login=False)
+    elif here is not None and here != found.host:
+        acts.let_boot(hosts.named(here))
     if found.host is None:
         acts.shut_down(acts.where())
     elif here is None:

@@ -120,6 +120,10 @@ class Custody:
             act.facts["guest"] for act in self.acts if act.act not in (WRITE, WATCH) and "guest" in act.facts
         )
 
+    def last_act(self, guest: str) -> str:
+        """The name of what was last done to a guest, of what is not undone; empty where that is nothing."""
+        return next((act.act for act in reversed(self.acts) if act.facts.get("guest") == guest), "")
+
     def undone(self, guest: str) -> None:
         """The guest is as it was found again."""
         self.acts = [act for act in self.acts if act.act in (WRITE, WATCH) or act.facts.get("guest") != guest]
