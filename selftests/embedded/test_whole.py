@@ -39,9 +39,9 @@ def listed(host: str) -> dict[str, str]:
 
 
 def start_both() -> None:
-    """guest1 runs on its home, guest2 on the other host: as a run may well find them."""
-    for guest, host in zip(GUESTS, ("labubuntu", "baye"), strict=True):
-        created = lab("ssh", host, "xl", "create", guest.shared_config)
+    """guest1 runs on its home, guest2 away from its own: as a run may well find them."""
+    for guest in GUESTS:
+        created = lab("ssh", "labubuntu", "xl", "create", guest.shared_config)
         assert created.returncode == 0, created.stderr
         wait_for(lambda name=guest.name: lab("ssh", name, "true").returncode == 0, f"{guest.name} to boot", 300.0, 5.0)
 
@@ -52,10 +52,8 @@ def test_a_right_lab_whose_guests_run_when_found(profile: str, run: int, tmp_pat
     start_both()
     code, grade = graded(tmp_path)
     assert (code, grade.score.earned) == (0, 100), outcomes(grade)
-    assert "guest1" in listed("labubuntu")
-    assert "guest2" in listed("baye")
-    assert "guest1" not in listed("baye")
-    assert "guest2" not in listed("labubuntu")
+    assert set(listed("labubuntu")) == {"Domain-0", "guest1", "guest2"}
+    assert set(listed("baye")) == {"Domain-0"}
 
 
 @pytest.mark.parametrize(("profile", "run"), RUNS)

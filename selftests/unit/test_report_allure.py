@@ -224,7 +224,7 @@ def left(request):
     run.lab = LabInfo(name="embedded", kind="embedded", hosts=("baye",), xen={"baye": "4.20"})
     now = datetime.datetime.now(datetime.timezone.utc)
     command = f"look {request.node.name}"
-    run.journal.append(CommandRecord("baye", command, 0, "hunter2", "", now, time.monotonic(), 0.1, False))
+    run.record(CommandRecord("baye", command, 0, "hunter2", "", now, time.monotonic(), 0.1, False))
     if "test_move" in request.node.name:
         move = MigrationRecord(guest="guest2", kind="live", source="a", target="b", seconds=1, same_boot=True)
         run.add_migration(move, svg="<svg xmlns='http://www.w3.org/2000/svg'><text>pings</text></svg>")

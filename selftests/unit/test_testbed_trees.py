@@ -13,7 +13,7 @@ from xenlab.errors import UsageError
 from xenlab.testbed.faults import fault_named, faults
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
-from xenlab.testbed.plan import GUEST_PASSWORD, GUESTS, HOME, HOSTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
+from xenlab.testbed.plan import CLIENT, GUEST_PASSWORD, GUESTS, HOSTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
 from xenlab.testbed.provision import shared_paths
 from xenlab.testbed.trees import dom0_overlay, guest_overlay, original_config
@@ -225,7 +225,7 @@ def test_faults_have_names_of_their_own() -> None:
 class OneConfig:
     """A lab of which nothing is asked but the first guest's shared config."""
 
-    name = HOME.name
+    name = CLIENT.name
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -233,7 +233,7 @@ class OneConfig:
         self.remote = self
 
     def named(self, name: str) -> "OneConfig":
-        assert name == HOME.name
+        assert name == CLIENT.name
         return self
 
     def read_bytes(self, path: str) -> bytes:

@@ -4,7 +4,7 @@ A step says what it claims of the lab while it runs. What measures (a watched mo
 whole lab; guests' other steps run beside each other, so that neither host waits for the other's guest.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
@@ -64,21 +64,19 @@ class Schedulable(Protocol):
 S = TypeVar("S", bound=Schedulable)
 
 
-def startable(steps: Iterable[S], homes: Mapping[str, str]) -> list[S]:
+def startable(steps: Sequence[S], homes: Mapping[str, str]) -> list[S]:
     """Those of `steps`, in their order, that may be begun now, beside those that run; `homes` are the guests'.
 
     Past a step that claims the lab nothing is begun until it is over: it is run when its turn has come.
     """
-    running: list[S] = []
+    running = [step for step in steps if step.running]
     found: list[S] = []
     for step in steps:
         if step.over:
             continue
         if step.claim is Claim.LAB:
             break
-        if step.running:
-            running.append(step)
-        elif _is_ready(step) and not any(_disturb(step, other, homes) for other in (*running, *found)):
+        if _is_ready(step) and not any(_disturb(step, other, homes) for other in (*running, *found)):
             found.append(step)
     return found
 
