@@ -3,7 +3,9 @@
 import os
 import stat
 import subprocess
+from collections import Counter
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -11,6 +13,8 @@ from xenlab.errors import CannotObserve
 from xenlab.lab import custody
 from xenlab.lab.custody import Act, Custody, LabFound
 from xenlab.lab.found import GuestFound
+from xenlab.remote.side_by_side import side_by_side
+from xenlab.remote.waiting import stopped_by
 
 ON_BAYE = GuestFound(host="baye")
 
@@ -146,6 +150,33 @@ def test_a_lost_lock_lets_nothing_through(begun: Custody) -> None:
     with pytest.raises(CannotObserve, match="lock"):
         begun.will("create", guest="guest1")
     assert left(begun)[0][1] == ()
+
+
+def test_a_run_that_is_ending_lets_nothing_through_in_its_threads(begun: Custody) -> None:
+    stop = Event()
+    with stopped_by(stop):
+        begun.will("pause", guest="guest1")
+        stop.set()
+        with pytest.raises(CannotObserve, match="the run is ending"):
+            begun.will("migrate", guest="guest1")
+    begun.will("unpause", guest="guest1")
+    assert [act.act for act in begun.acts] == ["pause", "unpause"]
+
+
+def test_steps_side_by_side_lose_none_of_each_others_acts(begun: Custody) -> None:
+    def work(guest: str) -> None:
+        for number in range(50):
+            begun.will("write", guest=guest, file=f"/root/{guest}-{number}")
+            begun.will("pause", guest=guest)
+            begun.removed(f"/root/{guest}-{number}")
+
+    side_by_side(work, ("guest1", "guest2"))
+    assert Counter((act.act, act.facts["guest"]) for act in begun.acts) == {
+        ("pause", "guest1"): 50,
+        ("pause", "guest2"): 50,
+    }
+    ((_, acts),) = left(begun)
+    assert len(acts) == 200
 
 
 def test_where_nothing_can_be_noted_nothing_is_done(tmp_path: Path) -> None:

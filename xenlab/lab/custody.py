@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 import platformdirs
@@ -57,7 +58,7 @@ class Custody:
 
     `run` is its id, in every name that it leaves on a machine. Until `begin` no act is let through, and none ever on
     a guest that was found unclear: nobody would know where to bring it back to. `still_ours` may refuse one later, by
-    raising, when the hosts' lock was lost. `acts` are those that are not yet undone.
+    raising, when the hosts' lock was lost. `acts` are those that are not yet undone. Safe to use from several threads.
     """
 
     def __init__(self, folder: Path | None = None, run: str | None = None) -> None:
@@ -68,6 +69,7 @@ class Custody:
         self._refusal = "the lab was not looked at yet"
         self._found: Mapping[str, GuestFound] = {}
         self.acts: list[Act] = []
+        self._changing = Lock()
 
     @property
     def path(self) -> Path:
@@ -110,8 +112,9 @@ class Custody:
             raise CannotObserve(f"nothing is done to {facts['guest']}: when the run began it was {guest.unclear}")
         self.still_ours()
         noted = Act(act=act, facts=facts)
-        self._write(noted.model_dump_json())
-        self.acts.append(noted)
+        with self._changing:
+            self._write(noted.model_dump_json())
+            self.acts.append(noted)
 
     @property
     def touched(self) -> frozenset[str]:
@@ -126,15 +129,15 @@ class Custody:
 
     def undone(self, guest: str) -> None:
         """The guest is as it was found again."""
-        self.acts = [act for act in self.acts if act.act in (WRITE, WATCH) or act.facts.get("guest") != guest]
+        self._keep(lambda act: act.act in (WRITE, WATCH) or act.facts.get("guest") != guest)
 
     def removed(self, file: str) -> None:
         """A file of ours is gone again."""
-        self.acts = [act for act in self.acts if act.act != WRITE or act.facts.get("file") != file]
+        self._keep(lambda act: act.act != WRITE or act.facts.get("file") != file)
 
     def not_watched(self, guest: str) -> None:
         """The programs in a guest are stopped, and their files gone."""
-        self.acts = [act for act in self.acts if act.act != WATCH or act.facts.get("guest") != guest]
+        self._keep(lambda act: act.act != WATCH or act.facts.get("guest") != guest)
 
     def end(self) -> None:
         """All is as it was found: nothing is left to mend."""
@@ -143,6 +146,10 @@ class Custody:
                 self.path.unlink()
         self._begun = False
         self._refusal = "the run is over"
+
+    def _keep(self, kept: Callable[[Act], bool]) -> None:
+        with self._changing:
+            self.acts = [act for act in self.acts if kept(act)]
 
     def _write(self, line: str, *, anew: bool = False) -> None:
         try:
