@@ -96,7 +96,7 @@ def under_way() -> Argv:
 def start(folder: str, name: str, seconds: int, argv: Sequence[str]) -> Argv:
     """Run `argv` by itself, and wait for it as `await_end` does; only its session is lost with the connection.
 
-    Its words are in `folder`/`name`.log, as `stamps.read_log` reads them, its exit code in .code, its process id in .pid.
+    Its words are in `folder`/`name`.log (see `stamps.read_log`), its exit code in .code, its process id in .pid.
     """
     return ("sh", "-c", _START + _AWAIT, "sh", folder, name, str(seconds), *argv)
 

@@ -43,7 +43,7 @@ class Answer:
 class StampedWords:
     """An act's lines with their times on its host's clock, and how that clock stands to ours; all in seconds.
 
-    The act began at `began`. What happened at t on the host's clock happened between t + `least` and t + `most` on ours.
+    The act began at `began`. What happened at t on the host's clock happened at t + `least` to t + `most` on ours.
     """
 
     began: float
