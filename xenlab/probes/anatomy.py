@@ -46,7 +46,7 @@ class Still:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Share:
     """A stage, in seconds on our clock, and how much of it the guest stood still."""
 
     stage: Stage
@@ -62,7 +62,7 @@ class Anatomy:
     where there was none or the former is not known.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Share, ...]
     still: Still | None
     untold: float
     doubt: float
@@ -81,7 +81,7 @@ def dissect(
     if stages is None and still is None:
         return None
     placed = _placed(stages, told, still) if stages and told else None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Share, ...] = ()
     if stages and placed:
         parts = tuple(_parts(stages, placed[0], still))
     network = _network(outside, still) if still else None
@@ -113,14 +113,14 @@ def _placed(stages: Course, told: StampedWords, still: Still | None) -> tuple[fl
     return narrowed, min(doubt, most - least)
 
 
-def _parts(stages: Course, ahead: float, still: Still | None) -> Iterator[Part]:
+def _parts(stages: Course, ahead: float, still: Still | None) -> Iterator[Share]:
     """Each stage on our clock, cut at the edges of the stand-still; the guest's resumption lasts until it went on."""
     for number, stage in enumerate(stages.stages, 1):
         start, end = stage.start + ahead, stage.end + ahead
         if still is not None and number == len(stages.stages):
             end = max(start, still.window.end)
         stood = 0.0 if still is None else max(0.0, min(end, still.window.end) - max(start, still.window.start))
-        yield Part(replace(stage, start=start, end=end), stood)
+        yield Share(replace(stage, start=start, end=end), stood)
 
 
 def _network(outside: PingTrace, still: Still) -> float | None:

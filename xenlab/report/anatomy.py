@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from xenlab.probes.anatomy import Anatomy, Part, in_a_sentence
+from xenlab.probes.anatomy import Anatomy, Share, in_a_sentence
 from xenlab.report.svg import Scale, label, rect, text
 
 _BOX, _ROW, _HEAD = 18, 17, 52
@@ -11,7 +11,7 @@ _DIGIT = 8.0
 
 # Beside the colours, which alternate, each box has its number, and the list has them all in their order.
 STYLE = """
-.xtl .stage0{fill:#7d8fa8}.xtl .stage1{fill:#bcc8d8}.xtl .network{fill:none;stroke:#a15c00;stroke-width:1.5}
+.xtl .stage0{fill:#566885}.xtl .stage1{fill:#bcc8d8}.xtl .network{fill:none;stroke:#a15c00;stroke-width:1.5}
 .xtl .still{stroke:#1a1a1a;stroke-width:1.5;fill:none}.xtl text.in0{fill:#fff}.xtl text.in1{fill:#1a1a1a}
 @media screen and (prefers-color-scheme:dark){.xtl .stage0{fill:#51627c}.xtl .stage1{fill:#93a5bf}
 .xtl .network{stroke:#ffb95c}.xtl .still{stroke:#e8e8e8}}
@@ -53,7 +53,7 @@ def stages_lane(anatomy: Anatomy, scale: Scale, top: float, width: float) -> Ite
         yield f'<text x="{12 + step * column:.0f}" y="{y:.0f}">{text(f"{name} {seconds:.2f} s")}</text>'
 
 
-def _stage(number: int, part: Part, scale: Scale, box: float) -> Iterator[str]:
+def _stage(number: int, part: Share, scale: Scale, box: float) -> Iterator[str]:
     shade, words = number % 2, str(number + 1)
     left, right = scale.x(part.stage.start), scale.x(part.stage.end)
     yield rect(f"stage{shade}", left, box, right - left, _BOX)

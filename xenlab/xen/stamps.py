@@ -28,7 +28,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ActAnswer:
     """How an act is, as its host told it at its uptime `at`.
 
     `state` is its exit code, `running`, `gone` (without an exit code) or `never` (it was not begun).
@@ -52,7 +52,7 @@ class StampedWords:
     most: float
 
 
-def placed(answer: Answer, asked: float, answered: float) -> StampedWords | None:
+def placed(answer: ActAnswer, asked: float, answered: float) -> StampedWords | None:
     """An act's lines, begun after `asked` on our clock, by an answer that was there at `answered`.
 
     None where the host has not told the time.
@@ -64,11 +64,11 @@ def placed(answer: Answer, asked: float, answered: float) -> StampedWords | None
     return StampedWords(log.began, log.lines, asked - log.began, answered - answer.at)
 
 
-def read_answer(text: str) -> Answer:
+def read_answer(text: str) -> ActAnswer:
     """Read what `peers.start` and `peers.await_end` print: the state, the uptime, and the log, each on its own line."""
     state, _, rest = text.partition("\n")
     at, _, log = rest.partition("\n")
-    return Answer(state, _uptime(at), read_log(log))
+    return ActAnswer(state, _uptime(at), read_log(log))
 
 
 def read_log(text: str) -> Log:

@@ -85,7 +85,7 @@ def _lists(grade: Grade) -> Iterator[str]:
 def _downtime(grade: Grade) -> Iterator[str]:
     for move in grade.migrations:
         if move.anatomy and move.anatomy.sentence:
-            words = "; ".join((move.anatomy.sentence, *move.anatomy.causes))
+            words = " ".join((move.anatomy.sentence, *(f"({cause})" for cause in move.anatomy.causes)))
             yield f"{move.guest}, {move.source} to {move.target}: {words}"
 
 
