@@ -144,3 +144,15 @@ def test_a_guest_that_is_heard_no_more_has_no_network_part() -> None:
     found = dissected(moved(deaf=lambda at: at >= STOPPED), told())
     assert found.brownout_ms is None
     assert found.sentence.endswith("then nothing was heard of it from outside.")
+
+
+def test_a_short_stand_still_is_told_by_hundredths() -> None:
+    """As on hardware: 0.75 s."""
+    quick = tuple((at if at <= 20.2 else 20.2 + (at - 20.2) / 30, text) for at, text in LINES)
+    found = dissected(moved(stood=0.75, stopped=119.98), told(quick))
+    assert found.blackout_ms == pytest.approx(750, abs=20)
+    assert whole(found) == pytest.approx(found.blackout_ms, abs=0.01)
+    first, second = stood(found)["disks"], stood(found)["vif"]
+    assert (first, second) == (pytest.approx(12.0 / 30), pytest.approx(3.2 / 30, abs=0.01))
+    assert "0.40 s went to hotplug scripts of two disks, " in found.sentence
+    assert found.sentence.endswith("; the first answer outside came at once.")

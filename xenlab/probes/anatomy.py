@@ -21,6 +21,9 @@ _CONTRADICTION = 0.5
 _WORTH_A_WORD = 1.0
 """Seconds of the network's part that need a reason."""
 
+_AT_ONCE = 0.1
+"""Seconds of the network's part that may as well be of the guest's programs, which its heartbeat tells of."""
+
 _QEMU_SILENT = 4.0
 """Seconds that a device model which does not answer costs at least: libxl tries for 5 s (libxl_qmp.c)."""
 
@@ -203,7 +206,8 @@ def in_a_sentence(anatomy: Anatomy) -> str:
     rest = total - sum(shares)
     shown = f"{total:.{places}f} s"
     if not told:
-        words = f"The guest stood still for {shown}, and xl does not tell what for"
+        words = f"The guest stood still for {shown}"
+        words += "" if anatomy.parts else ", and xl does not tell what for"
     else:
         spent = [*zip(shares, map(_what, (part.stage for part in told)), strict=True)]
         spent += [(rest, "the rest")] if rest >= 0.5 * 10.0**-places else []
@@ -216,7 +220,7 @@ def in_a_sentence(anatomy: Anatomy) -> str:
 def _network_in_words(network: float | None, places: int) -> str:
     if network is None:
         return "then nothing was heard of it from outside"
-    if network < 0.5 * 10.0**-places:
+    if network < _AT_ONCE:
         return "the first answer outside came at once"
     return f"the network then took {network:.{places}f} s until the first answer outside"
 
