@@ -67,7 +67,8 @@ def test_what_goes_on_is_told_as_such_and_left_alone(tmp_path: Path) -> None:
 
 def test_what_was_killed_without_a_code_is_gone(tmp_path: Path) -> None:
     begun(tmp_path, "sh", "-c", f"echo half; exec {shlex.join(until(tmp_path / 'end'))}")
-    wait_for(lambda: (tmp_path / "m.log").exists() and (tmp_path / "m.log").read_text(), "its first words", 20, 0.02)
+    log = tmp_path / "m.log"
+    wait_for(lambda: log.exists() and "half" in log.read_text(), "its first words", 20, 0.02)
     os.killpg(int((tmp_path / "m.pid").read_text()), signal.SIGKILL)
     assert awaited(tmp_path) == ["gone", "half"]
 
