@@ -157,6 +157,37 @@ class EchoSummary(Model):
     intact: bool
 
 
+class StageSummary(Model):
+    """What xl did at one time of a move; see `xen.stages`.
+
+    It took `took_ms`, and while the guest stood still `stood_still_ms` of them. `scripts` is how many hotplug scripts
+    were run. Several kinds, such as "last copy and restore", were not told apart by this xl.
+    """
+
+    stage: str
+    took_ms: float
+    stood_still_ms: float
+    scripts: int = 0
+
+
+class AnatomySummary(Model):
+    """Where the downtime of a move went; see `probes.anatomy`.
+
+    The stages' `stood_still_ms` and `untold_ms` make up `blackout_ms`, for which the guest stood still (None where that
+    is not known). Up to `doubt_ms` of them may belong to a neighbouring stage. `brownout_ms` is the network's part,
+    from the guest going on to the first answer outside. `causes` are those of which the signature was seen; `sentence`
+    says it all.
+    """
+
+    stages: tuple[StageSummary, ...]
+    blackout_ms: float | None
+    untold_ms: float
+    doubt_ms: float
+    brownout_ms: float | None
+    causes: tuple[str, ...] = ()
+    sentence: str = ""
+
+
 class MigrationRecord(Model):
     """One move of one guest and what was seen of it; `timeline` is the SVG's file name."""
 
@@ -171,6 +202,7 @@ class MigrationRecord(Model):
     inside: PingSummary | None = None
     heartbeat: HeartbeatSummary | None = None
     connection: EchoSummary | None = None
+    anatomy: AnatomySummary | None = None
     timeline: str | None = None
 
 
@@ -204,13 +236,13 @@ class Score(Model):
 
 
 class Grade(Model):
-    """The whole result of one run: what grade.json holds, schema version 2.
+    """The whole result of one run: what grade.json holds, schema version 3.
 
     `remarks` are what the reader should know and no check is about, such as what others did on the hosts
     meanwhile; `whereabouts` say where each guest is at the end.
     """
 
-    schema_: Literal[2] = Field(default=2, alias="schema")
+    schema_: Literal[3] = Field(default=3, alias="schema")
     lab: LabInfo
     started: datetime
     finished: datetime

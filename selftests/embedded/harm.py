@@ -256,7 +256,7 @@ def _when_moving(spec: LabFile, sender: str, then: Callable[[Lab], object], afte
     """Do something once `xl migrate` has run for some seconds on the sender."""
     with Lab(spec, Journal(None).append) as other:
         remote = other.hosts.named(sender).remote
-        wait_for(lambda: remote.run("pgrep", "-f", "[x]l migrate ").ok, "a move to begin", 300.0, 0.5)
+        wait_for(lambda: remote.run("pgrep", "-f", "[x]l (-v+ )?migrate ").ok, "a move to begin", 300.0, 0.5)
         threading.Event().wait(after)
         then(other)
 

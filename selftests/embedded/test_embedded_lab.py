@@ -175,7 +175,7 @@ def test_every_step_passes_on_real_xen(one_lab: None, tmp_path: Path) -> None:
     for name in ("report.html", "grade.json", "junit.xml", "evidence/commands.jsonl"):
         assert (tmp_path / name).stat().st_size > 0
     commands = [json.loads(line) for line in (tmp_path / "evidence/commands.jsonl").read_text().splitlines()]
-    assert sum("xl migrate" in command["command"] for command in commands) >= 6
+    assert sum("xl -vvv migrate" in command["command"] for command in commands) >= 6
     # What changes the lab is told apart from what only looks at it.
     assert all(command["changes"] for command in commands if "xl create /" in command["command"])
     assert len(commands) <= 220

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 from xenlab.outcomes import (
+    AnatomySummary,
     CheckResult,
     EchoSummary,
     Grade,
@@ -14,6 +15,7 @@ from xenlab.outcomes import (
     Outcome,
     PingSummary,
     Score,
+    StageSummary,
     StepResult,
 )
 
@@ -105,6 +107,15 @@ MOVE = MigrationRecord(
     outside=PING,
     heartbeat=HeartbeatSummary(beats=900, interval_ms=50, stood_still_ms=210, clock_step_ms=0),
     connection=EchoSummary(sent_bytes=512, returned_bytes=508, intact=True),
+    anatomy=AnatomySummary(
+        stages=(StageSummary(stage="disks", took_ms=180, stood_still_ms=150, scripts=2),),
+        blackout_ms=210,
+        untold_ms=60,
+        doubt_ms=20,
+        brownout_ms=30,
+        causes=("a <cause> was seen",),
+        sentence="Of 0.21 s in which the guest stood still, 0.15 s went to <hotplug> scripts of two disks.",
+    ),
     timeline="move.svg",
 )
 

@@ -1,6 +1,7 @@
 """Moves of guests on two played hosts: however xl and the connections to them end, the truth is told."""
 
 import time
+from pathlib import Path
 from threading import Timer
 
 import pytest
@@ -41,8 +42,24 @@ def test_a_move_that_works(xen: PlayedXen, running: Acts) -> None:
     assert move.places.words == "on baye (-b----)"
     assert move.before.boot_id == move.after.boot_id
     assert "Migration successful." in move.words
+    assert "debug" not in move.words
     assert 0.1 <= move.seconds < 2
     assert move.evidence
+
+
+def test_the_lines_of_a_move_are_placed_on_our_clock(xen: PlayedXen, running: Acts) -> None:
+    xen.plan("labubuntu", "migrate", "works", 0.2)
+    move = running.migrate(xen.peer)
+    told = move.stamped
+    assert told is not None
+    assert told.least < told.most
+    assert move.started <= told.began + told.most
+    # This machine plays the host as well: its clock stands to ours as it does now.
+    ahead = time.monotonic() - float(Path("/proc/uptime").read_text().split()[0])
+    assert told.least - 0.02 <= ahead <= told.most + 0.02
+    ready, *_, done = told.lines
+    assert (ready.text, done.text) == ("migration target: Ready to receive domain.", "Migration successful.")
+    assert "libxl: debug: " in told.lines[1].text
 
 
 def test_a_cold_move_boots_anew(xen: PlayedXen, running: Acts) -> None:
@@ -167,7 +184,7 @@ def test_nor_one_that_is_cut_while_it_is_started_or_shut_down(verb: str, xen: Pl
 
 def test_nothing_is_done_while_an_act_on_it_is_under_way(xen: PlayedXen, acts: Acts) -> None:
     """As after Ctrl-C in `xl create`: it is listed nowhere yet, and off by all looks."""
-    xen.plan("baye", "create", "works", 0.3)
+    xen.plan("baye", "create", "works", 1.0)
     xen.machines["baye"].cut("setsid", silent_for=0.01)
     xen.machines["baye"].wait_until_reachable = _unreachable  # type: ignore[method-assign]
     with pytest.raises(HostUnreachable):

@@ -1,6 +1,7 @@
 """A move that failed: its cause, named on the side that spoke, and what only looks like a cause."""
 
 import pytest
+from stampedmove import LINES
 from transcripts import (
     BRIDGE,
     CREATION_FAILED,
@@ -19,6 +20,7 @@ from transcripts import (
 )
 
 from xenlab.causes import GuestDidNotSuspend, StateUndefined, XlError, explain
+from xenlab.xen.messages import parse_migration, without_debugging
 
 HOME, PEER = "labubuntu", "baye"
 CUT = "client_loop: send disconnect: Broken pipe\n"
@@ -330,3 +332,42 @@ def test_words_that_belong_to_no_turn() -> None:
     )
     fault = explain("migrate", 1, late, host=HOME, peer=PEER)
     assert getattr(fault, "host", "") == HOME
+
+
+NOISE = [text for _, text in LINES if ": debug: " in text or ": detail: " in text] + [
+    "libxl: debug: libxl_device.c:348:disk_try_backend: Disk vdev=xvda1, backend phy unsuitable as phys path not a "
+    "block device",
+    "libxl: debug: libxl_event.c:1:x: watch error: cannot open, No such file or directory",
+    'libxl: debug: libxl_qmp.c:34:qmp_handle_response: Domain 3:received: \'{"error": {"desc": "failed"}}\r',
+    "'",
+]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        target_failed(DISK),
+        target_failed(*BRIDGE),
+        target_failed("Unheard of: cannot be"),
+        SUSPEND_CALLBACK,
+        DISK_GONE_LATER,
+        LOGDIRTY,
+        STARTED + TRANSFERRED + PERMITTED + REFUSED_BY_TARGET,
+        never_greeted("root@10.1.1.143: Permission denied (publickey)."),
+    ],
+)
+def test_a_verbose_xl_is_explained_as_one_that_is_not(words: str) -> None:
+    noisy = "".join(f"{line}\n" + "".join(f"{noise}\n" for noise in NOISE) for line in words.splitlines())
+    calm = without_debugging(noisy)
+    assert calm == words
+    assert parse_migration(calm) == parse_migration(words)
+    plain, verbose = (explain("migrate", 1, said, host=HOME, peer=PEER) for said in (words, calm))
+    assert str(plain) == str(verbose)
+    assert plain.actual == verbose.actual
+
+
+def test_all_that_a_calm_xl_says_stays() -> None:
+    words = "\n".join(text for _, text in LINES)
+    assert without_debugging(words).splitlines() == [
+        text for _, text in LINES if ": debug: " not in text and ": detail: " not in text
+    ]

@@ -1,6 +1,7 @@
 """What others are given of a grade: Gradescope's results and the page of Markdown."""
 
 import json
+import re
 from html import unescape
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from xenlab.grading.exporters.gradescope import GradescopeResults, gradescope
 from xenlab.grading.exporters.markdown import CELL, escaped, markdown
 from xenlab.grading.schema import GRADESCOPE_PATH, gradescope_schema
 from xenlab.grading.scoring import Instance, StepSpec
-from xenlab.outcomes import CheckResult, Grade, Late, Outcome, Waiver
+from xenlab.outcomes import AnatomySummary, CheckResult, Grade, Late, MigrationRecord, Outcome, Waiver
 
 try:
     import jsonschema
@@ -219,6 +220,20 @@ def test_an_error_says_that_nothing_is_known() -> None:
     assert "which says nothing about whether the lab is right" in table(page)[1][3]
     assert "0 of 10 seen; 10 could not be observed" in page.splitlines()[0].replace("\\", "")
     assert "should not count" not in markdown(of("failed", "error"))
+
+
+def test_where_the_downtime_went_is_on_the_page() -> None:
+    still = {"blackout_ms": 16200, "untold_ms": 0, "doubt_ms": 50, "brownout_ms": 0, "stages": ()}
+    told = AnatomySummary(**still, sentence="Of 16.2 s, 12.0 s went to [disks](x).", causes=("a cause",))  # type: ignore[arg-type]
+    move = MigrationRecord(
+        guest="guest1", kind="live", source="a", target="b", seconds=40, same_boot=True, anatomy=told
+    )
+    silent = move.model_copy(update={"anatomy": told.model_copy(update={"sentence": ""})})
+    page = markdown(of("passed").model_copy(update={"migrations": (move, silent)}))
+    shown = [unescape(re.sub(r"\\([^\w\s])", r"\1", line)) for line in page.splitlines() if "guest1" in line]
+    assert shown == ["- guest1, a to b: Of 16.2 s, 12.0 s went to [disks](x). (a cause)"]
+    assert "**Downtime:**" in page
+    assert "Downtime" not in markdown(of("passed").model_copy(update={"migrations": (silent,)}))
 
 
 def test_remarks_and_the_guests_whereabouts_come_last() -> None:

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from stampedmove import told
 from watchedmove import GONE, LIMITS, NO_BASH, WINDOW, Move, lost_for_good, never, rebooted
 
 from xenlab.lab.judging import watched
@@ -363,3 +364,13 @@ def test_hostile_outputs_of_a_megabyte_are_judged_at_once() -> None:
         found = watched.findings(analyse(observed, WINDOW, LIMITS))
         assert time.process_time() - began < 2.0
         assert not {finding.id: finding for finding in found}["writes-go-on"].holds
+
+
+def test_a_stand_still_that_is_too_long_says_where_the_time_went() -> None:
+    move = Move(stopped=119.9, stood=16.2)
+    told_of = analyse(move.observed(), WINDOW, LIMITS, told())
+    (finding,) = watched.stood_still(told_of)
+    assert not finding.holds
+    assert "12.0 s went to hotplug scripts of two disks" in finding.hint
+    (finding,) = watched.stood_still(move.seen())
+    assert finding.hint.startswith("what it waits for is the target's")

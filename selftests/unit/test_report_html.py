@@ -148,6 +148,18 @@ def test_migrations_show_both_ends_of_the_gap_and_the_timeline() -> None:
         assert row in page.text
 
 
+def test_a_migration_shows_where_its_downtime_went_and_what_the_inside_ping_bounds() -> None:
+    page = Page(render(grade(step("a", "passed", 10), verdict="passed", migrations=[MOVE]), [], {}))
+    assert "in which the guest stood still, 0.15 s went to <hotplug> scripts of two disks." in page.text
+    assert "A <cause> was seen." in page.text
+    bounds = "The inside ping stands still with its guest"
+    assert bounds not in page.text
+    both = MOVE.model_copy(update={"inside": MOVE.outside, "anatomy": None})
+    text = Page(render(grade(step("a", "passed", 10), verdict="passed", migrations=[both]), [], {})).text
+    assert f"{bounds}: it bounds for how long the guest, while it ran, sent in vain, not for how long it" in text
+    assert "scripts of two disks" not in text
+
+
 def test_commands_show_their_end_and_output() -> None:
     commands = [
         command(1, stdout="Domain-0\n", command="xl list"),

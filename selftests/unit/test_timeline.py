@@ -7,9 +7,14 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from stampedmove import told, without_debug
+from watchedmove import LIMITS, Move
+from watchedmove import WINDOW as MOVED
 
+from xenlab.lab.watch_analysis import Analysis, analyse
 from xenlab.probes.trace import Packet, PingTrace, Window
 from xenlab.report.timeline import timeline_csv, timeline_svg
+from xenlab.xen.stamps import StampedWords
 
 SVG = "{http://www.w3.org/2000/svg}"
 WINDOW = Window(1010.0, 1049.2)
@@ -166,3 +171,61 @@ def test_the_table() -> None:
     assert (rows[400]["outcome"], rows[400]["received_s"], rows[400]["replies"]) == ("lost", "", "0")
     assert rows[50]["replies"] == "2"
     assert (rows[1000]["outcome"], rows[1000]["send_error"]) == ("send error", "Network is unreachable")
+
+
+def dissected(words: StampedWords | None, deaf_until: float = 136.1) -> Analysis:
+    """A guest that stands still from 119.9 to 136.1, `words` being what xl said."""
+    move = Move(stopped=119.9, stood=16.2, deaf=lambda at: 119.9 <= at < deaf_until)
+    return analyse(move.observed(), MOVED, LIMITS, words)
+
+
+def picture(seen: Analysis) -> str:
+    return timeline_svg(seen.outside.trace, None, seen.window, "t", seen.anatomy)
+
+
+def test_what_xl_did_stands_below_the_pings() -> None:
+    seen = dissected(told(), 139.0)
+    svg = picture(seen)
+    root = ET.fromstring(svg)
+    (shade,) = drawn(svg, "window")
+    left, width = float(shade.get("x", "nan")), float(shade.get("width", "nan"))
+    scale = width / (MOVED.end - MOVED.start)
+    boxes = sorted((*drawn(svg, "stage0"), *drawn(svg, "stage1")), key=lambda box: float(box.get("x", "nan")))
+    assert seen.anatomy is not None
+    stages = [part.stage for part in seen.anatomy.parts]
+    assert len(boxes) == len(stages) == 10
+    for box, stage in zip(boxes, stages, strict=True):
+        assert float(box.get("x", "nan")) == pytest.approx(left + (stage.start - MOVED.start) * scale, abs=0.2)
+        assert float(box.get("width", "nan")) == pytest.approx(max(1, (stage.end - stage.start) * scale), abs=0.2)
+    (network,) = drawn(svg, "network")
+    assert float(network.get("width", "nan")) == pytest.approx(2.9 * scale, abs=0.1 * scale)
+    texts = [e.text or "" for e in root.iter(SVG + "text")]
+    assert {"what xl did", "stood still 16.20 s", "6 disks 12.00 s", "8 vif 3.20 s"} <= set(texts)
+    assert any(text.startswith("□ network 2.") for text in texts)
+    desc = root.find(SVG + "desc")
+    assert desc is not None
+    assert "6 disks: 12.00 s" in (desc.text or "")
+    assert "12.0 s went to hotplug scripts of two disks" in (desc.text or "")
+    assert "prefers-color-scheme:dark" in svg
+
+
+def test_a_picture_of_a_terse_xl_has_fewer_boxes_and_room_for_their_names() -> None:
+    svg = picture(dissected(told(without_debug())))
+    assert len([*drawn(svg, "stage0"), *drawn(svg, "stage1")]) == 4
+    names = [e for e in ET.fromstring(svg).iter(SVG + "text") if (e.text or "")[:2] in ("1 ", "2 ", "3 ", "4 ")]
+    assert len({e.get("x") for e in names}) == 2
+
+
+def test_where_xl_told_nothing_the_stand_still_is_shown_alone() -> None:
+    svg = picture(dissected(None))
+    assert len(drawn(svg, "still")) == 1
+    assert drawn(svg, "stage0") == []
+    assert drawn(picture(replace(dissected(None), anatomy=None)), "still") == []
+
+
+def test_the_picture_keeps_its_height_for_all_that_is_in_it() -> None:
+    for seen in (dissected(told()), dissected(told(without_debug())), dissected(None)):
+        root = ET.fromstring(picture(seen))
+        height = float(root.get("viewBox", "").split()[3])
+        ys = [float(e.get("y", "nan")) for e in root.iter(SVG + "text")]
+        assert max(ys) < height

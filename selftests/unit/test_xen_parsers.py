@@ -230,9 +230,9 @@ def test_command_lines() -> None:
 
 
 def test_migrate_quotes_ssh_for_the_shell_that_xl_hands_it_to() -> None:
-    assert xl.migrate("guest1", "10.1.1.143") == ("xl", "migrate", "guest1", "10.1.1.143")
+    assert xl.migrate("guest1", "10.1.1.143") == ("xl", "-vvv", "migrate", "guest1", "10.1.1.143")
     argv = xl.migrate("guest1", "10.1.1.143", ("ssh", "-o", "BatchMode=yes", "-i", "/a key"))
-    assert argv == ("xl", "migrate", "-s", "ssh -o BatchMode=yes -i '/a key'", "guest1", "10.1.1.143")
+    assert argv == ("xl", "-vvv", "migrate", "-s", "ssh -o BatchMode=yes -i '/a key'", "guest1", "10.1.1.143")
 
 
 @pytest.mark.parametrize("name", ["", "-a", "28", "a b", "a\n"])

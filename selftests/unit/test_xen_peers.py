@@ -10,15 +10,22 @@ import pytest
 
 from xenlab.remote.waiting import wait_for
 from xenlab.xen import peers
+from xenlab.xen.stamps import ActAnswer, read_answer, read_log
 
 
 def ran(argv: peers.Argv) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
+def told(answer: str) -> list[str]:
+    """The state, and the words."""
+    read = read_answer(answer)
+    return [read.state, *read.log.words.splitlines()]
+
+
 def begun(folder: Path, *argv: str, seconds: int = -8) -> list[str]:
     """Started, and not waited for unless so many seconds are said."""
-    return ran(peers.start(str(folder), "m", seconds, argv)).splitlines()
+    return told(ran(peers.start(str(folder), "m", seconds, argv)))
 
 
 def until(file: Path) -> tuple[str, ...]:
@@ -27,7 +34,7 @@ def until(file: Path) -> tuple[str, ...]:
 
 
 def awaited(folder: Path, seconds: int = 20) -> list[str]:
-    return ran(peers.await_end(str(folder), "m", seconds)).splitlines()
+    return told(ran(peers.await_end(str(folder), "m", seconds)))
 
 
 def test_its_words_and_its_code_are_kept(tmp_path: Path) -> None:
@@ -60,9 +67,81 @@ def test_what_goes_on_is_told_as_such_and_left_alone(tmp_path: Path) -> None:
 
 def test_what_was_killed_without_a_code_is_gone(tmp_path: Path) -> None:
     begun(tmp_path, "sh", "-c", f"echo half; exec {shlex.join(until(tmp_path / 'end'))}")
-    wait_for(lambda: (tmp_path / "m.log").exists() and (tmp_path / "m.log").read_text(), "its first words", 20, 0.02)
+    log = tmp_path / "m.log"
+    wait_for(lambda: log.exists() and "half" in log.read_text(), "its first words", 20, 0.02)
     os.killpg(int((tmp_path / "m.pid").read_text()), signal.SIGKILL)
     assert awaited(tmp_path) == ["gone", "half"]
+
+
+def answered(folder: Path, script: str, seconds: int = 20) -> ActAnswer:
+    return read_answer(ran(peers.start(str(folder), "m", seconds, ("sh", "-c", script))))
+
+
+def test_each_line_is_stamped_as_it_comes(tmp_path: Path) -> None:
+    answer = answered(tmp_path, "echo one; sleep 0.5; echo two >&2; sleep 0.3; printf half; sleep 0.3; echo ' a line'")
+    log = answer.log
+    assert [line.text for line in log.lines] == ["one", "two", "half a line"]
+    assert log.began is not None
+    assert answer.at is not None
+    one, two, three = (line.at for line in log.lines)
+    assert log.began <= one
+    assert 0.45 <= two - one < 5
+    assert 0.55 <= three - two < 5
+    assert three <= answer.at < float(Path("/proc/uptime").read_text().split()[0]) + 0.02
+
+
+def test_what_it_writes_is_kept_as_it_is(tmp_path: Path) -> None:
+    said = "  \\n  %s $HOME `x`  \r\n\x1b[1mb\x01 \xe4\n-n\n\n12.5 not a stamp\nno end"
+    (tmp_path / "said").write_bytes(said.encode("latin-1"))
+    argv = peers.start(str(tmp_path), "m", 20, ("cat", str(tmp_path / "said")))
+    shown = subprocess.run(argv, capture_output=True, check=True).stdout.decode("latin-1")
+    assert read_answer(shown).log.words == said.replace("\n\n", "\n") + "\n"
+
+
+def test_a_megabyte_without_end_is_one_line(tmp_path: Path) -> None:
+    answer = answered(tmp_path, "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo end", 60)
+    assert [len(line.text) for line in answer.log.lines] == [1_000_000, 3]
+
+
+def test_the_end_is_its_own_and_not_that_of_what_it_leaves_behind(tmp_path: Path) -> None:
+    """A connection that ssh shares keeps our words' pipe open for as long as it lives."""
+    end = tmp_path / "end"
+    answer = answered(tmp_path, f"(while [ ! -e {end} ]; do sleep 0.02; done; echo late) & echo said; exit 3")
+    end.write_text("")
+    assert (answer.state, answer.log.words) == ("3", "said\n")
+
+
+def test_it_goes_on_where_nobody_reads_its_words_any_more(tmp_path: Path) -> None:
+    """xl in the middle of a move: a reader that dies must not end it, nor let it wait."""
+    end = tmp_path / "end"
+    flood = "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i + 1)); done"
+    begun(tmp_path, "sh", "-c", f'echo said; while [ ! -e {end} ]; do sleep 0.02; done; {flood}; echo x >"$0"; exit 7',
+          str(tmp_path / "done"))  # fmt: skip
+    log = tmp_path / "m.log"
+    wait_for(lambda: log.exists() and "said" in log.read_text(), "its first words", 20, 0.02)
+    (reader,) = [
+        pid
+        for pid in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
+        if writes(pid) == log.resolve()
+    ]
+    os.kill(reader, signal.SIGKILL)
+    end.write_text("")
+    assert awaited(tmp_path) == ["7", "said"]
+    assert (tmp_path / "done").exists()
+
+
+def writes(pid: int) -> Path | None:
+    try:
+        return Path(f"/proc/{pid}/fd/1").resolve()
+    except OSError:
+        return None
+
+
+def test_a_host_that_does_not_tell_its_uptime_is_read_as_well() -> None:
+    log = read_log("- \n- one\n- two\n")
+    assert (log.words, log.began, log.lines) == ("one\ntwo\n", None, ())
+    assert read_log("12.50 \nold line\n12.60 new").words == "old line\nnew\n"
+    assert read_log("") == read_answer("never\n").log
 
 
 def test_nothing_of_it_is_left(tmp_path: Path) -> None:
@@ -95,7 +174,7 @@ def test_what_was_begun_is_found_while_it_runs(tmp_path: Path) -> None:
         assert not peers.acts_on(line, "guest10")
         assert not peers.acts_on(line, "guest")
     (tmp_path / "end").write_text("")
-    assert ran(peers.await_end(str(folder), "guest1-3", 20)).splitlines() == ["0"]
+    assert told(ran(peers.await_end(str(folder), "guest1-3", 20))) == ["0"]
     assert ours() == []
 
 

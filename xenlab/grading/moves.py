@@ -56,7 +56,7 @@ class Moves:
         pings = {"outside": analysis.outside, "inside": analysis.inside}
         csvs = {name: timeline_csv(ping.trace) for name, ping in pings.items() if isinstance(ping, PingResult)}
         inside = None if isinstance(analysis.inside, Unknown) else analysis.inside.trace
-        svg = timeline_svg(analysis.outside.trace, inside, analysis.window, title)
+        svg = timeline_svg(analysis.outside.trace, inside, analysis.window, title, analysis.anatomy)
         self._run.add_migration(with_figures(_record(migration), analysis), svg=svg, csvs=csvs)
         self._run.remarks += [remark for remark in seen.remarks() if remark not in self._run.remarks]
         return seen

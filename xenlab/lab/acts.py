@@ -28,7 +28,7 @@ from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.xen import peers, xl
 from xenlab.xen.cfg import parse_config
-from xenlab.xen.messages import parse_migration
+from xenlab.xen.messages import parse_migration, without_debugging
 
 # xl list costs an emulated host a second that a booting guest would need: it is asked rarely.
 _BOOT_LOOK_SECONDS = 20.0
@@ -227,10 +227,11 @@ class Acts:
         argv = xl.migrate(self._name, to.spec.among_hosts, peers.ssh(to.spec.port_among_hosts))
         started = time.monotonic()
         ended = self._run_to_its_end(source, argv, self._timeouts.migrate_seconds)
-        words, at = ended.words, time.monotonic()
+        words, at = without_debugging(ended.words), time.monotonic()
         if ended.code == 0 and parse_migration(words).succeeded:
             after, places = self._look_after_move(nonce), self.look_settled()
-            return Migration(self._name, kind, source.name, to.name, started, at, before, after, places, words)
+            moved = (self._name, kind, source.name, to.name, started, at, before, after, places)
+            return Migration(*moved, words, ended.stamped)
         places = self.look_settled()
         evidence = (*ended.ids, *places.ids)
         fault = explain(

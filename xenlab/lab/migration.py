@@ -5,6 +5,7 @@ from typing import Literal
 
 from xenlab.lab.looks import GuestLook
 from xenlab.lab.places import Places
+from xenlab.xen.stamps import StampedWords
 
 Kind = Literal["cold", "paused", "live"]
 
@@ -14,7 +15,8 @@ class Migration:
     """A guest's move, as it went; `started` and `ended` in seconds on the monotonic clock.
 
     For a live or paused move they bracket `xl migrate`, for a cold one shutdown to the first login. `before` and
-    `after` are what the guest showed of itself, `places` where it was afterwards, `words` what xl said.
+    `after` are what the guest showed of itself, `places` where it was afterwards, `words` what xl said, and `stamped`
+    its words again, debugging and all, as they came.
     """
 
     guest: str
@@ -27,6 +29,7 @@ class Migration:
     after: GuestLook
     places: Places
     words: str = ""
+    stamped: StampedWords | None = None
 
     @property
     def seconds(self) -> float:

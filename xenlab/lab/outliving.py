@@ -8,6 +8,7 @@ from xenlab.lab.dom0 import Dom0
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
 from xenlab.remote.result import CommandResult
 from xenlab.xen import peers
+from xenlab.xen.stamps import StampedWords, placed, read_answer
 
 # A host is asked again after so many seconds: no command of ours lasts for hours.
 _ASK_SECONDS = 300.0
@@ -35,11 +36,15 @@ class OutlivingAct:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How it ended: its exit code (None: it was gone without one), its words, and the ids of what was run."""
+    """How it ended: its exit code (None: it was gone without one), its words, and the ids of what was run.
+
+    `stamped` are the words with their times, where the host has told them.
+    """
 
     code: int | None
     words: str
     ids: tuple[str, ...]
+    stamped: StampedWords | None = None
 
 
 def run_to_its_end(run: OutlivingAct, argv: peers.Argv) -> Ended:
@@ -48,12 +53,12 @@ def run_to_its_end(run: OutlivingAct, argv: peers.Argv) -> Ended:
     :raises StillUnderWay: it did not end in time.
     :raises CannotObserve: it was not begun, or the host does not answer any more.
     """
-    deadline = time.monotonic() + run.seconds
-    wait = _wait(run.seconds)
+    begun = time.monotonic()
+    deadline, wait = begun + run.seconds, _wait(run.seconds)
     seen: tuple[str, ...] = ()
     try:
         asked = run.host.remote.run(*peers.start(run.folder, run.name, wait, argv), timeout=_bound(wait), changes=True)
-        if (ended := _read(asked.check(), ())) is not None:
+        if (ended := _read(asked.check(), (), begun)) is not None:
             return ended
         seen = (asked.id,)
     except CommandTimedOut as late:
@@ -62,7 +67,7 @@ def run_to_its_end(run: OutlivingAct, argv: peers.Argv) -> Ended:
         if not cut.sent:
             raise
         # It may have been begun all the same: a file on the host tells. It is not sent again.
-    return _follow(run, deadline, seen)
+    return _follow(run, deadline, seen, begun)
 
 
 def see_its_end(run: OutlivingAct) -> Ended:
@@ -70,7 +75,7 @@ def see_its_end(run: OutlivingAct) -> Ended:
     return _follow(run, time.monotonic() + run.seconds, ())
 
 
-def _follow(run: OutlivingAct, deadline: float, seen: tuple[str, ...]) -> Ended:
+def _follow(run: OutlivingAct, deadline: float, seen: tuple[str, ...], begun: float | None = None) -> Ended:
     last = False
     while not last:
         left = deadline - time.monotonic()
@@ -83,7 +88,7 @@ def _follow(run: OutlivingAct, deadline: float, seen: tuple[str, ...]) -> Ended:
         except HostUnreachable:
             run.host.remote.wait_until_reachable(run.patience, f"{run.host.name} to answer again")
             continue
-        if (ended := _read(asked, seen)) is not None:
+        if (ended := _read(asked, seen, begun)) is not None:
             return ended
         seen = (*seen, asked.id)
     raise StillUnderWay(
@@ -93,14 +98,16 @@ def _follow(run: OutlivingAct, deadline: float, seen: tuple[str, ...]) -> Ended:
     )
 
 
-def _read(asked: CommandResult, seen: tuple[str, ...]) -> Ended | None:
-    """How it ended, or None where it runs."""
-    state, _, words = asked.stdout.partition("\n")
-    if state == "never":
+def _read(asked: CommandResult, seen: tuple[str, ...], begun: float | None) -> Ended | None:
+    """How it ended, or None where it runs; `begun` is when it was, where this run began it."""
+    answered, answer = time.monotonic(), read_answer(asked.stdout)
+    if answer.state == "never":
         raise CannotObserve(f"it was not begun on {asked.host}", evidence=(*seen, asked.id))
-    if state == "running":
+    if answer.state == "running":
         return None
-    return Ended(int(state) if state.isdecimal() else None, words, (*seen, asked.id))
+    code = int(answer.state) if answer.state.isdecimal() else None
+    stamped = None if begun is None else placed(answer, begun, answered)
+    return Ended(code, answer.log.words, (*seen, asked.id), stamped)
 
 
 def _wait(seconds: float) -> int:

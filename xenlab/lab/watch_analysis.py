@@ -7,13 +7,15 @@ from typing import TypeVar
 from xenlab.errors import CannotObserve
 from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, Unknown
 from xenlab.outcomes import EchoSummary, MigrationRecord
-from xenlab.probes import continuity, heartbeat
+from xenlab.probes import anatomy, continuity, heartbeat
+from xenlab.probes.anatomy import Anatomy, Still, dissect
 from xenlab.probes.continuity import Continuity, Judgement, verdict
 from xenlab.probes.diagnosis import Diagnosis, diagnose
 from xenlab.probes.heartbeat import Elapsed, Heartbeat, analyse_heartbeat, parse_heartbeat
 from xenlab.probes.inside import analyse_inside, inside_trace, parse_ping
 from xenlab.probes.trace import PingTrace, Window
 from xenlab.remote.facts import Written, written
+from xenlab.xen.stamps import StampedWords
 
 T = TypeVar("T")
 
@@ -31,11 +33,15 @@ class MoveLimits:
 
 @dataclass(frozen=True, slots=True)
 class PingResult:
-    """One ping over a move: its packets, what they show, and whether that is continuous."""
+    """One ping over a move: its packets, what they show, and whether that is continuous.
+
+    `own_gap` is the longest gap in the time in which the sender ran.
+    """
 
     trace: PingTrace
     continuity: Continuity
     judgement: Judgement
+    own_gap: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ class Analysis:
     """What one watched move shows; `window` is when `xl migrate` ran, on this machine's monotonic clock.
 
     `causes` stand behind what is missing or odd in the outside ping. `put_ahead` is by how many seconds the guest's
-    uptime was put ahead over the move, as happens where the target's clock is ahead of the source's.
+    uptime was put ahead over the move, as happens where the target's clock is ahead of the source's. `anatomy` is where
+    the downtime went.
     """
 
     observed: Observed
@@ -55,6 +62,7 @@ class Analysis:
     written: Written | Unknown
     causes: tuple[Diagnosis, ...]
     put_ahead: float
+    anatomy: Anatomy | None = None
 
     @property
     def beating(self) -> Heartbeat | None:
@@ -67,8 +75,8 @@ class Analysis:
         return max(self.outside.continuity.longest_gap, self.outside.continuity.longest_silence)
 
 
-def analyse(observed: Observed, window: Window, limits: MoveLimits) -> Analysis:
-    """Read all that was observed of a move, and judge its pings."""
+def analyse(observed: Observed, window: Window, limits: MoveLimits, told: StampedWords | None = None) -> Analysis:
+    """Read all that was observed of a move, and judge its pings; `told` are xl's lines as they came."""
     elapsed = _elapsed(observed)
     seen = continuity.analyse(observed.outside, window)
     beats: Heartbeat | Unknown | NotJudged
@@ -81,17 +89,19 @@ def analyse(observed: Observed, window: Window, limits: MoveLimits) -> Analysis:
     pause_limit = (beating.most if beating else silence) + _PAUSE_SLACK
     inside = _read(observed.inside, lambda left: _inside(observed, left.text, pause_limit, limits))
     own = inside.continuity if isinstance(inside, PingResult) else None
+    still = _still(observed, beating) if beating else None
     lag_at_most = elapsed.drift[1] if elapsed else 0.0
     return Analysis(
         observed=observed,
         window=window,
         limits=limits,
-        outside=PingResult(observed.outside, seen, verdict(seen, limits.max_gap)),
+        outside=PingResult(observed.outside, seen, verdict(seen, limits.max_gap), seen.longest_gap),
         inside=inside,
         heartbeat=beats,
         written=_read(observed.writes, lambda left: written(left.text)),
         causes=diagnose(seen, beating, own),
         put_ahead=max(0.0, -lag_at_most),
+        anatomy=dissect(told, still, observed.outside, inside.own_gap if isinstance(inside, PingResult) else None),
     )
 
 
@@ -105,6 +115,7 @@ def with_figures(record: MigrationRecord, analysis: Analysis) -> MigrationRecord
             "inside": continuity.to_summary(inside.continuity) if isinstance(inside, PingResult) else None,
             "heartbeat": heartbeat.to_summary(beating) if beating else None,
             "connection": connection,
+            "anatomy": anatomy.to_summary(analysis.anatomy) if analysis.anatomy else None,
         }
     )
 
@@ -130,6 +141,20 @@ def _elapsed(observed: Observed) -> Elapsed | None:
     return Elapsed(after.uptime - before.uptime, least, most)
 
 
+def _still(observed: Observed, beating: Heartbeat) -> Still | None:
+    """When the guest stood still on our clock: its uptime is read before and after, and may jump in between."""
+    before, after = observed.uptime_before, observed.uptime_after
+    if isinstance(after, Unknown):
+        after = observed.uptime_at_end
+    if isinstance(before, Unknown) or isinstance(after, Unknown):
+        return None
+    stopped = (before.earliest + before.latest) / 2 + beating.last_before - before.uptime
+    went_on = (after.earliest + after.latest) / 2 + beating.first_after - after.uptime
+    middle, half = (stopped + went_on) / 2, beating.stood_still / 2
+    doubt = max(before.latest - before.earliest, after.latest - after.earliest) / 2
+    return Still(Window(middle - half, middle + half), beating.most, doubt + beating.interval)
+
+
 def _heartbeat(left: ProgramOutput, interval: float, elapsed: Elapsed | None) -> Heartbeat:
     beats = parse_heartbeat(left.text)
     if left.ended_before:
@@ -145,7 +170,7 @@ def _inside(observed: Observed, text: str, pause_limit: float, limits: MoveLimit
     seen = analyse_inside(ping, interval, edges, pause_limit)
     ran = analyse_inside(ping, interval, edges, pause_limit, while_it_ran=True)
     trace = inside_trace(ping, interval, pause_limit, observed.inside_started)
-    return PingResult(trace, seen, verdict(ran, limits.max_gap, limits.max_lost))
+    return PingResult(trace, seen, verdict(ran, limits.max_gap, limits.max_lost), ran.longest_gap)
 
 
 def _highest_sent(text: str, size: int | None) -> int | None:

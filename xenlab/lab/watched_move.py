@@ -27,7 +27,7 @@ class WatchedMove:
         """Analyse what was observed around the move, with the thresholds of `probes`."""
         limits = MoveLimits(probes.max_outside_gap_ms / 1000, probes.max_inside_lost)
         window = Window(migration.started, migration.ended)
-        return cls(migration, analyse(observed, window, limits), neighbours)
+        return cls(migration, analyse(observed, window, limits, migration.stamped), neighbours)
 
     def pings_are_continuous(self) -> tuple[Finding, ...]:
         """Neither ping lost its thread, and the guest itself did not stand still for too long."""

@@ -1,8 +1,29 @@
 """What our pictures share: texts that XML can hold, labels that stay inside, round steps of an axis. Pure."""
 
 import re
+from dataclasses import dataclass
 from html import escape
 from math import floor, log10
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Seconds from `low` to `high` to pixels from `left` to `right`; `zero` is where the axis counts from."""
+
+    low: float
+    high: float
+    zero: float
+    left: float
+    right: float
+
+    def x(self, at: float) -> float:
+        """Where a time stands."""
+        return self.left + (at - self.low) / (self.high - self.low) * (self.right - self.left)
+
+
+def rect(kind: str, x: float, y: float, width: float, height: float) -> str:
+    """A box of class `kind`, one pixel wide at least."""
+    return f'<rect class="{kind}" x="{x:.1f}" y="{y}" width="{max(1.0, width):.1f}" height="{height}"/>'
 
 
 def text(words: str) -> str:

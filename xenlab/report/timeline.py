@@ -2,14 +2,15 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from io import StringIO
 from math import ceil, floor
 from zlib import crc32
 
+from xenlab.probes.anatomy import Anatomy
 from xenlab.probes.continuity import Continuity, analyse
 from xenlab.probes.trace import PingTrace, Window
-from xenlab.report.svg import decimals, label, round_step, text
+from xenlab.report.anatomy import STYLE, anatomy_in_words, lane_height, stages_lane
+from xenlab.report.svg import Scale, decimals, label, rect, round_step, text
 
 _WIDTH, _LEFT, _RIGHT = 960, 160, 24
 _TOP, _LANE, _BAR, _FOOT = 56, 64, 18, 66
@@ -17,7 +18,8 @@ _PIXEL = 0.5  # bars closer than this become one
 _STROKE = 3  # and strokes: a long loss reads as hatching, not as a bar of another colour
 
 # Told apart by shape and place as well as by colour, so that a grey print-out still reads.
-_STYLE = """
+_STYLE = (
+    """
 .xtl text{font:13px system-ui,sans-serif;fill:#1a1a1a}.xtl .name{font-weight:600}
 .xtl .paper{fill:#fff}.xtl .window{fill:#e3e6ee}.xtl .axis,.xtl .rail{stroke:#8a8f99;stroke-width:1}
 .xtl .ok{fill:#1b6ca8}.xtl .lost{stroke:#b3261e;stroke-width:1.5}.xtl .dup{stroke:#7a4fb5;stroke-width:1.5}
@@ -27,27 +29,23 @@ _STYLE = """
 .xtl .window{fill:#2c3240}.xtl .ok{fill:#6db7f2}.xtl .lost{stroke:#ff8a80}.xtl .dup{stroke:#c9a7ff}
 .xtl .err{stroke:#ffb95c}.xtl .gap{stroke:#e8e8e8}}
 """.strip()
+    + STYLE
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Seconds on the lab's monotonic clock to pixels; `zero` is the start of the window."""
-
-    low: float
-    high: float
-    zero: float
-
-    def x(self, at: float) -> float:
-        return _LEFT + (at - self.low) / (self.high - self.low) * (_WIDTH - _LEFT - _RIGHT)
-
-
-def timeline_svg(outside: PingTrace | None, inside: PingTrace | None, window: Window, title: str) -> str:
+def timeline_svg(
+    outside: PingTrace | None,
+    inside: PingTrace | None,
+    window: Window,
+    title: str,
+    anatomy: Anatomy | None = None,
+) -> str:
     """An SVG picture: seconds from the start of `window` (shaded), a lane for each ping that is given.
 
     Answered packets are a bar, interrupted where the ping did not send; losses cross it, duplicates stand
     above it, send errors hang below it, and the longest gap is marked with its length. The inside ping, the
     guest's own, runs on the guest's clock; if that lies nowhere near the window, its lane starts where the
-    picture does.
+    picture does. What xl did meanwhile stands below them.
     """
     low = min([window.start, *([outside.started] if outside else [])])
     high = max([window.end, *([outside.ended] if outside else [])])
@@ -56,13 +54,15 @@ def timeline_svg(outside: PingTrace | None, inside: PingTrace | None, window: Wi
         if inside.ended < low or inside.started > high:
             shift = low - inside.started
         low, high = min(low, inside.started + shift), max(high, inside.ended + shift)
-    scale = _Scale(low, max(high, low + 1e-3), window.start)
+    scale = Scale(low, max(high, low + 1e-3), window.start, _LEFT, _WIDTH - _RIGHT)
     lanes = [("outside", outside, 0.0), ("inside (own clock)", inside, shift)]
     shown = [(name, trace, analyse(trace), by) for name, trace, by in lanes if trace is not None]
 
-    bottom = _TOP + _LANE * max(1, len(shown))
+    pings = _TOP + _LANE * max(1, len(shown))
+    bottom = pings + (lane_height(anatomy) if anatomy else 0)
     texts = [f"The migration took {window.end - window.start:.2f} s."]
     texts += [_in_words(name, trace, found, window.start - by) for name, trace, found, by in shown]
+    texts += anatomy_in_words(anatomy) if anatomy else []
     ident = f"xtl-{crc32(repr((title, window, texts)).encode()):08x}"
     start, end = scale.x(window.start), scale.x(window.end)
     parts = [
@@ -72,12 +72,13 @@ def timeline_svg(outside: PingTrace | None, inside: PingTrace | None, window: Wi
         f'<desc id="{ident}-d">{text(" ".join(texts))}</desc>',
         f"<style>{_STYLE}</style>",
         '<rect class="paper" width="100%" height="100%"/>',
-        _rect("window", start, _TOP - 6, end - start, bottom - _TOP + 6),
+        rect("window", start, _TOP - 6, end - start, bottom - _TOP + 6),
         f'<text class="name" x="12" y="22">{text(title)}</text>',
         label((start + end) / 2, _TOP - 12, f"migration {window.end - window.start:.2f} s", _WIDTH),
     ]
     for number, (name, trace, found, by) in enumerate(shown):
         parts += _lane(name, trace, found, by, scale, _TOP + number * _LANE)
+    parts += stages_lane(anatomy, scale, pings, _WIDTH) if anatomy else []
     parts += _axis(scale, bottom)
     parts += _legend(bottom + 54)
     return "\n".join([*parts, "</svg>", ""])
@@ -106,14 +107,14 @@ def timeline_csv(trace: PingTrace) -> str:
     return out.getvalue()
 
 
-def _lane(name: str, trace: PingTrace, found: Continuity, shift: float, scale: _Scale, top: float) -> Iterator[str]:
+def _lane(name: str, trace: PingTrace, found: Continuity, shift: float, scale: Scale, top: float) -> Iterator[str]:
     bar = top + 28
     times = [at + shift for at in trace.send_times()]
     timed = list(zip(trace.packets, times, strict=True))
     yield f'<text class="name" x="12" y="{bar + 14}">{text(name)}</text>'
     yield f'<path class="rail" d="M{_LEFT} {bar + _BAR / 2}H{_WIDTH - _RIGHT}"/>'
     for left, right in _runs(trace, times, scale):
-        yield _rect("ok", left, bar, right - left, _BAR)
+        yield rect("ok", left, bar, right - left, _BAR)
     lost = (t for p, t in timed if not p.received and p.send_error is None)
     errors = (t for p, t in timed if not p.received and p.send_error is not None)
     doubled = (t for p, t in timed if len(p.received) > 1)
@@ -127,7 +128,7 @@ def _lane(name: str, trace: PingTrace, found: Continuity, shift: float, scale: _
         yield label((left + right) / 2, bar - 14, f"gap {found.longest_gap:.2f} s{more}", _WIDTH)
 
 
-def _runs(trace: PingTrace, times: list[float], scale: _Scale) -> list[tuple[float, float]]:
+def _runs(trace: PingTrace, times: list[float], scale: Scale) -> list[tuple[float, float]]:
     """Bars over successive answered packets, broken by a loss and wherever the ping paused."""
     runs: list[tuple[float, float]] = []
     joined, before = False, 0.0
@@ -143,14 +144,14 @@ def _runs(trace: PingTrace, times: list[float], scale: _Scale) -> list[tuple[flo
     return runs
 
 
-def _ticks(kind: str, times: Iterable[float], scale: _Scale, top: float, bottom: float) -> list[str]:
+def _ticks(kind: str, times: Iterable[float], scale: Scale, top: float, bottom: float) -> list[str]:
     """One path of upright strokes, spaced to stay apart; nothing for no times."""
     xs = sorted({round(scale.x(t) / _STROKE) * _STROKE for t in times})
     strokes = "".join(f"M{x} {top}V{bottom}" for x in xs)
     return [f'<path class="{kind}" d="{strokes}"/>'] if xs else []
 
 
-def _axis(scale: _Scale, y: float) -> Iterator[str]:
+def _axis(scale: Scale, y: float) -> Iterator[str]:
     yield f'<path class="axis" d="M{_LEFT} {y}H{_WIDTH - _RIGHT}"/>'
     step = round_step((scale.high - scale.low) / 8)
     places = decimals(step)
@@ -162,17 +163,13 @@ def _axis(scale: _Scale, y: float) -> Iterator[str]:
 
 
 def _legend(y: float) -> Iterator[str]:
-    yield _rect("ok", _LEFT, y - 10, 24, 10)
+    yield rect("ok", _LEFT, y - 10, 24, 10)
     yield f'<text x="{_LEFT + 30}" y="{y}">answered</text>'
     marks = (("lost", "lost"), ("dup", "duplicated"), ("err", "could not be sent"))
     for number, (kind, name) in enumerate(marks):
         x = _LEFT + 130 + number * 120
         yield f'<path class="{kind}" d="M{x} {y - 11}v12"/>'
         yield f'<text x="{x + 8}" y="{y}">{name}</text>'
-
-
-def _rect(kind: str, x: float, y: float, width: float, height: float) -> str:
-    return f'<rect class="{kind}" x="{x:.1f}" y="{y}" width="{max(1.0, width):.1f}" height="{height}"/>'
 
 
 def _in_words(name: str, trace: PingTrace, found: Continuity, zero: float) -> str:

@@ -37,6 +37,9 @@ _OUTCOMES: tuple[tuple[str, GuestFate], ...] = (
 )
 """xl's last words and what became of the guest, the gravest first."""
 
+_LIBRARIES = r"(libxl|xc|xl|xencall|xenforeignmemory|xendevicemodel|libxl-save-helper)"
+# What `xl -vvv` says more. A message of qemu's ends in line feeds of its own (libxl_qmp.c, "received: '...'").
+_DEBUGGING = re.compile(_LIBRARIES + r": (debug|verbose|detail): |'\r?$|\{\".*[}']\r?$")
 _ERROR = re.compile(
     r"\b(error|fail(ed|ure)|denied|refused|undefined|timed out|unable to|cannot|can't|could ?n[o']t|not found|no route"
     r"|no such|died|aborted|invalid|unexpected)\b|CHECK AT BOTH ENDS|Host key verification",
@@ -44,7 +47,7 @@ _ERROR = re.compile(
 )
 # Lines that tell of the normal course, whatever words they hold.
 _COURSE = re.compile(
-    r"(libxl|xc|xl|xencall|xenforeignmemory|xendevicemodel): (info|notice|verbose|detail|debug|progress): "
+    _LIBRARIES + r": (info|notice|verbose|detail|debug|progress): "
     r"|Parsing config from |Saving to .* new xl format|Loading new save file | Savefile contains xl domain config"
     r"|migration (target: (Ready|Transfer complete|Got permission|Domain started)|sender: (Target has|Giving target))"
 )
@@ -82,6 +85,11 @@ def parse_migration(output: str) -> MigrationReport:
     phrase, fate = next(((words, fate) for words, fate in _OUTCOMES if words in output), ("", silent))
     errors = tuple(line.strip() for line in output.splitlines() if line and is_error(line))
     return MigrationReport(stages=stages, outcome=phrase, guest_fate=fate, errors=errors)
+
+
+def without_debugging(words: str) -> str:
+    """What xl says at its default level, of what `xl -vvv` wrote: readers of its words are not to trip over more."""
+    return "\n".join(line for line in words.split("\n") if not _DEBUGGING.match(line))
 
 
 def is_error(line: str) -> bool:

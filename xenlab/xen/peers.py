@@ -2,10 +2,12 @@
 
 `xl migrate` must never be cut off by us: in its last phase the guest is suspended on one host and not yet
 running on the other. `xl create` and `xl shutdown` go on, too, when their session is lost. So each runs by itself,
-its words in a file, and is asked how far it is; while it runs, its process bears the name of that file.
+its words in a file, and is asked how far it is; while it runs, its process bears the name of that file. Each line of
+its words is stamped with the host's uptime as it arrives: `stamps` reads them.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 
 Argv = tuple[str, ...]
@@ -24,13 +26,26 @@ _UNDER_WAY = (
     r"(^|[/ ])[x]l (-[a-zA-Z]+ )*migrate(-receive)?( |$)|[l]ibxl-save-helper|/[x]enlab-[0-9a-f]+/[^ ]+ (timeout|xl) "
 )
 _ANSWER = "uname -n && xl help migrate-receive >/dev/null && echo xl"
+# What reads the words must do xl no harm. xl does not wait for it: xl's end is known by itself, and what may keep the
+# pipe open beyond that (a connection that ssh shares, say) is not read to its end. Where it dies, xl goes on without
+# it: nobody else can read the pipe, so that it cannot fill, and SIGPIPE is ignored. It only uses what sh has built in,
+# as a process costs an emulated Dom0 27 ms, and proc(5)'s uptime, which nobody can set.
+# One line, as a list of processes shows it.
+_STAMP = (
+    'trap "" PIPE; '
+    'stamp() { read -r up rest </proc/uptime || up=-; printf "%s %s\\n" "$up" "$1"; }; '
+    '{ "$@" 2>&1; echo "$?" >"$0".exit; printf "\\n%s has ended\\n" "$0"; } | { stamp ""; '
+    'while IFS= read -r line || [ -n "$line" ]; do '
+    '[ "$line" = "$0 has ended" ] && break; [ -z "$line" ] || stamp "$line"; done; stamp ""; } >"$0".log; '
+    'read -r code <"$0".exit && echo "$code" >"$0".code'
+)
 # Its process id is in a file before anything is waited for: a connection that breaks meanwhile loses nothing.
-_START = """
+_START = f"""
 umask 077
 mkdir -p -- "$1" || exit
 file=$1/$2 seconds=$3; shift 3
-rm -f -- "$file".code "$file".pid
-setsid nohup sh -c '"$@" >"$0".log 2>&1; echo $? >"$0".code' "$file" "$@" </dev/null >/dev/null 2>&1 &
+rm -f -- "$file".code "$file".exit "$file".pid
+setsid nohup sh -c {shlex.quote(_STAMP)} "$file" "$@" </dev/null >/dev/null 2>&1 &
 echo $! >"$file".pid
 """
 _FIND = """
@@ -54,6 +69,8 @@ if [ -s "$file".code ]; then
 else
     echo "$how"
 fi
+read -r up rest </proc/uptime || up=-
+echo "$up"
 cat -- "$file".log 2>/dev/null; true
 """
 
@@ -79,7 +96,7 @@ def under_way() -> Argv:
 def start(folder: str, name: str, seconds: int, argv: Sequence[str]) -> Argv:
     """Run `argv` by itself, and wait for it as `await_end` does; only its session is lost with the connection.
 
-    Its words are in `folder`/`name`.log, its exit code in .code, its process id in .pid.
+    Its words are in `folder`/`name`.log (see `stamps.read_log`), its exit code in .code, its process id in .pid.
     """
     return ("sh", "-c", _START + _AWAIT, "sh", folder, name, str(seconds), *argv)
 
@@ -93,10 +110,7 @@ def bounded(argv: Sequence[str], seconds: int) -> Argv:
 
 
 def await_end(folder: str, name: str, seconds: int) -> Argv:
-    """Wait up to `seconds` for what `start` began, then print how it is, and its words.
-
-    The first line is its exit code, `running`, `gone` (without an exit code) or `never` (it was not begun).
-    """
+    """Wait up to `seconds` for what `start` began, then print how it is, and its words: see `stamps.read_answer`."""
     return ("sh", "-c", _FIND + _AWAIT, "sh", folder, name, str(seconds))
 
 

@@ -63,7 +63,11 @@ def unpause(name: str) -> Argv:
 
 
 def migrate(name: str, target: str, ssh: tuple[str, ...] | None = None) -> Argv:
-    """`xl migrate [-s SSH] NAME TARGET`: moves the running domain to the host `target`.
+    """`xl -vvv migrate [-s SSH] NAME TARGET`: moves the running domain to the host `target`.
+
+    Only libxl's debugging lines tell when the guest was suspended and when a hotplug script ran, and three steps below
+    xl's default are the lowest level that has them (xl.c: -v; xentoollog.h: XTL_PROGRESS to XTL_DEBUG). xl passes the
+    level on to the target's end (xl_migrate.c). `messages.without_debugging` leaves what xl says without it.
 
     `ssh` is the ssh command with its options, as words. xl pastes it and `target` into a line for sh, so
     the words are quoted here and `target` must be a plain host.
@@ -72,7 +76,7 @@ def migrate(name: str, target: str, ssh: tuple[str, ...] | None = None) -> Argv:
     """
     if not target or target.startswith("-") or shlex.quote(target) != target:
         raise UsageError(f"{target!r} is not a host that xl could migrate to")
-    return ("xl", "migrate", *(("-s", shlex.join(ssh)) if ssh else ()), _domain(name), target)
+    return ("xl", "-vvv", "migrate", *(("-s", shlex.join(ssh)) if ssh else ()), _domain(name), target)
 
 
 def console(name: str) -> Argv:

@@ -27,7 +27,7 @@ MARKS = {
 
 
 def markdown(grade: Grade) -> str:
-    """The page: score, what to fix first, a table of the steps, remarks, and where the guests are."""
+    """The page: score, what to fix first, a table of the steps, where downtime went, remarks, where the guests are."""
     return "\n".join([*_head(grade), "", *_table(grade), "", *_lists(grade)])
 
 
@@ -70,11 +70,23 @@ def _table(grade: Grade) -> Iterator[str]:
 
 
 def _lists(grade: Grade) -> Iterator[str]:
-    for head, texts in (("Remarks", grade.remarks), ("Where the guests are", grade.whereabouts)):
+    lists = (
+        ("Downtime", tuple(_downtime(grade))),
+        ("Remarks", grade.remarks),
+        ("Where the guests are", grade.whereabouts),
+    )
+    for head, texts in lists:
         if texts:
             yield f"**{head}:**"
             yield from (f"- {escaped(text)}" for text in texts[:_LINES])
             yield ""
+
+
+def _downtime(grade: Grade) -> Iterator[str]:
+    for move in grade.migrations:
+        if move.anatomy and move.anatomy.sentence:
+            words = " ".join((move.anatomy.sentence, *(f"({cause})" for cause in move.anatomy.causes)))
+            yield f"{move.guest}, {move.source} to {move.target}: {words}"
 
 
 def _what(step: StepResult) -> str:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown
 from xenlab.lab.watch_analysis import Analysis, PingResult
 from xenlab.outcomes import Finding
+from xenlab.probes.anatomy import in_a_sentence
 from xenlab.probes.continuity import Verdict
 from xenlab.probes.diagnosis import PingCause, is_doubled
 from xenlab.remote.facts import Written
@@ -125,7 +126,10 @@ def stood_still(analysis: Analysis) -> tuple[Finding, ...]:
         if left.corrected or left.stood_still > most >= left.least:
             reason = "its clock was set over the move, ours tells" if left.corrected else "known no better"
             actual += f" ({left.least:.2f} s to {left.most:.2f} s: {reason})"
-        hint = "what it waits for is the target's: disks and vif (its hotplug scripts), and the last copy of its memory"
+        told = in_a_sentence(analysis.anatomy) if analysis.anatomy and analysis.anatomy.parts else ""
+        hint = told or (
+            "what it waits for is the target's: disks and vif (its hotplug scripts), and the last copy of its memory"
+        )
     finding = Finding(
         "stood-still",
         holds,
