@@ -73,9 +73,13 @@ def test_a_run_that_is_cut_off_leaves_no_guest_behind(sign: signal.Signals, step
     run = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     words, times = ACTS[step]
     log = tmp_path / "reports/evidence/commands.jsonl"
-    awaited = f"{step} to act"
+
+    def acts() -> bool:
+        assert run.poll() is None, run.communicate()[0]
+        return log.exists() and log.read_text().count(words) >= times
+
     try:
-        wait_for(lambda: log.exists() and log.read_text().count(words) >= times, awaited, 1200.0, 0.5)
+        wait_for(acts, f"{step} to act", 1200.0, 0.5)
     finally:
         run.send_signal(sign)
     said, _ = run.communicate(timeout=1200)
