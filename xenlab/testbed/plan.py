@@ -5,6 +5,9 @@ Pure data, as in the original lab report: labubuntu is the guests' home host, ba
 
 from dataclasses import dataclass
 
+EMBEDDED = "embedded"
+"""The name of the embedded lab wherever a lab is named (`--lab`)."""
+
 NETWORK_PREFIX = 24
 OUTSIDE = "10.1.1.1"
 BRIDGE = "xenbr0"
