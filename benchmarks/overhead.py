@@ -16,10 +16,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from xenlab.errors import XenlabError
-from xenlab.testbed.embedded import EmbeddedLab
+from xenlab.testbed.joining import join
 from xenlab.testbed.plan import GUESTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,7 +81,7 @@ def timed(*argv: str) -> float:
 def do_bare_work() -> int:
     """Run bare.sh in the network of the lab that is up."""
     try:
-        lab = EmbeddedLab(ROOT, Console(stderr=True)).join()
+        lab = join(ROOT)
     except XenlabError as problem:
         print(problem, file=sys.stderr)
         return problem.exit_code

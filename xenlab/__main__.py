@@ -2,6 +2,6 @@
 
 import sys
 
-from xenlab.cli import main
+from xenlab.cli.main import main
 
 sys.exit(main())

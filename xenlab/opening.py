@@ -11,10 +11,11 @@ from xenlab.errors import UsageError
 from xenlab.lab import custody
 from xenlab.lab.custody import LabFound
 from xenlab.labfile import LabFile, load, loads
-from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
-from xenlab.testbed.plan import GUESTS
-
-EMBEDDED = "embedded"
+from xenlab.testbed.embedded import EmbeddedLab
+from xenlab.testbed.joining import join
+from xenlab.testbed.plan import EMBEDDED, GUESTS
+from xenlab.testbed.profiles import DEFAULT_PROFILE
+from xenlab.testbed.state import LabState, lab_folder
 
 
 class NothingToMend(UsageError):
@@ -85,7 +86,7 @@ def _is_gone(found: LabFound) -> bool:
     """Whether it is of an embedded lab that is down, or was brought up anew since."""
     if found.lab_name != EMBEDDED:
         return False
-    state = EmbeddedLab(Path(found.working_copy), Console(stderr=True)).state()
+    state = LabState.load(lab_folder(Path(found.working_copy)))
     return state is None or not state.running or state.since > found.began.timestamp()
 
 
@@ -110,7 +111,7 @@ def open_lab(lab_name: str, profile: str | None, working_copy: Path) -> Iterator
     if not was_up:
         embedded.up(profile or DEFAULT_PROFILE)
     try:
-        yield embedded.join()
+        yield join(working_copy)
     finally:
         if not was_up:
             embedded.down()

@@ -10,10 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from rich.console import Console
-
 from xenlab.labfile import GuestSpec, dump, load
-from xenlab.testbed.embedded import EmbeddedLab
+from xenlab.testbed.joining import join
 
 PASSWORD_ENV = "XENLAB_GUEST_PASSWORD"
 
@@ -26,7 +24,7 @@ def by_console(guest: GuestSpec) -> GuestSpec:
 
 def main() -> None:
     copy, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    spec = EmbeddedLab(copy, Console(stderr=True)).join()
+    spec = join(copy)
     guests = tuple(by_console(guest) if guest.name == "guest1" else guest for guest in spec.guests)
     file = folder / "lab.toml"
     file.write_text(dump(spec.model_copy(update={"guests": guests})))

@@ -15,8 +15,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from rich.console import Console
-
 from xenlab.errors import XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.lab.custody import Custody
@@ -28,7 +26,7 @@ from xenlab.lab.watched_move import WatchedMove
 from xenlab.labfile import LabFile
 from xenlab.outcomes import Finding
 from xenlab.remote.waiting import wait_for
-from xenlab.testbed.embedded import EmbeddedLab
+from xenlab.testbed.joining import join
 
 Result = dict[str, Any]
 COPY, FOLDER = Path(sys.argv[1]), Path(sys.argv[2])
@@ -284,7 +282,7 @@ WHAT: dict[str, Callable[[LabFile], Result]] = {
 
 
 def main() -> None:
-    spec = EmbeddedLab(COPY, Console(stderr=True)).join()
+    spec = join(COPY)
     json.dump(WHAT[sys.argv[3]](spec), sys.stdout)
 
 

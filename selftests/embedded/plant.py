@@ -13,8 +13,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from rich.console import Console
-
 from xenlab.errors import CannotObserve
 from xenlab.lab.guest import Guest
 from xenlab.lab.judging import watched as judge
@@ -24,7 +22,7 @@ from xenlab.lab.watch import Watch
 from xenlab.lab.watched_move import WatchedMove
 from xenlab.remote.host import RemoteHost
 from xenlab.testbed import provision
-from xenlab.testbed.embedded import EmbeddedLab
+from xenlab.testbed.joining import join
 
 SECONDS = 4.0
 
@@ -73,7 +71,7 @@ EVENTS: dict[str, Callable[[Guest, RemoteHost], None]] = {
 
 
 def main() -> None:
-    spec = EmbeddedLab(Path(sys.argv[1]), Console(stderr=True)).join()
+    spec = join(Path(sys.argv[1]))
     with Lab(spec, provision.no_record) as lab:
         guest = lab.guest("guest1")
         if guest.acts.look().is_off:

@@ -120,8 +120,8 @@ def test_a_host_that_hangs_in_boot_is_told_by_its_console(one_lab: None, tmp_pat
     copy, images = tmp_path / "copy", tmp_path / "cache/xenlab" / Path(state.images).name
     shutil.copytree(ROOT / "xenlab", copy / "xenlab")
     shutil.copytree(state.images, images, ignore=shutil.ignore_patterns("warm-*"), copy_function=os.symlink)
-    hasty = "from xenlab import cli; from xenlab.testbed import embedded; "
-    hasty += "embedded._BOOT_SECONDS.update(tcg=12.0, kvm=12.0); raise SystemExit(cli.main(['up']))"
+    hasty = "from xenlab.cli.main import main; from xenlab.testbed import embedded; "
+    hasty += "embedded._BOOT_SECONDS.update(tcg=12.0, kvm=12.0); raise SystemExit(main(['up']))"
     up = subprocess.run(
         [sys.executable, "-c", hasty],
         cwd=copy,

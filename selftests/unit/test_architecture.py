@@ -268,7 +268,7 @@ def test_no_tracked_file_names_this_machine_or_a_registry() -> None:
         ("xenlab.remote.host", "from xenlab.xen import xl", 1),
         ("xenlab.errors", "import xenlab.outcomes", 1),
         ("xenlab.lab.guest", "def f():\n    from xenlab.testbed.plan import HOME", 1),
-        ("xenlab.grading.plugin", "from xenlab.cli import main", 1),
+        ("xenlab.grading.plugin", "from xenlab.cli.main import main", 1),
         ("xenlab.grading.plugin", "import fixtures.nouns", 1),
         ("fixtures.nouns", "import tests.test_1_hosts", 1),
         ("tests.test_1_hosts", "from fixtures.nouns import Moves", 0),

@@ -8,19 +8,24 @@ from pathlib import Path
 import pytest
 from pages import failing
 
-from xenlab import cli
+from xenlab.cli.main import main
+from xenlab.cli.pytest_child import run_pytest
 from xenlab.errors import CannotObserve
 from xenlab.report.folder import ReportsFolder
 from xenlab.testbed.faults import faults
 
-VERBS = ("verify", "report", "test", "up", "status", "ssh", "console", "break", "faults", "down")
+VERBS = (
+    *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
+    *("mend", "unlock"),
+)
+RUN_PYTEST = "xenlab.cli.pytest_child.run_pytest"
 
 
 @pytest.fixture(autouse=True)
 def working_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working copy without a lab; main()'s signal handlers are taken back afterwards."""
     before = {sign: signal.getsignal(sign) for sign in (signal.SIGTERM, signal.SIGHUP)}
-    monkeypatch.setattr(cli, "WORKING_COPY", tmp_path)
+    monkeypatch.setattr("xenlab.cli.main.WORKING_COPY", tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     yield tmp_path
     for sign, handler in before.items():
@@ -29,7 +34,7 @@ def working_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The one line that a wrong call is answered with."""
-    assert cli.main(arguments) == 2
+    assert main(arguments) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("xenlab: ")
@@ -39,7 +44,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def help_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     with pytest.raises(SystemExit) as ended:
-        cli.main([*arguments, "--help"])
+        main([*arguments, "--help"])
     assert ended.value.code == 0
     return capsys.readouterr().out
 
@@ -63,7 +68,7 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("arguments", [["frobnicate"], [], ["up", "--profile", "vintage"], ["ssh"]])
 def test_what_is_no_call_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
+        main(arguments)
     assert ended.value.code == 2
     assert "usage: ./lab" in capsys.readouterr().err
 
@@ -93,7 +98,7 @@ def test_an_unknown_fault_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_faults_are_listed_with_the_check_they_turn_red(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["faults"]) == 0
+    assert main(["faults"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(faults())
     for fault, line in zip(faults(), lines, strict=True):
@@ -107,7 +112,7 @@ def test_faults_are_listed_with_the_check_they_turn_red(capsys: pytest.CaptureFi
 def test_without_a_lab_down_and_status_are_content(
     verb: str, words: str, working_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([verb]) == 0
+    assert main([verb]) == 0
     assert capsys.readouterr().out == words
     assert not (working_copy / ".lab").exists()
 
@@ -116,7 +121,7 @@ def test_down_clears_a_lab_that_never_came_up(working_copy: Path, capsys: pytest
     (working_copy / ".lab").mkdir()
     (working_copy / ".lab/state.json").write_text("{half")
     (working_copy / ".lab/baye.qcow2").write_text("")
-    assert cli.main(["down"]) == 0
+    assert main(["down"]) == 0
     assert not (working_copy / ".lab").exists()
 
 
@@ -125,25 +130,25 @@ def test_what_verify_shows_can_be_chosen(
     chosen: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given: list[list[str]] = []
-    monkeypatch.setattr(cli, "_pytest", lambda arguments: given.append(arguments) or 0)
-    assert cli.main(["verify", f"--{chosen}"]) == 0
+    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy: given.append(arguments) or 0)
+    assert main(["verify", f"--{chosen}"]) == 0
     assert given == [["tests", "--lab=embedded", f"--grade-output={chosen}"]]
     with pytest.raises(SystemExit):
-        cli.main(["verify", "--quiet", "--json"])
+        main(["verify", "--quiet", "--json"])
     assert "not allowed with" in capsys.readouterr().err
 
 
 def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[list[str]] = []
 
-    def taken(arguments: list[str]) -> int:
+    def taken(arguments: list[str], _working_copy: Path) -> int:
         given.append(arguments)
         return 3
 
-    monkeypatch.setattr(cli, "_pytest", taken)
+    monkeypatch.setattr(RUN_PYTEST, taken)
     options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
     options += ["--rubric", "my/rubric.toml", "--reports", "team-7"]
-    assert cli.main(["verify", *options]) == 3
+    assert main(["verify", *options]) == 3
     # pytest runs in the working copy, wherever the call came from.
     wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--profile=classic"]
     wanted += ["--guest=guest2", "--step=hosts", "--step=live-migration"]
@@ -171,7 +176,7 @@ def test_a_wrong_call_leaves_nothing_of_the_run_before(
     left_by_a_run(working_copy / there)
     call = ["verify", *([] if there == "reports" else ["--reports", there]), *wrong]
     try:
-        code = cli.main(call)
+        code = main(call)
     except SystemExit as end:
         code = end.code
     assert code == 2
@@ -184,7 +189,7 @@ def test_a_wrong_call_leaves_nothing_of_the_run_before(
 def test_a_wrong_call_of_another_verb_leaves_the_run_before(working_copy: Path, call: list[str]) -> None:
     left_by_a_run(working_copy / "reports")
     with pytest.raises(SystemExit):
-        cli.main(call)
+        main(call)
     assert len(list((working_copy / "reports").iterdir())) == 4
 
 
@@ -197,11 +202,11 @@ def test_a_wrong_call_leaves_a_run_that_goes_on_alone(working_copy: Path, capsys
 
 
 def test_nothing_raw_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def fails(_arguments: list[str]) -> int:
+    def fails(_arguments: list[str], _working_copy: Path) -> int:
         raise CannotObserve("\x1b]0;title\x07\x1b[2Jbanner \u202egnp\udce9", hint="\x9b31mred")
 
-    monkeypatch.setattr(cli, "_pytest", fails)
-    assert cli.main(["verify"]) == 3
+    monkeypatch.setattr(RUN_PYTEST, fails)
+    assert main(["verify"]) == 3
     assert capsys.readouterr().err == "xenlab: banner \\u202egnp\ufffd (red)\n"
 
 
@@ -212,18 +217,18 @@ def test_a_page_that_cannot_be_written_is_one_line(
     (reports / "evidence").mkdir(parents=True)
     (reports / "evidence" / "commands.jsonl").write_text("")
     (reports / "report.html").mkdir()
-    monkeypatch.setattr(cli, "read_grade", lambda _reports: failing())
-    assert cli.main(["report"]) == 3
+    monkeypatch.setattr("xenlab.grading.writing.read_grade", lambda _reports: failing())
+    assert main(["report"]) == 3
     assert capsys.readouterr().err == f"xenlab: not written: {reports}/report.html: Is a directory\n"
 
 
 def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def terminated(_arguments: list[str]) -> int:
+    def terminated(_arguments: list[str], _working_copy: Path) -> int:
         signal.raise_signal(signal.SIGTERM)
         return 0
 
-    monkeypatch.setattr(cli, "_pytest", terminated)
-    assert cli.main(["verify"]) == 130
+    monkeypatch.setattr(RUN_PYTEST, terminated)
+    assert main(["verify"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
@@ -239,6 +244,6 @@ def test_ctrl_c_reaches_the_graded_run_once_and_lets_it_clean_up(working_copy: P
     )
     cleaning = "from pathlib import Path\ndef pytest_unconfigure():\n    Path('cleaned').touch()\n"
     (working_copy / "conftest.py").write_text(cleaning)
-    assert cli._pytest(["-q", "-p", "no:cacheprovider", "test_long.py"]) == 130
+    assert run_pytest(["-q", "-p", "no:cacheprovider", "test_long.py"], working_copy) == 130
     assert (working_copy / "cleaned").exists()
     assert int((working_copy / "group").read_text()) != os.getpgrp()

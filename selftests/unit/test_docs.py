@@ -11,7 +11,7 @@ import pytest
 from gradedrun import Graded
 from testinfra.modules.service import Service
 
-from xenlab.cli import parser
+from xenlab.cli.main import parser
 from xenlab.outcomes import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ import pytest
 from playedsessions import Sessions
 from playedxen import RUNS, PlayedXen
 
-from xenlab.cli import main
+from xenlab.cli.main import main
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab import custody
 from xenlab.lab.custody import Custody

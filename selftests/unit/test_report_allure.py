@@ -11,7 +11,7 @@ import platformdirs
 import pytest
 from gradedrun import CHAIN, Graded
 
-from xenlab import cli
+from xenlab.cli.main import main
 from xenlab.errors import UsageError, XenlabError
 from xenlab.grading.allure_results import category_of, command_log, environment
 from xenlab.grading.run import Run, StepRun
@@ -283,7 +283,7 @@ def test_each_step_has_its_own_commands_and_timelines(graded: Graded, pytester: 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The one line that a refusal is."""
-    assert cli.main(["report", *arguments]) == 2
+    assert main(["report", *arguments]) == 2
     said = capsys.readouterr()
     assert said.err.count("\n") == 1
     return said.err
@@ -298,7 +298,7 @@ def test_the_page_is_made_anew_as_it_was(
     assert "pings" in before
     page.unlink()
     capsys.readouterr()
-    assert cli.main(["report", "--reports", str(page.parent)]) == 0
+    assert main(["report", "--reports", str(page.parent)]) == 0
     assert capsys.readouterr().out == f"{page}\n"
     assert page.read_text() == before
 
@@ -341,7 +341,7 @@ def test_allures_own_page_calls_nobody_and_says_the_grade(
         graded(CHAIN, *ALLURE, "--clean-alluredir", conftest=ATTACHING)
         for _ in range(2):
             capsys.readouterr()
-            if cli.main(["report", "--allure", "--reports", str(reports)]) != 0:
+            if main(["report", "--allure", "--reports", str(reports)]) != 0:
                 line = capsys.readouterr().err
                 if "installing Allure" in line:
                     pytest.skip(line)

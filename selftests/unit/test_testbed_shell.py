@@ -6,7 +6,7 @@ import pytest
 
 from xenlab.errors import UsageError
 from xenlab.testbed import shell
-from xenlab.testbed.images import Images
+from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.labplan import embedded_lab
 from xenlab.testbed.profiles import profile_named
 

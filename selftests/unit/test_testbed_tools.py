@@ -1,7 +1,6 @@
 """Running this machine's own programs: logged, bounded, and ended with all their children."""
 
 import _thread
-import re
 import signal
 import subprocess
 import threading
@@ -167,12 +166,3 @@ def test_an_ordinary_users_path_gets_the_sbin_folders(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", "/usr/bin")
     assert tools.environment()["PATH"].split(":") == ["/usr/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
     assert tools.environment()["LC_ALL"] == "C.UTF-8"
-
-
-def test_the_bootstrap_installs_the_same_packages() -> None:
-    """./lab runs before there is a Python to ask: it has the list once more."""
-    listed = re.search(r'^needs="(.*?)"$', (ROOT / "lab").read_text(), re.MULTILINE | re.DOTALL)
-    assert listed is not None
-    pairs = dict(need.split(":") for need in listed[1].split())
-    assert pairs.pop("python3") == "python3"
-    assert pairs == tools.PROGRAMS

@@ -1,4 +1,4 @@
-"""The embedded lab as a whole: up, down, status, and joining it.
+"""The embedded lab as a whole, up and down.
 
 Bringing it up always ends in restoring the snapshot of two booted, provisioned hosts; when there is none
 for this recipe, QEMU and machine, it is made first by a cold boot.
@@ -18,49 +18,37 @@ from threading import Event
 from rich.console import Console
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.labfile import LabFile, dump
+from xenlab.labfile import dump
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.side_by_side import side_by_side
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.testbed import cache, namespace, provision, tools
-from xenlab.testbed.images import Images, ensure_images
+from xenlab.testbed.bootfiles import Images
+from xenlab.testbed.images import ensure_images
 from xenlab.testbed.labplan import embedded_lab
 from xenlab.testbed.plan import CLIENT, GUESTS, HOSTS, HostPlan
 from xenlab.testbed.profiles import Profile, profile_named
 from xenlab.testbed.progress import Progress
 from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, kvm_refused, qemu_version
-from xenlab.testbed.state import LabState, ProcessId
+from xenlab.testbed.state import LabState, ProcessId, lab_folder
 
-DEFAULT_PROFILE = "classic"
 # An emulated Dom0 takes 40-60 s on an idle machine of two cores, several times that on a busy one.
 _BOOT_SECONDS = {"tcg": 900.0, "kvm": 120.0}
 _RESTORE_SECONDS = 120.0
 
 
 class EmbeddedLab:
-    """The lab of one working copy; its running state lies in the folder `.lab` there."""
+    """The lab of one working copy; its running state lies in a folder there (`lab_folder`)."""
 
     def __init__(self, working_copy: Path, console: Console) -> None:
-        self.folder = working_copy / ".lab"
+        self.folder = lab_folder(working_copy)
         self.progress = Progress(console, cache.cache_root() / "durations.json")
-
-    @property
-    def lab_file(self) -> Path:
-        """The lab.toml of the running lab."""
-        return self.folder / "lab.toml"
 
     def state(self) -> LabState | None:
         """What is up, or half up; None when nothing is."""
         return LabState.load(self.folder)
-
-    def running(self) -> LabState:
-        """The state of the running lab; raises UsageError when none is up."""
-        state = self.state()
-        if state is None or not state.running:
-            raise UsageError("no lab is up in this working copy", hint="./lab up")
-        return state
 
     def up(self, profile_name: str, *, cold: bool = False) -> LabState:
         """Bring the lab up and join its namespace; `cold` boots anew instead of restoring a snapshot.
@@ -97,14 +85,6 @@ class EmbeddedLab:
         shutil.rmtree(self.folder)
         return state is not None
 
-    def join(self) -> LabFile:
-        """Move this process into the running lab's namespace and return what is there."""
-        state = self.running()
-        if state.keeper is None:
-            raise UsageError("the lab's namespace is gone", hint="./lab down, then ./lab up")
-        namespace.join(state.keeper.pid)
-        return embedded_lab(profile_named(state.profile), Images(Path(state.images)))
-
     def _bring_up(self, profile: Profile, images: Images, *, cold: bool) -> LabState:
         state = LabState(self.folder, profile=profile.name, images=str(images.folder))
         # A short path: a UNIX socket's may have 107 characters, a working copy's may have more.
@@ -129,7 +109,7 @@ class EmbeddedLab:
         with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
             self._start(state, qemus, restore=True)
             self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS, images)
-        self.lab_file.write_text(dump(embedded_lab(profile, images)))
+        state.lab_file.write_text(dump(embedded_lab(profile, images)))
         state.ready = True
         state.save()
         self.progress.say(f"hosts run on {accelerator.name}: {accelerator.reason}")

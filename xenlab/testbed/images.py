@@ -11,11 +11,11 @@ import os
 import re
 import shlex
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from xenlab.errors import CannotObserve
 from xenlab.testbed import cache, tools, trees
+from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
 from xenlab.testbed.plan import GUESTS, HOSTS, GuestPlan, HostPlan
@@ -42,46 +42,10 @@ _MMDEBSTRAP = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
-    """A complete set of boot files in the cache."""
-
-    folder: Path
-
-    @property
-    def xen(self) -> Path:
-        """The hypervisor, an unpacked multiboot ELF."""
-        return self.folder / "xen"
-
-    @property
-    def kernel(self) -> Path:
-        """The Dom0 kernel."""
-        return self.folder / "vmlinuz"
-
-    @property
-    def initrd(self) -> Path:
-        """The initramfs, small enough for a guest of 128 MiB."""
-        return self.folder / "initrd.img"
-
-    @property
-    def login_key(self) -> Path:
-        """Private key that opens root's account on every machine of the lab."""
-        return self.folder / "id_ed25519"
-
-    @property
-    def known_hosts(self) -> Path:
-        """Host keys of every machine of the lab."""
-        return self.folder / "known_hosts"
-
-    def disk(self, host: str) -> Path:
-        """Root disk of a Dom0, a raw ext4 image that is never written to."""
-        return self.folder / f"{host}.img"
-
-
 def recipe_digest(profile: Profile) -> str:
     """Digest over all that decides what the images hold: the profile and this room's own code."""
     digest = hashlib.sha256(repr(profile).encode())
-    for name in ("images", "trees", "plan", "keys", "overlay", "profiles"):
+    for name in ("images", "bootfiles", "trees", "plan", "keys", "overlay", "profiles"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()[:12]
 

@@ -1,7 +1,7 @@
 """The embedded lab's lab file: the same kind of file that a real lab has."""
 
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
-from xenlab.testbed.images import Images
+from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.plan import EXPORT, GUESTS, HOSTS, MOUNT_POINT, OUTSIDE, SERVER
 from xenlab.testbed.profiles import Profile
 

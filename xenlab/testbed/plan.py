@@ -6,6 +6,9 @@ baye, exports the share as well.
 
 from dataclasses import dataclass
 
+EMBEDDED = "embedded"
+"""The name of the embedded lab wherever a lab is named (`--lab`)."""
+
 NETWORK_PREFIX = 24
 OUTSIDE = "10.1.1.1"
 BRIDGE = "xenbr0"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from xenlab.errors import UsageError
 
 PROFILES = ("modern", "classic")
+DEFAULT_PROFILE = "classic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from qemu.qmp.legacy import QEMUMonitorProtocol
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.waiting import wait_for
-from xenlab.testbed.images import Images
+from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.plan import HostPlan
 from xenlab.testbed.profiles import Profile
 from xenlab.testbed.tools import Program, environment, last_lines, log_lines, run

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 from xenlab.errors import UsageError
-from xenlab.lab.lab import Lab
 from xenlab.labfile import GuestSpec, HostSpec, LabFile
-from xenlab.testbed.provision import no_record
 from xenlab.xen import xl
 
 
@@ -22,13 +20,7 @@ def ssh(spec: LabFile, machine: str, command: Sequence[str]) -> list[str]:
     return ["ssh", *options, f"{found.user}@{found.address}", *command]
 
 
-def console(spec: LabFile, guest: str) -> list[str]:
-    """An `xl console` of the guest on the host that has it.
-
-    :raises UsageError: no such guest; :raises LabFault: it runs on no host, or on both.
-    """
-
-    with Lab(spec, no_record) as lab:
-        host = lab.guest(guest).acts.look().whole_on()
+def console(spec: LabFile, guest: str, host: str) -> list[str]:
+    """An `xl console` of the guest on the host that has it."""
     line = ssh(spec, host, xl.console(guest))
     return [line[0], "-t", *line[1:]]

@@ -71,6 +71,11 @@ def _thread_states(pid: int) -> Iterator[str]:
             yield _stat_fields(stat)[0]
 
 
+def lab_folder(working_copy: Path) -> Path:
+    """Where the lab of a working copy keeps what it runs on; there while the lab is."""
+    return working_copy / ".lab"
+
+
 @dataclass(slots=True)
 class LabState:
     """One lab that is up, coming up or half gone."""
@@ -104,6 +109,11 @@ class LabState:
         partial = self.folder / "state.json.partial"
         partial.write_text(json.dumps(data, indent=1))
         partial.replace(self.folder / "state.json")
+
+    @property
+    def lab_file(self) -> Path:
+        """The lab's lab.toml, there once it is up."""
+        return self.folder / "lab.toml"
 
     @property
     def running(self) -> bool:

@@ -1,0 +1,90 @@
+"""Grading a lab, and the pages of the last run."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from xenlab.cli.grammar import Verbs, add_lab, add_profile, add_reports, add_verb
+from xenlab.errors import CannotObserve, UsageError
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add `verify` and `report`."""
+    verify = add_verb(
+        verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration"
+    )
+    add_lab(verify)
+    add_profile(verify, default=None)
+    verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
+    shown = verify.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
+    shown.add_argument(
+        "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
+    )
+    verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
+    verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
+    add_reports(verify, "where the reports go")
+
+    report = add_verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
+    report.add_argument("--allure", action="store_true", help="make allure.html, too (needs Node.js and npm)")
+    add_reports(report, "the run's reports")
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from xenlab.cli.pytest_child import run_pytest
+    from xenlab.opening import guest_names
+
+    try:
+        names = guest_names(arguments.lab)
+        for guest in arguments.guest:
+            if guest not in names:
+                raise UsageError(f"--guest {guest}: this lab has {', '.join(names)}")
+    except UsageError:
+        forget(arguments.reports, arguments.working_copy)
+        raise
+    options = [f"--lab={arguments.lab}"]
+    options += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
+    options += [f"--grade-output={arguments.output}"] if arguments.output else []
+    options += [f"--profile={arguments.profile}"] if arguments.profile else []
+    options += [f"--guest={guest}" for guest in arguments.guest]
+    options += [f"--step={step}" for step in arguments.step]
+    options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
+    return run_pytest(["tests", *options], arguments.working_copy)
+
+
+def forget(reports: Path | None, working_copy: Path) -> None:
+    """Leave nothing of an earlier run where a wrong call's results would be looked for."""
+    from xenlab.report.folder import forget_results
+
+    forget_results(reports or working_copy / "reports", own=reports is None)
+
+
+def reports_in(argv: Sequence[str]) -> Path | None:
+    """The --reports of a call that makes no sense otherwise."""
+    lenient = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    add_reports(lenient, "")
+    try:
+        found: Path | None = lenient.parse_known_args(argv)[0].reports
+    except argparse.ArgumentError:
+        return None
+    return found
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from xenlab.grading.writing import read_grade, write_page_again
+    from xenlab.report.allure_cli import write_allure_page
+    from xenlab.report.folder import ReportsFolder
+
+    reports: Path = arguments.reports or arguments.working_copy / "reports"
+    folder = ReportsFolder(reports)
+    grade = read_grade(reports)
+    page = write_page_again(folder, grade)
+    if folder.problem:
+        raise CannotObserve(folder.problem)
+    print(page)
+    if arguments.allure:
+        try:
+            print(write_allure_page(reports, grade, arguments.working_copy / "allurerc.yaml"))
+        except OSError as problem:
+            raise CannotObserve(f"not written: {problem.filename or reports}: {problem.strerror}") from problem
+    return 0

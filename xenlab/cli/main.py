@@ -1,0 +1,73 @@
+"""The command line: its grammar as a whole, and how a verb is run and ends."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from xenlab import __version__
+from xenlab.cli import embedded, faults, grading, mending, testing
+from xenlab.cli.grammar import Run
+from xenlab.errors import XenlabError
+from xenlab.evidence.text import plain
+
+WORKING_COPY = Path(__file__).resolve().parents[2]
+
+EPILOG = """\
+examples:
+  ./lab verify                       boot the embedded lab, grade every step, write reports/
+  ./lab verify --lab my-lab.toml     grade your own two hosts
+  ./lab verify --step live-migration grade that step and what it needs
+  ./lab report --allure              the last run as one page of Allure's
+  ./lab up; ./lab ssh baye           look around in the embedded lab
+  ./lab down                         and leave nothing of it
+  ./lab mend                         after a run was killed: its guests go home
+
+exit status: 0 all passed, 1 something failed, 2 the call or a file is wrong, 3 the lab could not be observed
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(
+        prog="./lab",
+        description="Says whether a two-host Xen lab really works, grades it, and shows the proof.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"xenlab {__version__}")
+    top.set_defaults(working_copy=WORKING_COPY)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for family in (grading, testing, embedded, faults, mending):
+        family.add_verbs(verbs)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    # SIGINT too: a shell starts its background jobs with it ignored, and so would every child of ours.
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, _interrupt)
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as end:
+        if end.code == 2 and "verify" in argv[:1]:
+            grading.forget(grading.reports_in(argv), WORKING_COPY)
+        raise
+    run: Run = arguments.run
+    try:
+        return run(arguments)
+    except XenlabError as problem:
+        print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        print("xenlab: interrupted; nothing of this call is left running", file=sys.stderr)
+        return 130
+
+
+def _interrupt(_sign: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: through every clean-up on the way."""
+    raise KeyboardInterrupt

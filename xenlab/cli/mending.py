@@ -1,0 +1,73 @@
+"""What runs that were killed or cut off have left: their guests brought home, their lock given back."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xenlab.cli.grammar import Verbs, add_lab, add_verb
+from xenlab.errors import XenlabError
+from xenlab.evidence.text import plain
+from xenlab.testbed.plan import EMBEDDED
+
+if TYPE_CHECKING:
+    from xenlab.lab.custody import Act, LabFound
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add `mend` and `unlock`."""
+    add_verb(verbs, "mend", _mend, "bring home the guests of runs that were killed or cut off, from what they noted")
+    unlock = add_verb(
+        verbs, "unlock", _unlock, "give back the lock of a run that is gone for good", "--lab lab.toml 1a2b3c4d"
+    )
+    add_lab(unlock)
+    unlock.add_argument("id", metavar="ID", help="the run's id, as the refused run was told")
+
+
+def _mend(_arguments: argparse.Namespace) -> int:
+    from xenlab.lab import custody
+    from xenlab.opening import NothingToMend
+
+    status = 0
+    for found, acts in custody.unfinished():
+        if custody.is_running(found):
+            print(f"run {found.run} is still going on (pid {found.process[0]}): it brings its guests home itself")
+            continue
+        try:
+            status = max(status, 0 if _mended(found, acts) else 1)
+        except NothingToMend as nothing:
+            print(nothing.message)
+        except XenlabError as problem:  # the guests of other runs are not to wait for this one's
+            print(f"xenlab: run {found.run}: {plain(str(problem))}", file=sys.stderr)
+            status = max(status, problem.exit_code)
+    return status
+
+
+def _mended(found: "LabFound", acts: "tuple[Act, ...]") -> bool:
+    from xenlab.lab.custody import Custody
+    from xenlab.lab.lab import Lab
+    from xenlab.opening import open_found
+    from xenlab.testbed.provision import no_record
+
+    done = True
+    with open_found(found) as spec, Lab(spec, no_record, custody=Custody(run=found.run)) as lab:
+        for home in lab.mend(found, acts):
+            print(plain(str(home)))
+            done &= home.is_done
+    return done
+
+
+def _unlock(arguments: argparse.Namespace) -> int:
+    from xenlab.lab.lab import Lab
+    from xenlab.lab.lock import unlock
+    from xenlab.labfile import load
+    from xenlab.testbed.joining import join
+    from xenlab.testbed.provision import no_record
+
+    spec = join(arguments.working_copy) if arguments.lab == EMBEDDED else load(Path(arguments.lab))
+    with Lab(spec, no_record) as lab:
+        freed = unlock(lab.hosts, arguments.id)
+    print(
+        f"run {arguments.id} no longer holds {' and '.join(freed)}" if freed else f"no host is held by {arguments.id}"
+    )
+    return 0

@@ -1,0 +1,37 @@
+"""Running pytest and the linters, as children of their own in the working copy."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from xenlab.testbed import tools
+
+
+def run_tool(words: Sequence[str], working_copy: Path) -> int:
+    """Run a module of this Python's; returns its exit status."""
+    return subprocess.run([sys.executable, "-m", *words], cwd=working_copy, check=False).returncode
+
+
+def run_pytest(arguments: Sequence[str], working_copy: Path) -> int:
+    """Run pytest as a child; what it says about its call (4, 5) is exit 2 here, an interruption is 130.
+
+    In a session of its own a terminal's Ctrl-C reaches us alone: told once, it cleans up undisturbed.
+    """
+    command = [sys.executable, "-m", "pytest", *arguments]
+    child: subprocess.Popen[bytes] | None = None
+    interrupted = False
+    while True:
+        try:
+            if child is None:
+                with tools.uninterrupted():
+                    child = subprocess.Popen(command, cwd=working_copy, start_new_session=True)
+            code = child.wait()
+            break
+        except KeyboardInterrupt:
+            if child is None:
+                raise
+            interrupted = True
+            child.send_signal(signal.SIGINT)
+    return 130 if interrupted else {4: 2, 5: 2}.get(code, code)

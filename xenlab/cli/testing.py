@@ -1,0 +1,25 @@
+"""The project's own tests."""
+
+import argparse
+
+from xenlab.cli.grammar import Verbs, add_verb
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add `test`."""
+    test = add_verb(
+        verbs, "test", _test, "run the project's own tests (lint, types, unit, embedded)", "-- -m 'not embedded'"
+    )
+    test.add_argument("--whole", action="store_true", help="also what takes hours: whole runs, Ctrl-C at each step")
+    test.add_argument("pytest", nargs="*", help="arguments for pytest (after --)")
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from xenlab.cli.pytest_child import run_pytest, run_tool
+
+    for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+        print(f"$ {' '.join(tool)}", flush=True)
+        if run_tool(tool, arguments.working_copy):
+            return 1
+    whole = ["--whole"] if arguments.whole else []
+    return run_pytest(["selftests", "-v", *whole, *arguments.pytest], arguments.working_copy)
