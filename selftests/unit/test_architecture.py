@@ -267,7 +267,7 @@ def test_no_tracked_file_names_this_machine_or_a_registry() -> None:
         ("xenlab.xen.xl", "from xenlab.remote import host", 0),
         ("xenlab.remote.host", "from xenlab.xen import xl", 1),
         ("xenlab.errors", "import xenlab.outcomes", 1),
-        ("xenlab.lab.guest", "def f():\n    from xenlab.testbed.plan import HOME", 1),
+        ("xenlab.lab.guest", "def f():\n    from xenlab.testbed.plan import CLIENT", 1),
         ("xenlab.grading.plugin", "from xenlab.cli.main import main", 1),
         ("xenlab.grading.plugin", "import fixtures.nouns", 1),
         ("fixtures.nouns", "import tests.test_1_hosts", 1),
