@@ -24,7 +24,8 @@ WRITE = "write"
 """The act that writes a file of ours on a host or in a guest."""
 
 WATCH = "watch"
-"""The act that runs programs of ours in a guest; all others change what a guest does or where it is."""
+"""The act that runs programs of ours in a guest, or on a host that watches it; all others change what a guest does or
+where it is."""
 
 
 class LabFound(Model):
@@ -126,7 +127,7 @@ class Custody:
         self.acts = [act for act in self.acts if act.act != WRITE or act.facts.get("file") != file]
 
     def not_watched(self, guest: str) -> None:
-        """The programs in a guest are stopped, and their files gone."""
+        """The programs that watch a guest are stopped, in it and on hosts, and their files gone."""
         self.acts = [act for act in self.acts if act.act != WATCH or act.facts.get("guest") != guest]
 
     def end(self) -> None:
