@@ -21,7 +21,7 @@ from xenlab.remote.sections import Answer, Section
 HEARTBEAT_MS = 50
 WRITER_MS = 200
 FOLDER = "/root"
-IN_MEMORY = "/dev/shm"  # noqa: S108 - in the guest: where no disk is waited for
+IN_MEMORY = "/dev/shm"  # noqa: S108 - there, in a guest or on a host, no disk is waited for
 
 _START_SECONDS = 20
 _STOP_SECONDS = commands.LAST_WORDS_SECONDS + 15

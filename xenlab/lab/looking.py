@@ -236,9 +236,9 @@ def look_at_identities(host: Dom0, disks: Sequence[str], whole: Sequence[str]) -
     return IdentityLook(host.name, found.ids, found.at, identities, missing)
 
 
-def look_for_leftovers(host: Dom0, folder: str, pattern: str) -> tuple[str, ...] | Unknown:
-    """Files of this run in a folder."""
-    found = ask(host.remote, Section("files", commands.names_in(folder, pattern), _SHARE_SECONDS))
+def look_for_leftovers(host: Dom0, pattern: str, *folders: str) -> tuple[str, ...] | Unknown:
+    """Files of this run in some folders."""
+    found = ask(host.remote, Section("files", commands.names_in(pattern, *folders), _SHARE_SECONDS))
     return found.read("files", lambda text: tuple(text.splitlines()))
 
 

@@ -63,7 +63,8 @@ def host_trace(ping: PingOutput, interval: float, offset: ClockOffset, started: 
     sequences = range(min([ping.first, *replies]), last + 1)
     refused = {error.sequence: error.reason for error in ping.errors if error.local}
     packets = []
-    for sequence, sent in zip(sequences, _sent(sequences, _known(ping, replies, offset), interval), strict=True):
+    times = _sent(sequences, _known(ping, replies, offset), interval, started)
+    for sequence, sent in zip(sequences, times, strict=True):
         got = replies.get(sequence, [])
         arrivals = tuple(sorted(sent + (reply.round_trip or 0.0) for reply in got))
         ttls = tuple(dict.fromkeys(reply.ttl for reply in got if reply.ttl is not None))
@@ -81,11 +82,10 @@ def _known(ping: PingOutput, replies: Mapping[int, Sequence[ReplyLine]], offset:
     return known
 
 
-def _sent(sequences: range, known: Mapping[int, float], interval: float) -> list[float]:
+def _sent(sequences: range, known: Mapping[int, float], interval: float, started: float) -> list[float]:
     """When each was sent; what is printed late would have them overtake each other."""
     marks = [(sequence, known[sequence]) for sequence in sequences if sequence in known]
-    if not marks:
-        return [(sequence - sequences.start) * interval for sequence in sequences]
+    marks = marks or [(sequences.start, started)]
     times: dict[int, float] = dict(marks)
     for (one, at), (other, until) in pairwise(marks):
         times |= {n: at + (until - at) * (n - one) / (other - one) for n in range(one + 1, other)}

@@ -195,9 +195,9 @@ def remove(*paths: str) -> Argv:
     return ("rm", "-f", "--", *paths)
 
 
-def names_in(folder: str, pattern: str) -> Argv:
-    """Paths of the files in `folder` whose names match the glob `pattern` (find(1)), one a line."""
-    return ("find", folder, "-maxdepth", "1", "-name", pattern)
+def names_in(pattern: str, *folders: str) -> Argv:
+    """Paths of the files in `folders` whose names match the glob `pattern` (find(1)), one a line."""
+    return ("find", *folders, "-maxdepth", "1", "-name", pattern)
 
 
 def boot_id() -> Argv:
