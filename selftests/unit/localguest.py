@@ -41,11 +41,10 @@ time.sleep(60)
 
 
 class LocalMachine:
-    """A guest whose programs run on this machine; `broken` is raised for each command from then on."""
+    """A guest, or a host, whose programs run on this machine; `broken` is raised for each command from then on."""
 
-    name = "guest1"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "guest1") -> None:
+        self.name = name
         self.folder = folder
         self.broken: CannotObserve | None = None
         self.ran: list[tuple[str, bool]] = []
@@ -53,7 +52,7 @@ class LocalMachine:
 
     def ping(self, text: str) -> None:
         program = self.folder / "bin" / "ping"
-        program.parent.mkdir(exist_ok=True)
+        program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(text)
         program.chmod(0o755)
 

@@ -8,6 +8,7 @@ from sshd import Sshd
 
 from xenlab.errors import UsageError
 from xenlab.lab.lab import Lab
+from xenlab.lab.seats import HostSeat
 from xenlab.labfile import LabFile, load
 from xenlab.remote import errors
 from xenlab.remote.waiting import wait_for
@@ -79,6 +80,16 @@ def test_a_guest_behind_the_hosts_is_reached_through_the_one_that_is_there(
         servers["labubuntu"].stop()
         assert lab.guest("guest1").machine.run("echo", "there").stdout == "there\n"
         assert [port for _, port in servers["baye"].asked_for] == [servers["guest1"].port]
+
+
+def test_a_jump_host_on_the_labs_network_may_be_the_seat(spec: LabFile, servers: dict[str, Sshd]) -> None:
+    spec = spec.model_copy(update={"probes": spec.probes.model_copy(update={"outside_from": "gate"})})
+    with Lab(spec, lambda _: "", {}) as lab:
+        seats = {seat for guest in lab.guests.values() for seat in guest.seats}
+        (seat,) = seats  # both guests' is the same
+        assert isinstance(seat, HostSeat)
+        assert seat.machine.run("echo", "there").stdout == "there\n"
+    assert servers["gate"].ran("echo there") == 1
 
 
 def test_a_way_that_is_closed_says_nothing_about_a_guest(spec: LabFile, servers: dict[str, Sshd]) -> None:

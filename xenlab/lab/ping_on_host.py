@@ -26,7 +26,8 @@ _LOOK_EVERY = 1.0
 class HostPing:
     """Pings `address` every `interval` seconds from `machine`, at most for so many `seconds`; see `OutsidePing`.
 
-    It writes to `file` there, which is gone once it was stopped.
+    It writes to `file` there, which is gone once it was stopped. What is kept of a command's output bounds it: of a
+    ping every 50 ms an hour.
     """
 
     def __init__(self, machine: Machine, address: str, interval: float, file: str, seconds: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xenlab.errors import UsageError
-from xenlab.labfile import LabFile, Reachable
+from xenlab.labfile import HOSTS, LabFile, Reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class Login:
                 f"the environment variable {spec.password_env}, the password of {spec.name}, is not set",
                 hint=f"export {spec.password_env}=... before the call",
             )
-        return cls(
-            spec.dialled, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo, spec.via or ""
-        )
+        via = "the hosts" if spec.via == HOSTS else spec.via or ""
+        return cls(spec.dialled, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo, via)
 
     @property
     def host_key_name(self) -> str:
