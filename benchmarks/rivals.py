@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from itertools import pairwise
 
-from xenlab.probes.inside import parse_ping
+from xenlab.probes.ping_output import parse_ping
 
 TEMPEST_INTERVAL, FINE_INTERVAL, ICMPLIB_TIMEOUT = 0.2, 0.01, 0.2
 _ICMPLIB = (

@@ -118,9 +118,11 @@ class PingSummary(Model):
     """One ping's figures over a migration; see `probes.continuity`.
 
     The true outage lies in (longest_gap_ms - gap_resolution_ms, longest_gap_ms]; `scatter_resolution_ms` of
-    the resolution is owed to packets lost at other times.
+    the resolution is owed to packets lost at other times. `seat` is the machine that sent it ("this machine", or a
+    host's name); None where it was the guest.
     """
 
+    seat: str | None = None
     sent: int
     received: int
     lost: int
@@ -189,7 +191,10 @@ class AnatomySummary(Model):
 
 
 class MigrationRecord(Model):
-    """One move of one guest and what was seen of it; `timeline` is the SVG's file name."""
+    """One move of one guest and what was seen of it; `timeline` is the SVG's file name.
+
+    `outside` is the ping from outside that decides, `outside_elsewhere` those from other seats at the same time.
+    """
 
     guest: str
     kind: Literal["cold", "paused", "live"]
@@ -199,6 +204,7 @@ class MigrationRecord(Model):
     seconds: float
     same_boot: bool
     outside: PingSummary | None = None
+    outside_elsewhere: tuple[PingSummary, ...] = ()
     inside: PingSummary | None = None
     heartbeat: HeartbeatSummary | None = None
     connection: EchoSummary | None = None

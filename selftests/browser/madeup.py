@@ -235,7 +235,9 @@ def moves(gap_ms: float = 480.0) -> tuple[tuple[MigrationRecord, ...], dict[str,
                     trace, seen = ping(gap_ms + 40 * len(records), 1)
                     inside = ping(0, 1)
                     window = Window(3.0, 3.0 + seconds)
-                    timelines[name] = timeline_svg(trace, inside[0], window, f"{guest}: {source} to {target}")
+                    timelines[name] = timeline_svg(
+                        {"this machine": trace}, inside[0], window, f"{guest}: {source} to {target}"
+                    )
                     made = {"outside": seen, "inside": inside[1], "timeline": name}
                     made["heartbeat"] = HeartbeatSummary(beats=601, interval_ms=50, stood_still_ms=410, clock_step_ms=0)
                     made["connection"] = EchoSummary(sent_bytes=588, returned_bytes=588, intact=True)

@@ -88,7 +88,7 @@ def main() -> None:
         analysis = WatchedMove.of(move, watched.observed, spec.probes).analysis
         result = {
             "causes": [cause.cause for cause in analysis.causes],
-            "silence": analysis.outside.continuity.longest_silence,
+            "silence": analysis.worst.continuity.longest_silence,
             "same_boot": before.boot_id == after.boot_id,
             "same_connection": all(judge.connection_lived(analysis)),
             "stood_still": analysis.beating.stood_still if analysis.beating else None,

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from xenlab.errors import CannotObserve
+from xenlab.lab.observed import SeenFrom
+from xenlab.lab.seats import Seat
 from xenlab.probes.trace import Packet, PingTrace
 from xenlab.remote.echoed import Echoed
 from xenlab.remote.result import CommandResult
@@ -39,11 +41,10 @@ time.sleep(60)
 
 
 class LocalMachine:
-    """A guest whose programs run on this machine; `broken` is raised for each command from then on."""
+    """A guest, or a host, whose programs run on this machine; `broken` is raised for each command from then on."""
 
-    name = "guest1"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "guest1") -> None:
+        self.name = name
         self.folder = folder
         self.broken: CannotObserve | None = None
         self.ran: list[tuple[str, bool]] = []
@@ -51,7 +52,7 @@ class LocalMachine:
 
     def ping(self, text: str) -> None:
         program = self.folder / "bin" / "ping"
-        program.parent.mkdir(exist_ok=True)
+        program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(text)
         program.chmod(0o755)
 
@@ -95,8 +96,18 @@ class FakeGuest:
 
     name, address, ping_target, by_console = "guest1", "10.1.1.85", "10.1.1.1", False
 
-    def __init__(self, machine: LocalMachine) -> None:
+    def __init__(self, machine: LocalMachine, *seats: Seat) -> None:
         self.machine = machine
+        self.seats = seats or (FakeSeat(),)
+
+
+class FakeSeat:
+    """One whose pings are made up."""
+
+    name, keeps_files = "this machine", False
+
+    def ping(self, guest: str, address: str, interval: float, seconds: int) -> "FakePing":
+        return FakePing(address, interval)
 
 
 class FakePing:
@@ -129,6 +140,9 @@ class FakePing:
 
     def stop(self, drain: float = 1.0) -> None:
         self.ended = self.ended or time.monotonic()
+
+    def seen(self) -> SeenFrom:
+        return SeenFrom("this machine", self.trace())
 
     def trace(self) -> PingTrace:
         packets, at = [], min(self.started, FakePing.silent_from - 1.0)

@@ -23,7 +23,9 @@ DOWNWARD = (
 
 PURE = (
     *("xenlab/outcomes.py", "xenlab/errors.py", "xenlab/probes/continuity.py", "xenlab/probes/inside.py"),
-    *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py", "xenlab/probes/anatomy.py"),
+    *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py", "xenlab/probes/ping_output.py"),
+    *("xenlab/probes/host_ping.py", "xenlab/probes/neighbours.py", "xenlab/probes/trace.py"),
+    "xenlab/probes/anatomy.py",
     *("xenlab/remote/frames.py", "xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/remote/prompts.py"),
     *("xenlab/remote/shell.py", "xenlab/remote/sections.py", "xenlab/remote/filesystems.py"),
     *("xenlab/remote/questions.py", "xenlab/remote/lease.py", "xenlab/grading/scoring.py"),

@@ -228,6 +228,7 @@ def test_what_is_gone_again_need_not_be_removed(begun: Custody) -> None:
     begun.will("write", guest="guest1", file="/root/x")
     begun.will("write", host="baye", file="/mnt/x")
     begun.will("watch", guest="guest1")
+    begun.will("watch", guest="guest1", host="baye")
     begun.will("watch", guest="guest2")
     begun.will("pause", guest="guest1", host="baye")
     begun.removed("/root/x")

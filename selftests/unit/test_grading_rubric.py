@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from gradedrun import CHAIN, Graded, Ran
@@ -327,8 +328,8 @@ def moves(request):
             given.append(probes)
 
         @contextmanager
-        def around(self, guest: object) -> Iterator[None]:
-            yield
+        def around(self, guest: object) -> Iterator[SimpleNamespace]:
+            yield SimpleNamespace(observed=SimpleNamespace(outside=()))
 
     monkeypatch.setattr("xenlab.grading.moves.Watch", Watch)
     body = """
@@ -337,7 +338,7 @@ from types import SimpleNamespace
 @step("a", points=1)
 def test_a(moves):
     '''A.'''
-    with moves.watched(SimpleNamespace(name="guest1")):
+    with moves.watched(SimpleNamespace(name="guest1", seats=())):
         check(True)
 """
     assert weighed(body, "[thresholds]\nmax_outside_gap_ms = 1500\n", conftest=conftest).ret == 0

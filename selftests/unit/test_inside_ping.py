@@ -4,7 +4,8 @@ import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.probes.continuity import Verdict, analyse, verdict
-from xenlab.probes.inside import InsidePing, analyse_inside, inside_trace, parse_ping
+from xenlab.probes.inside import analyse_inside, inside_trace
+from xenlab.probes.ping_output import PingOutput, parse_ping
 
 # From the lab report: the start, the last line on the old host, the first on the new one.
 REPORT = """\
@@ -104,7 +105,7 @@ def written(
     interval: float = 1.0,
     jump: tuple[int, float] = (0, 0.0),
     stamps: bool = True,
-) -> InsidePing:
+) -> PingOutput:
     """Output as iputils writes it; from sequence jump[0] the guest's clock reads jump[1] seconds more."""
     lines = ["PING google.com (108.177.14.113) 56(84) bytes of data."]
     for n in answered:

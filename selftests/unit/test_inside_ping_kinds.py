@@ -7,7 +7,8 @@ import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.probes.continuity import Verdict, verdict
-from xenlab.probes.inside import analyse_inside, parse_ping
+from xenlab.probes.inside import analyse_inside
+from xenlab.probes.ping_output import parse_ping
 
 # -- what the guest could not send ---------------------------------------------------------------------
 

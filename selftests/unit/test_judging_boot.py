@@ -21,6 +21,7 @@ from test_places import RUNS, look, places, unseen
 
 from xenlab.lab.judging import boot
 from xenlab.lab.looks import GuestLook, Unknown
+from xenlab.lab.observed import Hearing
 from xenlab.labfile import GuestSpec
 from xenlab.remote.facts import Swap
 from xenlab.xen.parsers import Domain, DomainDisk
@@ -70,12 +71,25 @@ def test_what_is_no_prompt_is_told(shown: str) -> None:
 
 def test_pings_are_answered_or_not_or_were_not_sent() -> None:
     silent = ("no reply from 10.1.1.85 in 30 s", "")
-    assert boot.answers_ping(GUEST, None, could_send=True).holds is True
-    red = boot.answers_ping(GUEST, silent, could_send=True)
+    here = Hearing("this machine", None, could_send=True)
+    assert boot.answers_ping(GUEST, [here]).holds is True
+    red = boot.answers_ping(GUEST, [replace(here, silent=silent)])
     assert (red.holds, red.actual) == (False, silent[0])
     assert "bridge" in red.hint
-    assert boot.answers_ping(GUEST, ("x", "no route from here"), could_send=True).hint == "no route from here"
-    assert boot.answers_ping(GUEST, silent, could_send=False).holds is None
+    assert boot.answers_ping(GUEST, [replace(here, silent=("x", "no route from here"))]).hint == "no route from here"
+    assert boot.answers_ping(GUEST, [replace(here, silent=silent, could_send=False)]).holds is None
+
+
+def test_a_guest_is_to_answer_every_seat() -> None:
+    hears = Hearing("labubuntu", None, could_send=True, evidence=("cmd-1",))
+    deaf = Hearing("baye", ("it does not answer", ""), could_send=True, evidence=("cmd-2",))
+    mute = replace(deaf, silent=("no route", ""), could_send=False)
+    red = boot.answers_ping(GUEST, [hears, deaf])
+    assert (red.holds, red.actual, red.evidence) == (False, "it does not answer", ("cmd-1", "cmd-2"))
+    assert red.expected == "replies to a ping of 10.1.1.85 from labubuntu and baye"
+    assert boot.answers_ping(GUEST, [hears, hears]).holds
+    assert boot.answers_ping(GUEST, [hears, mute]).holds is None
+    assert boot.answers_ping(GUEST, [mute, deaf]).holds is False
 
 
 def test_a_login_works_or_not_or_cannot_be_tried() -> None:

@@ -8,7 +8,7 @@ from stampedmove import told
 from watchedmove import GONE, LIMITS, NO_BASH, WINDOW, Move, lost_for_good, never, rebooted
 
 from xenlab.lab.judging import watched
-from xenlab.lab.observed import ProgramOutput, Unknown, UptimeReading
+from xenlab.lab.observed import Neighbours, ProgramOutput, Unknown, UptimeReading
 from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse, with_figures
 from xenlab.outcomes import Finding, MigrationRecord
 from xenlab.remote.echoed import Echoed
@@ -80,6 +80,17 @@ def test_what_is_judged_and_in_which_order() -> None:
     assert "same-connection" not in by_id(Move(changes={"echoed": None}).seen())
 
 
+# -- the connection ------------------------------------------------------------------------------------
+
+
+def test_a_machine_on_the_way_that_was_lost_is_not_the_guests_fault() -> None:
+    lost = Echoed(100, 60, True, "it was closed from the other side")
+    assert wrong(Move(changes={"echoed": lost}).seen()) == {"same-connection": False}
+    seen = Move(changes={"echoed": replace(lost, lost_on_the_way=True)}).seen()
+    assert wrong(seen) == {"same-connection": None}
+    assert "a machine on the way was lost" in by_id(seen)["same-connection"].actual
+
+
 # -- the pings -----------------------------------------------------------------------------------------
 
 
@@ -108,7 +119,8 @@ def test_a_guest_by_its_console_whose_network_is_cut_tells_so_itself() -> None:
 
 def test_too_little_seen_from_outside_is_unknown() -> None:
     observed = Move().observed()
-    observed = replace(observed, outside=replace(observed.outside, complete=False))
+    (seen,) = observed.outside
+    observed = replace(observed, outside=(replace(seen, trace=replace(seen.trace, complete=False)),))
     finding = watched.outside_ping(analyse(observed, WINDOW, LIMITS))
     assert finding.holds is None
     assert "incomplete" in finding.actual
@@ -224,8 +236,8 @@ def test_one_reply_of_a_machine_further_away_fails() -> None:
         ((MAC,), Unknown("ip neigh on baye: no answer"), None),
     ],
 )
-def test_whose_mac_has_the_address(macs: tuple[str, ...], neighbours: object, holds: bool | None) -> None:
-    finding = watched.one_machine_answers(Move().seen(), macs, neighbours)  # type: ignore[arg-type]
+def test_whose_mac_has_the_address(macs: tuple[str, ...], neighbours: Neighbours | Unknown, holds: bool | None) -> None:
+    finding = watched.one_machine_answers(Move(neighbours=neighbours).seen(), macs)
     assert finding.holds is holds
     if holds is False:
         assert "52:54:00:aa:bb:cc" in finding.actual
@@ -233,15 +245,17 @@ def test_whose_mac_has_the_address(macs: tuple[str, ...], neighbours: object, ho
 
 
 def test_a_router_may_answer_for_the_guest() -> None:
-    seen, dom0 = Move().seen(), "52:54:00:aa:bb:cc"
-    assert watched.one_machine_answers(seen, (MAC,), (("10.1.1.85", dom0),), (dom0,)).holds
-    assert by_id(seen, macs=(MAC,), neighbours=(("10.1.1.85", dom0),))["one-machine-answers"].holds is False
+    dom0 = "52:54:00:aa:bb:cc"
+    seen = Move(neighbours=(("10.1.1.85", dom0),)).seen()
+    assert watched.one_machine_answers(seen, (MAC,), (dom0,)).holds
+    assert by_id(seen, macs=(MAC,))["one-machine-answers"].holds is False
 
 
 def test_doubled_replies_fail_even_where_no_neighbour_can_be_seen() -> None:
-    finding = watched.one_machine_answers(Move(doubled=lambda at: True).seen(), (MAC,), Unknown("no answer"))
+    seen = Move(doubled=lambda at: True, neighbours=Unknown("no answer")).seen()
+    finding = watched.one_machine_answers(seen, (MAC,))
     assert finding.holds is False
-    assert "could not be seen: no answer" in finding.actual
+    assert "could not be seen: this machine: no answer" in finding.actual
 
 
 # -- its life ------------------------------------------------------------------------------------------

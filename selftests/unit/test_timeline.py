@@ -20,6 +20,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 WINDOW = Window(1010.0, 1049.2)
 
 
+SEAT = "baye"
+
+
 def outside(
     count: int = 1200,
     lost: range = range(400, 656),
@@ -49,7 +52,7 @@ def xs(svg: str, kind: str) -> list[float]:
 
 
 def test_a_migration_in_the_picture() -> None:
-    svg = timeline_svg(outside(), inside(), WINDOW, "guest1: labubuntu to baye")
+    svg = timeline_svg({SEAT: outside()}, inside(), WINDOW, "guest1: labubuntu to baye")
     root = ET.fromstring(svg)
     assert root.tag == SVG + "svg"
     title, desc = root.find(SVG + "title"), root.find(SVG + "desc")
@@ -61,14 +64,14 @@ def test_a_migration_in_the_picture() -> None:
     assert root.get("aria-labelledby") == title.get("id")
     assert root.get("aria-describedby") == desc.get("id")
     texts = [e.text for e in root.iter(SVG + "text")]
-    assert {"outside", "inside (own clock)", "migration 39.20 s", "gap 12.85 s", "gap 2.00 s"} <= set(texts)
+    assert {"outside, baye", "inside (own clock)", "migration 39.20 s", "gap 12.85 s", "gap 2.00 s"} <= set(texts)
     assert len(drawn(svg, "gap")) == 2
     for kind in ("lost", "dup", "err"):
         assert len(drawn(svg, kind)) == 2  # in the lane, and in the legend
 
 
 def test_the_parts_stand_where_they_belong() -> None:
-    svg = timeline_svg(outside(), None, WINDOW, "t")
+    svg = timeline_svg({SEAT: outside()}, None, WINDOW, "t")
     (shade,) = drawn(svg, "window")
     left, width = float(shade.get("x", "nan")), float(shade.get("width", "nan"))
     scale = width / 39.2
@@ -84,24 +87,24 @@ def test_the_parts_stand_where_they_belong() -> None:
 
 
 def test_thousands_of_packets_stay_a_small_picture() -> None:
-    svg = timeline_svg(outside(count=20_000), None, Window(1100.0, 1150.0), "t")
+    svg = timeline_svg({SEAT: outside(count=20_000)}, None, Window(1100.0, 1150.0), "t")
     assert len(drawn(svg, "ok")) < 6
     assert len(svg) < 20_000
     scattered = tuple(Packet(n, n * 0.05, (n * 0.05,) if n % 2 else ()) for n in range(20_000))
-    assert len(timeline_svg(PingTrace(scattered, 0.05, 0, 1000), None, Window(1, 2), "t")) < 20_000
+    assert len(timeline_svg({SEAT: PingTrace(scattered, 0.05, 0, 1000)}, None, Window(1, 2), "t")) < 20_000
 
 
 def test_a_pause_without_loss_interrupts_the_bar() -> None:
     packets = tuple(Packet(n, n + (20.0 if n > 10 else 0.0), (n + 30.0,)) for n in range(21))
     whole = PingTrace(packets[:11], 1.0, 0.0, 10.0)
     paused = PingTrace(packets, 1.0, 0.0, 40.0)
-    assert len(drawn(timeline_svg(whole, None, Window(2, 8), "t"), "ok")) == 1 + 1  # and the legend
-    assert len(drawn(timeline_svg(paused, None, Window(2, 8), "t"), "ok")) == 2 + 1
+    assert len(drawn(timeline_svg({SEAT: whole}, None, Window(2, 8), "t"), "ok")) == 1 + 1  # and the legend
+    assert len(drawn(timeline_svg({SEAT: paused}, None, Window(2, 8), "t"), "ok")) == 2 + 1
 
 
 def test_an_inside_clock_from_elsewhere_is_lined_up_at_the_start() -> None:
-    near = timeline_svg(outside(), inside(1000.0), WINDOW, "t")
-    far = timeline_svg(outside(), inside(0.0), WINDOW, "t")
+    near = timeline_svg({SEAT: outside()}, inside(1000.0), WINDOW, "t")
+    far = timeline_svg({SEAT: outside()}, inside(0.0), WINDOW, "t")
     assert xs(near, "ok") == xs(far, "ok")
     assert "from 12.00 s to 14.00 s" in near
     assert "from 12.00 s to 14.00 s" in far
@@ -110,20 +113,20 @@ def test_an_inside_clock_from_elsewhere_is_lined_up_at_the_start() -> None:
 @pytest.mark.parametrize("window", [WINDOW, Window(0.0, 0.0), Window(5.0, 5.001)])
 def test_nothing_seen_is_still_a_picture(window: Window) -> None:
     empty = PingTrace((), 0.05, window.start, window.start)
-    for svg in (timeline_svg(None, None, window, "t"), timeline_svg(empty, empty, window, "t")):
+    for svg in (timeline_svg({}, None, window, "t"), timeline_svg({SEAT: empty}, empty, window, "t")):
         ET.fromstring(svg)
         assert "nan" not in svg
         assert not drawn(svg, "gap")
 
 
 def test_a_guest_that_stays_silent_is_said_to() -> None:
-    svg = timeline_svg(outside(lost=range(400, 1200), twice=(), failed=()), None, WINDOW, "t")
+    svg = timeline_svg({SEAT: outside(lost=range(400, 1200), twice=(), failed=())}, None, WINDOW, "t")
     assert "gap 40.00 s and no reply since" in svg
 
 
 def test_what_the_guest_could_not_send_is_told_once() -> None:
     unsent = replace(outside(lost=range(0), twice=()), by_guest=True)
-    svg = timeline_svg(None, unsent, WINDOW, "t")
+    svg = timeline_svg({}, unsent, WINDOW, "t")
     assert "1200 sent, 1199 received, 1 lost, 1 of them could not be sent" in svg
     assert len(drawn(svg, "err")) == 2
     assert len(drawn(svg, "lost")) == 1  # in the legend only
@@ -131,7 +134,7 @@ def test_what_the_guest_could_not_send_is_told_once() -> None:
 
 def test_everything_is_escaped() -> None:
     nasty = '</title><script>alert(1)</script> & "x" \x00\x1b\ud800'
-    svg = timeline_svg(outside(), None, WINDOW, nasty)
+    svg = timeline_svg({SEAT: outside()}, None, WINDOW, nasty)
     svg.encode()
     root = ET.fromstring(svg)
     assert not list(root.iter(SVG + "script"))
@@ -141,7 +144,7 @@ def test_everything_is_escaped() -> None:
 
 
 def test_light_dark_and_print() -> None:
-    svg = timeline_svg(outside(), None, WINDOW, "t")
+    svg = timeline_svg({SEAT: outside()}, None, WINDOW, "t")
     assert "@media screen and (prefers-color-scheme:dark)" in svg
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")  # asks for nothing from outside
     style = svg[svg.index("<style>") : svg.index("</style>")]
@@ -151,7 +154,7 @@ def test_light_dark_and_print() -> None:
 
 
 def test_two_pictures_on_one_page_share_no_id() -> None:
-    one, other = (timeline_svg(outside(count=n), None, WINDOW, "t") for n in (1100, 1200))
+    one, other = (timeline_svg({SEAT: outside(count=n)}, None, WINDOW, "t") for n in (1100, 1200))
     assert set(re.findall(r'id="([^"]+)"', one)).isdisjoint(re.findall(r'id="([^"]+)"', other))
 
 

@@ -33,7 +33,6 @@ UNREACHABLE = HostUnreachable("guest1 cannot be reached: no answer", hint="is it
 
 @pytest.fixture(autouse=True)
 def pings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_module, "OutsidePing", FakePing)
     monkeypatch.setattr(FakePing, "silent_from", float("inf"))
 
 
@@ -137,7 +136,7 @@ def test_what_the_body_raises_is_what_is_raised(machine: LocalMachine, fault: Ba
         around()
     assert raised.value is fault
     assert watched
-    assert len(watched.observed.outside.packets) > 5
+    assert len(watched.observed.outside[0].trace.packets) > 5
     assert isinstance(watched.observed.writes, ProgramOutput if reachable else Unknown)
     assert bool(programs()) is not reachable
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, Unknown, UptimeReading
+from xenlab.lab.observed import Neighbours, NotJudged, Observed, ProgramOutput, SeenFrom, Unknown, UptimeReading
 from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse
 from xenlab.probes.trace import Packet, PingTrace, Window
 from xenlab.remote.echoed import Echoed
@@ -24,7 +24,8 @@ class Move:
     It stands still for `stood` seconds from `stopped`. Then its uptime has gone on by `counted` of them (None: all),
     and its wall clock is put ahead by `wall_ahead` more. `booted` is its uptime when the watch begins. From outside
     it is deaf while it stands still, if not `deaf` says so; `unsent` are times at which it cannot send. `stuck` is a
-    time, when it runs, from when for how long its disk takes no write. `latency` is what a look takes.
+    time, when it runs, from when for how long its disk takes no write. `latency` is what a look takes. Each of `seats`
+    pings it from outside, and has these `neighbours`.
     """
 
     stopped: float = 140.0
@@ -40,6 +41,8 @@ class Move:
     ends: float = ENDED
     ttls: tuple[int, ...] = (64,)
     latency: float = 0.05
+    seats: tuple[str, ...] = ("this machine",)
+    neighbours: Neighbours | Unknown = ()
     changes: dict[str, object] = field(default_factory=dict)
 
     def runs(self, at: float) -> bool:
@@ -111,7 +114,7 @@ class Move:
             "guest": "guest1",
             "address": "10.1.1.85",
             "ping_target": "10.1.1.1",
-            "outside": self.outside(),
+            "outside": tuple(SeenFrom(seat, self.outside(), self.neighbours) for seat in self.seats),
             "inside": ProgramOutput(text),
             "inside_interval": 0.2,
             "inside_started": BEGUN,

@@ -12,10 +12,9 @@ from xenlab.lab.lab import Lab
 from xenlab.lab.looks import Unknown
 from xenlab.lab.migration import Migration
 from xenlab.lab.watch import Watch, Watched
-from xenlab.lab.watch_analysis import PingResult, with_figures
+from xenlab.lab.watch_analysis import with_figures
 from xenlab.lab.watched_move import WatchedMove
 from xenlab.outcomes import MigrationRecord
-from xenlab.probes.neighbours import neighbours
 from xenlab.report.timeline import timeline_csv, timeline_svg
 
 
@@ -32,9 +31,13 @@ class Moves:
         """Both pings, a heartbeat, an SSH connection and a running write around the body."""
         run, seconds = self._lab.custody.run, self._lab.spec.timeouts.migrate_seconds
         self._lab.custody.will(WATCH, guest=guest.name)
+        for seat in guest.seats:
+            if seat.keeps_files:
+                self._lab.custody.will(WATCH, guest=guest.name, host=seat.name)
         with Watch(self._probes, run=run, seconds=seconds).around(guest) as watched:
             yield watched
-        self._lab.custody.not_watched(guest.name)
+        if not any(seen.unread for seen in watched.observed.outside):  # else it is tried again at the run's end
+            self._lab.custody.not_watched(guest.name)
 
     def keep(self, move: Move) -> Move:
         """Keep a move for the reports."""
@@ -50,13 +53,14 @@ class Moves:
     def keep_watched(self, move: Move, watched: Watched) -> WatchedMove:
         """Keep a move with all that was seen of it, and return what is to be thought of that."""
         migration = move.migration
-        seen = WatchedMove.of(migration, watched.observed, self._probes, neighbours())
+        seen = WatchedMove.of(migration, watched.observed, self._probes)
         analysis = seen.analysis
         title = f"{migration.guest}: {migration.kind} migration {migration.source} → {migration.target}"
-        pings = {"outside": analysis.outside, "inside": analysis.inside}
-        csvs = {name: timeline_csv(ping.trace) for name, ping in pings.items() if isinstance(ping, PingResult)}
+        outside = {ping.seat: ping.trace for ping in analysis.outside}
         inside = None if isinstance(analysis.inside, Unknown) else analysis.inside.trace
-        svg = timeline_svg(analysis.outside.trace, inside, analysis.window, title, analysis.anatomy)
+        csvs = {f"outside-{'-'.join(seat.split())}": timeline_csv(trace) for seat, trace in outside.items()}
+        csvs |= {"inside": timeline_csv(inside)} if inside else {}
+        svg = timeline_svg(outside, inside, analysis.window, title, analysis.anatomy)
         self._run.add_migration(with_figures(_record(migration), analysis), svg=svg, csvs=csvs)
         self._run.remarks += [remark for remark in seen.remarks() if remark not in self._run.remarks]
         return seen

@@ -292,8 +292,8 @@ class Run:
     def add_migration(
         self, record: MigrationRecord, *, svg: str | None = None, csvs: Mapping[str, str] | None = None
     ) -> MigrationRecord:
-        """Keep a migration of the running step with its timeline and each ping's packets ("outside", "inside"), which
-        all land in `reports/timelines/`.
+        """Keep a migration of the running step with its timeline and each ping's packets ("outside-baye", "inside"),
+        which all land in `reports/timelines/`.
 
         Returns the record as kept, its `timeline` naming the SVG.
         """

@@ -362,7 +362,8 @@ class Acts:
         if asked.ok and self._spec.login == "ssh":
             raise CannotObserve(
                 f"{late.message}: {host.name} can ping it, this machine cannot log in",
-                hint=f"is there a route from here to {self._spec.address}, and does an sshd listen there?",
+                hint=f"is there a route from {self._spec.via or 'here'} to {self._spec.address}, and does an sshd "
+                "listen there?",
                 evidence=(asked.id,),
             ) from late
         raise LabFault(

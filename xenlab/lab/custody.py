@@ -26,7 +26,8 @@ WRITE = "write"
 """The act that writes a file of ours on a host or in a guest."""
 
 WATCH = "watch"
-"""The act that runs programs of ours in a guest; all others change what a guest does or where it is."""
+"""The act that runs programs of ours in a guest, or on a host that watches it; all others change what a guest does or
+where it is."""
 
 
 class LabFound(Model):
@@ -136,7 +137,7 @@ class Custody:
         self._keep(lambda act: act.act != WRITE or act.facts.get("file") != file)
 
     def not_watched(self, guest: str) -> None:
-        """The programs in a guest are stopped, and their files gone."""
+        """The programs that watch a guest are stopped, in it and on hosts, and their files gone."""
         self._keep(lambda act: act.act != WATCH or act.facts.get("guest") != guest)
 
     def end(self) -> None:

@@ -1,13 +1,13 @@
 """A guest as the lab sheet speaks of it: what is done to it, and what it and its moves showed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from testinfra.host import Host as TestinfraHost
 
 from xenlab.causes import GuestDidNotSuspend
-from xenlab.errors import CannotObserve, LabFault, XenlabError
+from xenlab.errors import LabFault, XenlabError
 from xenlab.lab.acts import Acts
 from xenlab.lab.config import ConfigLooks
 from xenlab.lab.custody import Custody
@@ -23,12 +23,12 @@ from xenlab.lab.looking import (
 from xenlab.lab.looks import GuestLook, IdentityLook, Unknown
 from xenlab.lab.migration import Migration
 from xenlab.lab.places import Places
+from xenlab.lab.seats import Seat
 from xenlab.lab.share import NfsShare
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.outcomes import Finding
-from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands
-from xenlab.remote.errors import HostUnreachable
+from xenlab.remote.errors import HostUnreachable, JumpUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Section
 from xenlab.xen import xl
@@ -108,9 +108,11 @@ class Guest:
         share: NfsShare,
         timeouts: TimeoutSpec,
         custody: Custody,
+        seats: Sequence[Seat],
     ) -> None:
         self.spec = spec
         self.name = spec.name
+        self.seats = seats
         self.machine = machine
         self.home = hosts.named(spec.home)
         self.acts = Acts(spec, machine, hosts, timeouts, custody)
@@ -205,21 +207,15 @@ class Guest:
         return moves.runs_only_on(self.acts.where(), host.name)
 
     def answers_ping(self) -> Finding:
-        """It answers a ping from outside."""
-        with OutsidePing(self.spec.address, interval=0.2) as ping:
-            try:
-                ping.wait_for_replies(3, timeout=_PING_SECONDS)
-            except CannotObserve as silent:
-                errors = sum(packet.send_error is not None for packet in ping.trace().packets)
-                seen: tuple[str, str] | None = (silent.message, silent.hint)
-            else:
-                errors, seen = 0, None
-        return boot.answers_ping(self.spec, seen, could_send=not errors)
+        """It answers a ping from outside, wherever it is pinged from."""
+        return boot.answers_ping(self.spec, [seat.hears(self.spec.address, _PING_SECONDS) for seat in self.seats])
 
     def takes_login(self) -> Finding:
         """A login works: over SSH, with the host key verified, or on the console."""
         try:
             self.machine.wait_until_reachable(self._timeouts.boot_seconds, f"a login on {self.name}")
+        except JumpUnreachable:
+            raise
         except HostUnreachable as late:
             return boot.takes_no_login(self.name, late.message, late.hint, self.acts.where())
         return boot.takes_login(self.name, self.machine.way_in)

@@ -21,7 +21,7 @@ from xenlab.remote.sections import Answer, Section
 HEARTBEAT_MS = 50
 WRITER_MS = 200
 FOLDER = "/root"
-IN_MEMORY = "/dev/shm"  # noqa: S108 - in the guest: where no disk is waited for
+IN_MEMORY = "/dev/shm"  # noqa: S108 - there, in a guest or on a host, no disk is waited for
 
 _START_SECONDS = 20
 _STOP_SECONDS = commands.LAST_WORDS_SECONDS + 15
@@ -31,11 +31,12 @@ T = TypeVar("T")
 
 
 def programs_of(run: str) -> commands.Argv:
-    """The command that ends whatever programs of a run are left in a guest, and removes their files."""
-    return commands.end_background(_prefix(run), FOLDER, IN_MEMORY)
+    """The command that ends whatever programs of a run are left on a machine, and removes their files."""
+    return commands.end_background(prefix_of(run), FOLDER, IN_MEMORY)
 
 
-def _prefix(run: str) -> str:
+def prefix_of(run: str) -> str:
+    """How the names of files begin that a run's watches write, in guests and on hosts."""
     return f".xenlab-{run}-watch-"
 
 
@@ -55,7 +56,7 @@ class GuestPrograms:
 
     def __init__(self, machine: Machine, run: str, seconds: int) -> None:
         self._machine = machine
-        self._prefix = _prefix(run)
+        self._prefix = prefix_of(run)
         self._seconds = seconds
         self._started: dict[str, Background | Unknown] = {}
         self._heartbeat_code: int | None = None

@@ -22,8 +22,10 @@ from xenlab.lab.lock import HostLock
 from xenlab.lab.looking import look_at_domains, look_at_host
 from xenlab.lab.looks import DomainsLook, HostLook, Unknown
 from xenlab.lab.places import places_of
+from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
 from xenlab.lab.share import NfsShare
-from xenlab.labfile import GuestSpec, HostSpec, LabFile, dump
+from xenlab.lab.ways import Ways
+from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable, dump
 from xenlab.outcomes import LabInfo
 from xenlab.remote import commands
 from xenlab.remote.connection import Sink
@@ -62,12 +64,15 @@ class Lab:
         self._sink = sink
         self._environ = os.environ if environ is None else environ
         self._open = ExitStack()
+        self._ways = Ways(spec, self._environ)
+        self._open.callback(self._ways.close)
         self.custody = custody or Custody()
         self._lock: HostLock | None = None
         self._brought_home: dict[str, Homecoming] = {}
         first, second = (self._dom0(host) for host in spec.hosts)
         self.hosts = HostPair(first, second)
         self.share = NfsShare(spec.share, self.hosts, self.custody)
+        self._seats: dict[str, Seat] = {RUNNER: ThisMachine()}
         self.guests = {guest.name: self._guest(guest) for guest in spec.guests}
         self.found = Found(HostsFound(self._unseen(), spec.guests))
 
@@ -231,8 +236,9 @@ class Lab:
 
     def _forget(self, act: Act) -> None:
         """Remove what a run noted before it wrote or began it: its name bears the run's id."""
-        file, where = act.facts.get("file", ""), act.facts.get("guest") or act.facts.get("host", "")
+        file, where = act.facts.get("file", ""), act.facts.get("host") or act.facts.get("guest", "")
         machines: dict[str, Machine] = {host.name: host.remote for host in self.hosts}
+        machines |= {name: seat.machine for name, seat in self._seats.items() if isinstance(seat, HostSeat)}
         machines |= {name: guest.machine for name, guest in self.guests.items()}
         if where not in machines or self._is_off(where):
             return
@@ -250,9 +256,9 @@ class Lab:
         first, second = self.hosts
         return HostLook.unseen(first.name), HostLook.unseen(second.name)
 
-    def _remote(self, spec: HostSpec | GuestSpec, limits: Limits | None = None) -> RemoteHost:
-        bound = self.spec.timeouts.command_seconds
-        remote = RemoteHost(spec.name, Login.of(spec, self._environ), self._sink, timeout=bound, limits=limits)
+    def _remote(self, spec: Reachable, limits: Limits | None = None) -> RemoteHost:
+        login, way, bound = Login.of(spec, self._environ), self._ways.to(spec), self.spec.timeouts.command_seconds
+        remote = RemoteHost(spec.name, login, self._sink, timeout=bound, limits=limits, way=way)
         self._open.callback(remote.close)
         return remote
 
@@ -262,7 +268,15 @@ class Lab:
     def _guest(self, spec: GuestSpec) -> Guest:
         # A booting guest is silent: ask often rather than long.
         machine = self._by_console(spec) if spec.login == "console" else self._remote(spec, Limits(connect=5.0))
-        return Guest(spec, machine, self.hosts, self.share, self.spec.timeouts, self.custody)
+        seats = tuple(self._seat(name) for name in seats_for(self.spec, spec))
+        return Guest(spec, machine, self.hosts, self.share, self.spec.timeouts, self.custody, seats)
+
+    def _seat(self, name: str) -> Seat:
+        if name not in self._seats:
+            jumps = {jump.name: jump for jump in self.spec.jumps}
+            machine = self._remote(jumps[name]) if name in jumps else self.hosts.named(name).remote
+            self._seats[name] = HostSeat(machine, self.custody.run)
+        return self._seats[name]
 
     def _by_console(self, spec: GuestSpec) -> Machine:
         def open_console() -> Console:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from xenlab.lab.guest_programs import IN_MEMORY
 from xenlab.lab.judging import left as judge
 from xenlab.lab.lab import Lab
 from xenlab.lab.looking import look_for_leftovers
@@ -27,7 +28,9 @@ class LabLeft:
         lab.bring_home()
         now = lab.look_again()
         mount_point, run = lab.spec.share.mount_point, lab.custody.run
-        ours = lab.hosts.at_once(lambda host: look_for_leftovers(host, mount_point, f"{NONCE_PREFIX}{run}*"))
+        pinged_from_hosts = any(seat.keeps_files for guest in lab.guests.values() for seat in guest.seats)
+        folders = (mount_point, IN_MEMORY) if pinged_from_hosts else (mount_point,)
+        ours = lab.hosts.at_once(lambda host: look_for_leftovers(host, f"{NONCE_PREFIX}{run}*", *folders))
         return cls(lab, lab.found.hosts.looks, now, ours)
 
     def guests_are_in_place(self) -> Iterator[Finding]:

@@ -67,14 +67,17 @@ class Answers:
             return Unknown(odd.message, odd.hint)
 
 
-def ask(machine: Machine, *asked: Section) -> Answers:
-    """Ask one machine all sections in one round trip; what it does not answer is unknown."""
+def ask(machine: Machine, *asked: Section, changes: bool = False) -> Answers:
+    """Ask one machine all sections in one round trip; what it does not answer is unknown.
+
+    `changes` records it as an act, which changes the lab, not a look.
+    """
     nonce, at = secrets.token_hex(8), time.monotonic()
     bound = 15.0 + sum(section.seconds + 2 for section in asked)
     nothing = None
     ids: tuple[str, ...]
     try:
-        result = machine.run(*sections.script(asked, nonce), timeout=bound)
+        result = machine.run(*sections.script(asked, nonce), timeout=bound, changes=changes)
         out, err, ids = result.stdout, result.stderr, (result.id,)
     except CommandTimedOut as late:
         out, err, ids = late.stdout, late.stderr, late.evidence
@@ -233,9 +236,9 @@ def look_at_identities(host: Dom0, disks: Sequence[str], whole: Sequence[str]) -
     return IdentityLook(host.name, found.ids, found.at, identities, missing)
 
 
-def look_for_leftovers(host: Dom0, folder: str, pattern: str) -> tuple[str, ...] | Unknown:
-    """Files of this run in a folder."""
-    found = ask(host.remote, Section("files", commands.names_in(folder, pattern), _SHARE_SECONDS))
+def look_for_leftovers(host: Dom0, pattern: str, *folders: str) -> tuple[str, ...] | Unknown:
+    """Files of this run in some folders."""
+    found = ask(host.remote, Section("files", commands.names_in(pattern, *folders), _SHARE_SECONDS))
     return found.read("files", lambda text: tuple(text.splitlines()))
 
 

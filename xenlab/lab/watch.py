@@ -7,15 +7,15 @@
 Whatever befalls the guest, the outside ping is there in the end, and what the body raised is what is raised.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Protocol
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.guest_programs import HEARTBEAT_MS, GuestPrograms, ProgramsOutput
 from xenlab.lab.observed import Observed, Unknown, UptimeReading
+from xenlab.lab.seats import OutsideView, Seat
 from xenlab.labfile import ProbeSpec
-from xenlab.probes.outside import OutsidePing
 from xenlab.remote.activity import activity
 from xenlab.remote.echo import Echo
 from xenlab.remote.echoed import Echoed
@@ -42,6 +42,10 @@ class Watchable(Protocol):
     @property
     def address(self) -> str:
         """Its IP address, which is pinged from outside."""
+
+    @property
+    def seats(self) -> Sequence[Seat]:
+        """From where it is pinged from outside."""
 
     @property
     def machine(self) -> Machine:
@@ -80,7 +84,8 @@ class Watched:
 class Watch:
     """How guests are watched: the probes' intervals and limits, the run's id, and for how long a move may take.
 
-    `seconds` bounds what runs in a guest: nothing of ours runs on there, even where nobody is left to stop it.
+    `seconds` bounds what runs in a guest or on a host: nothing of ours runs on there, even where nobody is left to
+    stop it.
     """
 
     def __init__(self, probes: ProbeSpec, *, run: str, seconds: float) -> None:
@@ -97,7 +102,9 @@ class Watch:
         :raises LabFault: the guest's own ping is not answered even before it moves; before the body.
         """
         watched = Watched()
-        watcher = _Watcher(guest, self._probes, GuestPrograms(guest.machine, self._run, self._seconds))
+        interval = self._probes.outside_interval_ms / 1000
+        outside = OutsideView(guest.seats, guest.name, guest.address, interval, self._seconds)
+        watcher = _Watcher(guest, self._probes, outside, GuestPrograms(guest.machine, self._run, self._seconds))
         with ExitStack() as stack:
             watcher.begin(stack)
             try:
@@ -112,11 +119,11 @@ class Watch:
 class _Watcher:
     """One watch of one guest, from its probes' start to their end."""
 
-    def __init__(self, guest: Watchable, probes: ProbeSpec, programs: GuestPrograms) -> None:
+    def __init__(self, guest: Watchable, probes: ProbeSpec, outside: OutsideView, programs: GuestPrograms) -> None:
         self._guest = guest
         self._probes = probes
         self._programs = programs
-        self._outside = OutsidePing(guest.address, probes.outside_interval_ms / 1000)
+        self._outside = outside
         self._echo: Echo | None = None
         self._before: tuple[PingProgress, UptimeReading] | None = None
 
@@ -180,11 +187,12 @@ class _Watcher:
         self, left: ProgramsOutput, after: tuple[PingProgress, UptimeReading] | Unknown, echoed: Echoed | None
     ) -> Observed:
         before: tuple[PingProgress, UptimeReading] | Unknown = self._before or Unknown("it was not looked at")
+        outside = tuple(self._outside.seen())
         return Observed(
             guest=self._guest.name,
             address=self._guest.address,
             ping_target=self._guest.ping_target,
-            outside=self._outside.trace(),
+            outside=outside,
             inside=left.inside,
             inside_interval=self._probes.inside_interval_ms / 1000,
             inside_started=self._programs.started_at,
@@ -199,7 +207,7 @@ class _Watcher:
             uptime_before=before if isinstance(before, Unknown) else before[1],
             uptime_after=after if isinstance(after, Unknown) else after[1],
             uptime_at_end=left.uptime,
-            evidence=left.evidence,
+            evidence=(*left.evidence, *(id_ for seen in outside for id_ in seen.evidence)),
         )
 
     def _progress_after(self) -> tuple[PingProgress, UptimeReading] | Unknown:

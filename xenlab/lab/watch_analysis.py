@@ -1,18 +1,19 @@
 """One watched move, read once: what each probe shows, and what they say together. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from xenlab.errors import CannotObserve
-from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, Unknown
+from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, SeenFrom, Unknown
 from xenlab.outcomes import EchoSummary, MigrationRecord
 from xenlab.probes import anatomy, continuity, heartbeat
 from xenlab.probes.anatomy import Anatomy, Still, dissect
-from xenlab.probes.continuity import Continuity, Judgement, verdict
-from xenlab.probes.diagnosis import Diagnosis, diagnose
+from xenlab.probes.continuity import Continuity, Judgement, Verdict, verdict
+from xenlab.probes.diagnosis import Diagnosis, PingCause, diagnose
 from xenlab.probes.heartbeat import Elapsed, Heartbeat, analyse_heartbeat, parse_heartbeat
-from xenlab.probes.inside import analyse_inside, inside_trace, parse_ping
+from xenlab.probes.inside import analyse_inside, inside_trace
+from xenlab.probes.ping_output import parse_ping
 from xenlab.probes.trace import PingTrace, Window
 from xenlab.remote.facts import Written, written
 from xenlab.xen.stamps import StampedWords
@@ -21,6 +22,12 @@ T = TypeVar("T")
 
 _DRIFT = 200e-6  # by how much two machines' clocks run apart: a part of the time that passes
 _PAUSE_SLACK = 0.5
+_BADNESS = {
+    Verdict.BROKEN: 0,
+    Verdict.INSUFFICIENT: 1,
+    Verdict.CONTINUOUS_WITHIN_THRESHOLD: 2,
+    Verdict.CONTINUOUS: 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +42,30 @@ class MoveLimits:
 class PingResult:
     """One ping over a move: its packets, what they show, and whether that is continuous.
 
-    `own_gap` is the longest gap in the time in which the sender ran.
+    `own_gap` is the longest gap in the time in which the sender ran, `seat` the machine that sent it; empty where it
+    was the guest.
     """
 
     trace: PingTrace
     continuity: Continuity
     judgement: Judgement
     own_gap: float
+    seat: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What one watched move shows; `window` is when `xl migrate` ran, on this machine's monotonic clock.
 
-    `causes` stand behind what is missing or odd in the outside ping. `put_ahead` is by how many seconds the guest's
-    uptime was put ahead over the move, as happens where the target's clock is ahead of the source's. `anatomy` is where
-    the downtime went.
+    `outside` are the pings from outside, the worst one first: each must have seen the guest go on. `causes` stand
+    behind what is missing or odd in them. `put_ahead` is by how many seconds the guest's uptime was put ahead over the
+    move, as happens where the target's clock is ahead of the source's. `anatomy` is where the downtime went.
     """
 
     observed: Observed
     window: Window
     limits: MoveLimits
-    outside: PingResult
+    outside: tuple[PingResult, ...]
     inside: PingResult | Unknown
     heartbeat: Heartbeat | Unknown | NotJudged
     written: Written | Unknown
@@ -70,23 +79,32 @@ class Analysis:
         return self.heartbeat if isinstance(self.heartbeat, Heartbeat) else None
 
     @property
+    def worst(self) -> PingResult:
+        """The outside ping that decides."""
+        return self.outside[0]
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether any outside ping was answered at all."""
+        return any(ping.continuity.received for ping in self.outside)
+
+    @property
     def silence(self) -> float:
-        """For how many seconds at most nothing was heard of the guest from outside."""
-        return max(self.outside.continuity.longest_gap, self.outside.continuity.longest_silence)
+        """For how many seconds at most nothing was heard of the guest from outside, from anywhere."""
+        return _silence(self.outside, self.window)
 
 
 def analyse(observed: Observed, window: Window, limits: MoveLimits, told: StampedWords | None = None) -> Analysis:
     """Read all that was observed of a move, and judge its pings; `told` are xl's lines as they came."""
     elapsed = _elapsed(observed)
-    seen = continuity.analyse(observed.outside, window)
+    outside = _outside(observed.outside, window, limits)
     beats: Heartbeat | Unknown | NotJudged
     if isinstance(observed.heartbeat, NotJudged):
         beats = observed.heartbeat
     else:
         beats = _read(observed.heartbeat, lambda left: _heartbeat(left, observed.heartbeat_interval, elapsed))
     beating = beats if isinstance(beats, Heartbeat) else None
-    silence = max(seen.longest_gap, seen.longest_silence) if seen.received else window.end - window.start
-    pause_limit = (beating.most if beating else silence) + _PAUSE_SLACK
+    pause_limit = (beating.most if beating else _silence(outside, window)) + _PAUSE_SLACK
     inside = _read(observed.inside, lambda left: _inside(observed, left.text, pause_limit, limits))
     own = inside.continuity if isinstance(inside, PingResult) else None
     still = _still(observed, beating) if beating else None
@@ -95,13 +113,13 @@ def analyse(observed: Observed, window: Window, limits: MoveLimits, told: Stampe
         observed=observed,
         window=window,
         limits=limits,
-        outside=PingResult(observed.outside, seen, verdict(seen, limits.max_gap), seen.longest_gap),
+        outside=outside,
         inside=inside,
         heartbeat=beats,
         written=_read(observed.writes, lambda left: written(left.text)),
-        causes=diagnose(seen, beating, own),
+        causes=_causes(outside, beating, own),
         put_ahead=max(0.0, -lag_at_most),
-        anatomy=dissect(told, still, observed.outside, inside.own_gap if isinstance(inside, PingResult) else None),
+        anatomy=dissect(told, still, outside[0].trace, inside.own_gap if isinstance(inside, PingResult) else None),
     )
 
 
@@ -111,13 +129,45 @@ def with_figures(record: MigrationRecord, analysis: Analysis) -> MigrationRecord
     connection = echoed and EchoSummary(sent_bytes=echoed.sent, returned_bytes=echoed.returned, intact=echoed.intact)
     return record.model_copy(
         update={
-            "outside": continuity.to_summary(analysis.outside.continuity),
+            "outside": continuity.to_summary(analysis.worst.continuity, analysis.worst.seat),
+            "outside_elsewhere": tuple(
+                continuity.to_summary(ping.continuity, ping.seat) for ping in analysis.outside[1:]
+            ),
             "inside": continuity.to_summary(inside.continuity) if isinstance(inside, PingResult) else None,
             "heartbeat": heartbeat.to_summary(beating) if beating else None,
             "connection": connection,
             "anatomy": anatomy.to_summary(analysis.anatomy) if analysis.anatomy else None,
         }
     )
+
+
+def _outside(seen: Sequence[SeenFrom], window: Window, limits: MoveLimits) -> tuple[PingResult, ...]:
+    """Each seat's ping, judged, the worst first; that of another machine is on this one's clock but for an error."""
+    found = []
+    for one in seen:
+        error = one.trace.clock_error
+        shown = continuity.analyse(one.trace, Window(window.start - error, window.end + error))
+        judged = verdict(shown, limits.max_gap)
+        if one.unread:
+            judged = Judgement(judged.verdict, f"{judged.reason}: {one.unread}")
+        found.append(PingResult(one.trace, shown, judged, shown.longest_gap, one.seat))
+    return tuple(sorted(found, key=lambda ping: (_BADNESS[ping.judgement.verdict], -ping.continuity.longest_gap)))
+
+
+def _silence(outside: Sequence[PingResult], window: Window) -> float:
+    heard = (ping.continuity for ping in outside if ping.continuity.received)
+    return min((max(seen.longest_gap, seen.longest_silence) for seen in heard), default=window.end - window.start)
+
+
+def _causes(
+    outside: Sequence[PingResult], beating: Heartbeat | None, inside: Continuity | None
+) -> tuple[Diagnosis, ...]:
+    """What stands behind the pings, each cause once."""
+    found: dict[PingCause, Diagnosis] = {}
+    for ping in outside:
+        for diagnosis in diagnose(ping.continuity, beating, inside, sender=ping.seat):
+            found.setdefault(diagnosis.cause, diagnosis)
+    return tuple(found.values())
 
 
 def _read(left: ProgramOutput | Unknown, reader: Callable[[ProgramOutput], T]) -> T | Unknown:

@@ -14,20 +14,17 @@ from xenlab.probes.trace import Window
 
 @dataclass(frozen=True, slots=True)
 class WatchedMove:
-    """A move, the analysis of its watch, and the MAC addresses seen under IP addresses on the network meanwhile."""
+    """A move, and the analysis of its watch."""
 
     migration: Migration
     analysis: Analysis
-    neighbours: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(
-        cls, migration: Migration, observed: Observed, probes: ProbeSpec, neighbours: tuple[tuple[str, str], ...] = ()
-    ) -> "WatchedMove":
+    def of(cls, migration: Migration, observed: Observed, probes: ProbeSpec) -> "WatchedMove":
         """Analyse what was observed around the move, with the thresholds of `probes`."""
         limits = MoveLimits(probes.max_outside_gap_ms / 1000, probes.max_inside_lost)
         window = Window(migration.started, migration.ended)
-        return cls(migration, analyse(observed, window, limits, migration.stamped), neighbours)
+        return cls(migration, analyse(observed, window, limits, migration.stamped))
 
     def pings_are_continuous(self) -> tuple[Finding, ...]:
         """Neither ping lost its thread, and the guest itself did not stand still for too long."""
@@ -41,7 +38,7 @@ class WatchedMove:
         """The same uptime, TCP connection and disk go on, and nobody else answers for the guest."""
         yield judge.uptime_went_on(self.analysis)
         yield from judge.connection_lived(self.analysis)
-        yield judge.one_machine_answers(self.analysis, self.migration.places.macs, self.neighbours)
+        yield judge.one_machine_answers(self.analysis, self.migration.places.macs)
         yield judge.writes_went_on(self.analysis)
 
     def remarks(self) -> tuple[str, ...]:

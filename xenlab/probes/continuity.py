@@ -342,10 +342,11 @@ def _gap_text(c: Continuity) -> str:
     return f"longest gap {c.longest_gap:.2f} s{where} ({edges}{doubt}), {c.lost} lost"
 
 
-def to_summary(continuity: Continuity) -> PingSummary:
-    """The figures for grade.json, in milliseconds."""
+def to_summary(continuity: Continuity, seat: str | None = None) -> PingSummary:
+    """The figures for grade.json, in milliseconds; `seat` is the machine that sent, where it was not the guest."""
     c = continuity
     return PingSummary(
+        seat=seat,
         sent=c.sent,
         received=c.received,
         lost=c.lost,

@@ -46,14 +46,17 @@ class Diagnosis:
 
 
 def diagnose(
-    outside: Continuity, heartbeat: Heartbeat | None = None, inside: Continuity | None = None
+    outside: Continuity,
+    heartbeat: Heartbeat | None = None,
+    inside: Continuity | None = None,
+    sender: str = "this machine",
 ) -> tuple[Diagnosis, ...]:
     """Every cause that the probes show, the surest first; none where nothing was missing or odd.
 
     `heartbeat` and `inside` are the guest's own heartbeat and ping over the same time, where there were any: only
-    with the former can a guest that stood still be told from a network that was cut.
+    with the former can a guest that stood still be told from a network that was cut. `sender` sent the outside ping.
     """
-    return tuple(_causes(outside, heartbeat, inside))
+    return tuple(_causes(outside, heartbeat, inside, sender))
 
 
 def is_doubled(outside: Continuity) -> bool:
@@ -70,12 +73,14 @@ def someone_else_answers(outside: Continuity, heartbeat: Heartbeat) -> bool:
     return heartbeat.least > 2 * outside.longest_silence + _THAW and outside.received > 0 and not outside.gap_open
 
 
-def _causes(outside: Continuity, heartbeat: Heartbeat | None, inside: Continuity | None) -> Iterator[Diagnosis]:
+def _causes(
+    outside: Continuity, heartbeat: Heartbeat | None, inside: Continuity | None, sender: str
+) -> Iterator[Diagnosis]:
     if outside.send_errors:
-        words = f"{outside.send_errors} packets could not be sent: look at this machine's own route to the guest"
+        words = f"{outside.send_errors} packets could not be sent: look at the route from {sender} to the guest"
         yield Diagnosis(PingCause.NOT_SENT, words)
     if outside.on_time is not None and outside.on_time < MINIMUM_ON_TIME:
-        words = f"this machine sent only {outside.on_time:.0%} of its packets on time: give it less to do"
+        words = f"{sender} sent only {outside.on_time:.0%} of its packets on time: give it less to do"
         yield Diagnosis(PingCause.STARVED, words)
     if heartbeat is not None and someone_else_answers(outside, heartbeat):
         yield Diagnosis(

@@ -36,7 +36,8 @@ class PingTrace:
 
     `complete` is False when part of the record is missing: such a trace passes nothing. `by_guest` says that the
     guest under test is the one that sends: then a packet that could not be sent is a fault of what is tested, and
-    counts as lost; else it is a fault of the measurement.
+    counts as lost; else it is a fault of the measurement. `clock_error` is by how many seconds its clock may be off
+    the one of this machine, where another machine sent it.
     :raises UsageError: the interval is not positive, or sequences or send times do not rise.
     """
 
@@ -46,6 +47,7 @@ class PingTrace:
     ended: float
     complete: bool = True
     by_guest: bool = False
+    clock_error: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.interval > 0:

@@ -12,6 +12,8 @@ Argv = tuple[str, ...]
 
 # What a shell says when there is no such program.
 NOT_FOUND = 127
+# `start_timed_ping` ends with this code where ping cannot note times.
+NO_TIMES = 3
 # `stop_background` ends with this code when the program had ended before it was told to.
 ALREADY_ENDED = 3
 # How long a stopped background program has to write its last words, in seconds; then it is killed.
@@ -47,6 +49,27 @@ esac
 setsid ping $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
 echo "$! $1"
 """
+# A host that pings a guest from outside is busy with its move: its ping goes first (chrt(1)). With a buffer (-S) for
+# more than ping's own one packet it goes on sending while the kernel looks for a neighbour that is gone.
+_START_TIMED_PING = f"""
+case $(ping -V 2>&1) in
+*iputils*) ;;
+*) ping -V 2>&1 | grep -i -m 1 -e busybox -e inetutils || ping -V 2>&1 | head -n 1; exit {NO_TIMES} ;;
+esac
+first=
+chrt -f 1 true 2>/dev/null && first="chrt -f 1"
+: >"$1" || exit
+setsid $first ping -D -O -n -S 212992 -i "$3" -c "$4" "$2" >"$1" 2>&1 </dev/null &
+echo "$! $1"
+"""
+# The wall clock, replies so far, when the last one came, and ping's last words.
+_TIMED_PING_PROGRESS = """
+date +%s.%N
+LC_ALL=C awk '/seq=[0-9]+ .*time=/ { count++; at = $1 } END { print count + 0, at }' "$1"
+tail -n 2 -- "$1"
+"""
+# Who answered is known, and is written in each line.
+_WITHOUT_NAMES = '{ sub(/[0-9]+ bytes from [^ ]+: /, ""); print }'
 # A fork costs an emulated guest 27 ms. bash waits without one, by reading a pipe to which nobody writes (its own <(:)
 # needs /dev/fd, which a guest without udev has not); where it cannot wait, the program ends: it must not spin.
 # $1: seconds to wait, $2: number of lines, $3: seconds until its end. A guest that is moved to a host whose clock is
@@ -172,9 +195,9 @@ def remove(*paths: str) -> Argv:
     return ("rm", "-f", "--", *paths)
 
 
-def names_in(folder: str, pattern: str) -> Argv:
-    """Paths of the files in `folder` whose names match the glob `pattern` (find(1)), one a line."""
-    return ("find", folder, "-maxdepth", "1", "-name", pattern)
+def names_in(pattern: str, *folders: str) -> Argv:
+    """Paths of the files in `folders` whose names match the glob `pattern` (find(1)), one a line."""
+    return ("find", *folders, "-maxdepth", "1", "-name", pattern)
 
 
 def boot_id() -> Argv:
@@ -239,6 +262,29 @@ def stop_ping(pid: int, file: str) -> Argv:
 def ping_progress(file: str) -> Argv:
     """How far the ping that writes to `file` is; `facts.ping_progress`."""
     return _script(_PING_PROGRESS, file)
+
+
+def start_timed_ping(target: str, file: str, interval_ms: int, seconds: int) -> Argv:
+    """Start a ping that notes all times, outlives its session and writes to `file`; `facts.background`.
+
+    Exit code NO_TIMES where the machine's ping is not iputils', with its name on stdout.
+    """
+    return _script(_START_TIMED_PING, file, target, _in_seconds(interval_ms), _lines(interval_ms, seconds))
+
+
+def stop_timed_ping(pid: int, file: str) -> Argv:
+    """Have it write its summary, and read all of it but who answered; exit codes as in `stop_background`."""
+    return stop_background(pid, file, "INT", _WITHOUT_NAMES)
+
+
+def timed_ping_progress(file: str) -> Argv:
+    """How far it is, and the machine's wall clock; `facts.timed_ping_progress`."""
+    return _script(_TIMED_PING_PROGRESS, file)
+
+
+def wall_clock() -> Argv:
+    """Seconds since 1970 (date(1)); `facts.wall_clock`."""
+    return ("date", "+%s.%N")
 
 
 def start_writer(file: str, interval_ms: int = 200, seconds: int = BACKGROUND_SECONDS) -> Argv:

@@ -13,6 +13,7 @@ from xenlab.errors import CannotObserve
 # "10.1.1.0/24(rw,sync)" at the end of a line, after blanks.
 _CLIENT = re.compile(r"(?<=\s)(\S+)\(([^()]*)\)\Z")
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_CLOCK = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 _UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 
 
@@ -75,6 +76,16 @@ class PingProgress:
     uptime: float
     bytes_written: int
     replies: int
+    last_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPingProgress:
+    """How far a host's ping is: its wall clock, lines of reply, the clock at the last one (if any), the last words."""
+
+    clock: float
+    replies: int
+    last_reply: float | None
     last_words: str
 
 
@@ -182,6 +193,27 @@ def ping_progress(text: str) -> PingProgress:
     if len(words) != 3 or not (_UPTIME.fullmatch(words[0]) and all(map(_NUMBER.fullmatch, words[1:]))):
         _not_understood("the ping's progress", text)
     return PingProgress(float(words[0]), int(words[1]), int(words[2]), rest.strip()[-200:])
+
+
+def wall_clock(text: str) -> float:
+    """Read `commands.wall_clock`."""
+    if not _CLOCK.fullmatch(text.strip()):
+        _not_understood("date", text)
+    return float(text)
+
+
+def timed_ping_progress(text: str) -> TimedPingProgress:
+    """Read `commands.timed_ping_progress`."""
+    clock, _, rest = text.partition("\n")
+    counts, _, words = rest.partition("\n")
+    match counts.split():
+        case [replies] if _NUMBER.fullmatch(replies):
+            last = None
+        case [replies, stamp] if _NUMBER.fullmatch(replies) and stamp.startswith("["):
+            last = wall_clock(stamp.strip("[]"))
+        case _:
+            _not_understood("the ping's progress", text)
+    return TimedPingProgress(wall_clock(clock), int(replies), last, words.strip()[-200:])
 
 
 def written(text: str) -> Written:

@@ -111,6 +111,7 @@ def render(
         migrations=_migrations(grade.migrations, timelines),
         figures=_FIGURES,
         lead_figures=_LEAD_FIGURES,
+        outside_of=lambda record: (record.outside, *record.outside_elsewhere),
         gap=_gap,
         commands=_commands(commands),
         hosts=_hosts(grade.lab),
@@ -241,10 +242,13 @@ def _pings(grade: Grade) -> str:
     """The worst figures of the live migrations in one line, or nothing where there were none."""
     live = [record for record in grade.migrations if record.kind == "live"]
     sides = (("outside", [m.outside for m in live]), ("inside", [m.inside for m in live]))
+    worst = {
+        side: max(filter(None, pings), key=lambda ping: ping.longest_gap_ms, default=None) for side, pings in sides
+    }
     parts = [
-        f"longest gap seen from {side} {_gap(max(seen, key=lambda ping: ping.longest_gap_ms))}"
-        for side, pings in sides
-        if (seen := [ping for ping in pings if ping is not None])
+        f"longest gap seen from {side}{f' ({plain(ping.seat)})' if ping.seat else ''} {_gap(ping)}"
+        for side, ping in worst.items()
+        if ping
     ]
     if not parts:
         return ""

@@ -1,7 +1,7 @@
 """The pings of one migration as a picture (SVG) and as a table (CSV). Pure: text out, nothing written."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from math import ceil, floor
 from zlib import crc32
@@ -34,7 +34,7 @@ _STYLE = (
 
 
 def timeline_svg(
-    outside: PingTrace | None,
+    outside: Mapping[str, PingTrace],
     inside: PingTrace | None,
     window: Window,
     title: str,
@@ -42,21 +42,22 @@ def timeline_svg(
 ) -> str:
     """An SVG picture: seconds from the start of `window` (shaded), a lane for each ping that is given.
 
-    Answered packets are a bar, interrupted where the ping did not send; losses cross it, duplicates stand
-    above it, send errors hang below it, and the longest gap is marked with its length. The inside ping, the
-    guest's own, runs on the guest's clock; if that lies nowhere near the window, its lane starts where the
-    picture does. What xl did meanwhile stands below them.
+    `outside` are those from outside, by the machines that sent them. Answered packets are a bar, interrupted where the
+    ping did not send; losses cross it, duplicates stand above it, send errors hang below it, and the longest gap is
+    marked with its length. The inside ping, the guest's own, runs on the guest's clock; if that lies nowhere near the
+    window, its lane starts where the picture does. What xl did meanwhile stands below them.
     """
-    low = min([window.start, *([outside.started] if outside else [])])
-    high = max([window.end, *([outside.ended] if outside else [])])
+    low = min([window.start, *(trace.started for trace in outside.values())])
+    high = max([window.end, *(trace.ended for trace in outside.values())])
     shift = 0.0
     if inside is not None:
         if inside.ended < low or inside.started > high:
             shift = low - inside.started
         low, high = min(low, inside.started + shift), max(high, inside.ended + shift)
     scale = Scale(low, max(high, low + 1e-3), window.start, _LEFT, _WIDTH - _RIGHT)
-    lanes = [("outside", outside, 0.0), ("inside (own clock)", inside, shift)]
-    shown = [(name, trace, analyse(trace), by) for name, trace, by in lanes if trace is not None]
+    lanes = [(f"outside, {seat}", trace, 0.0) for seat, trace in outside.items()]
+    lanes += [("inside (own clock)", inside, shift)] if inside is not None else []
+    shown = [(name, trace, analyse(trace), by) for name, trace, by in lanes]
 
     pings = _TOP + _LANE * max(1, len(shown))
     bottom = pings + (lane_height(anatomy) if anatomy else 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import pairwise
 
-from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown
+from xenlab.lab.observed import Neighbours, NotJudged, ProgramOutput, Unknown
 from xenlab.lab.watch_analysis import Analysis, PingResult
 from xenlab.outcomes import Finding
 from xenlab.probes.anatomy import in_a_sentence
@@ -28,21 +28,13 @@ WRITES_AFTER = 2
 
 _SEE_OUTSIDE = "the guest could not be asked after the move: see the ping from outside"
 
-Neighbours = Sequence[tuple[str, str]]
-"""IP and MAC address of each entry of a neighbour table that has both (ip-neighbour(8))."""
 
-
-def findings(
-    analysis: Analysis,
-    macs: Collection[str] = (),
-    neighbours: Neighbours | Unknown = (),
-    routers: Collection[str] = (),
-) -> tuple[Finding, ...]:
+def findings(analysis: Analysis, macs: Collection[str] = (), routers: Collection[str] = ()) -> tuple[Finding, ...]:
     """Every judgement of a watched move, in the order of the lab sheet."""
     return (
         uptime_went_on(analysis),
         *connection_lived(analysis),
-        one_machine_answers(analysis, macs, neighbours, routers),
+        one_machine_answers(analysis, macs, routers),
         outside_ping(analysis),
         inside_ping(analysis),
         *stood_still(analysis),
@@ -57,16 +49,20 @@ def remarks(analysis: Analysis) -> tuple[str, ...]:
 
 
 def outside_ping(analysis: Analysis) -> Finding:
-    """The ping from outside did not lose its thread, and it was the guest that answered it."""
-    judged = analysis.outside.judgement
+    """The ping from outside did not lose its thread, from wherever it was sent, and it was the guest that answered.
+
+    Each seat must have seen the guest go on: a host that it left and one that it came to may see different things.
+    """
+    judged = analysis.worst.judgement
     known = "; ".join(cause.words for cause in analysis.causes if cause.cause is not PingCause.SOMEONE_ELSE)
     stranger = next((cause.words for cause in analysis.causes if cause.cause is PingCause.SOMEONE_ELSE), "")
     too_little = judged.verdict is Verdict.INSUFFICIENT and not stranger
     return Finding(
         "outside-ping-continuous",
         None if too_little else judged.passes and not stranger,
-        expected=f"no gap over {analysis.limits.max_gap:.1f} s in the replies of {analysis.observed.guest}",
-        actual=stranger or f"{_edges(analysis.outside)}; {judged.reason}",
+        expected=f"no gap over {analysis.limits.max_gap:.1f} s in the replies of {analysis.observed.guest} to "
+        f"{' and '.join(sorted(ping.seat for ping in analysis.outside))}",
+        actual=stranger or "; ".join(map(_from_its_seat, analysis.outside)),
         hint=(
             stranger and f"arping -D {analysis.observed.address} shows who answers: give each machine its own address"
         )
@@ -120,7 +116,7 @@ def stood_still(analysis: Analysis) -> tuple[Finding, ...]:
         holds, actual, hint = None, f"not known: {left.why}", left.hint or _SEE_OUTSIDE
     else:
         # Where its clocks leave it open, the time without a reply bounds it, too.
-        heard = analysis.outside.continuity.received > 0 and analysis.silence <= most
+        heard = analysis.was_heard and analysis.silence <= most
         holds = True if left.stood_still <= most else False if left.least > most else heard or None
         actual = f"{left.stood_still:.2f} s"
         if left.corrected or left.stood_still > most >= left.least:
@@ -142,34 +138,32 @@ def stood_still(analysis: Analysis) -> tuple[Finding, ...]:
     return (finding,)
 
 
-def one_machine_answers(
-    analysis: Analysis,
-    macs: Collection[str] = (),
-    neighbours: Neighbours | Unknown = (),
-    routers: Collection[str] = (),
-) -> Finding:
+def one_machine_answers(analysis: Analysis, macs: Collection[str] = (), routers: Collection[str] = ()) -> Finding:
     """No second machine answers under the guest's address: replies do not come twice, and its MAC has the address.
 
-    `macs` are those of the guest's vifs, `neighbours` what was seen on its network, `routers` the MACs of machines
-    that answer for it by proxy ARP, where its vif is routed. Where `macs` or the address's entries are missing, the
+    `macs` are those of the guest's vifs, `routers` the MACs of machines that answer for it by proxy ARP, where its vif
+    is routed; whose MAC has the address, each seat has seen. Where `macs` or the address's entries are missing, the
     replies alone tell.
     """
-    observed, seen = analysis.observed, analysis.outside.continuity
-    doubled = is_doubled(seen)
+    observed, seen = analysis.observed, [ping.continuity for ping in analysis.outside]
     known = {_mac(mac) for mac in (*macs, *routers)} if macs else set()
-    unseen = neighbours.why if isinstance(neighbours, Unknown) else ""
-    holders = [] if isinstance(neighbours, Unknown) else _holders(observed.address, neighbours)
+    tables = {one.seat: one.neighbours for one in observed.outside}
+    unseen = [f"{seat}: {table.why}" for seat, table in tables.items() if isinstance(table, Unknown)]
+    holders = [
+        mac for table in tables.values() if not isinstance(table, Unknown) for mac in _holders(observed.address, table)
+    ]
     strangers = sorted(set(holders) - known) if known else []
-    ttls = ", ".join(map(str, seen.ttls)) or "none"
-    actual = f"{seen.duplicated} of {seen.received} replies came twice; TTLs seen: {ttls}"
+    doubled, received = sum(one.duplicated for one in seen), sum(one.received for one in seen)
+    ttls = ", ".join(map(str, sorted({ttl for one in seen for ttl in one.ttls}))) or "none"
+    actual = f"{doubled} of {received} replies came twice; TTLs seen: {ttls}"
     if holders and known:
         actual += f"; {observed.address} is at {' and '.join(dict.fromkeys(holders))}"
     elif unseen:
-        actual += f"; whose MAC has the address could not be seen: {unseen}"
+        actual += f"; whose MAC has the address could not be seen: {'; '.join(unseen)}"
     loop = "a second machine has the guest's address, or bridges form a loop and every packet comes twice"
     return Finding(
         "one-machine-answers",
-        False if doubled or strangers else None if unseen else True,
+        False if any(map(is_doubled, seen)) or strangers else None if unseen else True,
         expected=f"one machine answers to {observed.address}"
         + (f", at {' or '.join(sorted({_mac(mac) for mac in macs}))}" if macs else ""),
         actual=actual,
@@ -189,10 +183,12 @@ def connection_lived(analysis: Analysis) -> tuple[Finding, ...]:
         return ()
     lived = Finding(
         "same-connection",
-        echoed.whole,
+        None if echoed.lost_on_the_way else echoed.whole,
         expected="every byte sent over the TCP connection from before the move comes back on it",
         actual=str(echoed),
-        hint="the guest lost its network state: its address or MAC changed, or it rebooted",
+        hint="what the guest made of it cannot be told: see the machine on the way"
+        if echoed.lost_on_the_way
+        else "the guest lost its network state: its address or MAC changed, or it rebooted",
         guest=analysis.observed.guest,
         evidence=analysis.observed.evidence,
     )
@@ -350,6 +346,10 @@ def _ran_on(*programs: ProgramOutput | Unknown | NotJudged) -> bool:
 def _edges(ping: PingResult) -> str:
     seen = ping.continuity
     return f"last packet before: icmp_seq={seen.last_before}, first after: icmp_seq={seen.first_after}"
+
+
+def _from_its_seat(ping: PingResult) -> str:
+    return f"from {ping.seat}: {_edges(ping)}; {ping.judgement.reason}"
 
 
 def _holders(address: str, neighbours: Neighbours) -> list[str]:
