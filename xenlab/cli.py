@@ -27,6 +27,7 @@ from xenlab.report.folder import ReportsFolder, forget_results
 from xenlab.testbed import provision, shell, tools
 from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
 from xenlab.testbed.faults import fault_named, faults
+from xenlab.testbed.networks import NETWORKS, NetworkChoice
 from xenlab.testbed.plan import HOSTS
 from xenlab.testbed.profiles import PROFILES
 
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     verify = _verb(verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration")
     verify.add_argument("--lab", default=EMBEDDED, metavar="embedded|PATH", help="the lab (default: embedded)")
     _profile(verify, default=None)
+    _network(verify)
     verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     shown = verify.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
@@ -82,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
 
     up = _verb(verbs, "up", _up, "bring the embedded lab up and leave it running", "--profile classic")
     _profile(up, default=DEFAULT_PROFILE)
+    _network(up)
     up.add_argument("--cold", action="store_true", help="boot anew instead of restoring the snapshot")
 
     _verb(verbs, "status", _status, "what is running, and how to reach it")
@@ -122,6 +125,14 @@ def _verb(
 def _profile(verb: argparse.ArgumentParser, default: str | None) -> None:
     verb.add_argument(
         "--profile", choices=PROFILES, default=default, help=f"the embedded lab's release (default: {DEFAULT_PROFILE})"
+    )
+
+
+def _network(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--network",
+        choices=NETWORKS,
+        help="how the embedded lab's hosts are wired (default: namespace where this machine grants it, else user)",
     )
 
 
@@ -170,6 +181,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
     options += [f"--grade-output={arguments.output}"] if arguments.output else []
     options += [f"--profile={arguments.profile}"] if arguments.profile else []
+    options += [f"--network={arguments.network}"] if arguments.network else []
     options += [f"--guest={guest}" for guest in arguments.guest]
     options += [f"--step={step}" for step in arguments.step]
     options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
@@ -245,7 +257,7 @@ def _lab() -> EmbeddedLab:
 
 def _up(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    _lab().up(arguments.profile, cold=arguments.cold)
+    _lab().up(arguments.profile, network=arguments.network, cold=arguments.cold)
     print(f"the {arguments.profile} lab is up after {time.monotonic() - started:.1f} s: ./lab status, ./lab ssh HOST")
     return 0
 
@@ -259,10 +271,14 @@ def _status(_arguments: argparse.Namespace) -> int:
     minutes = (time.time() - state.since) / 60
     word = "up" if state.running else "broken (./lab down clears it)"
     print(f"{state.profile} lab: {word}, since {minutes:.0f} min, on {state.accelerator} ({state.reason})")
+    print(f"  network    {NetworkChoice(state.network, state.network_reason)}")
     for host in HOSTS:
         process = state.hosts.get(host.name)
         alive = f"pid {process.pid}" if process and process.alive else "gone"
-        print(f"  {host.name:<10} {host.address:<12} {alive}, console log {lab.folder / f'{host.name}.console.log'}")
+        way = state.ways_in.get(host.name)
+        here = f", from here {way.address} port {way.port}" if way else ""
+        log = lab.folder / f"{host.name}.console.log"
+        print(f"  {host.name:<10} {host.address:<12} {alive}{here}, console log {log}")
     print(f"  lab file   {lab.lab_file}")
     return 0 if state.running else 3
 

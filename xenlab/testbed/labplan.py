@@ -1,21 +1,33 @@
 """The embedded lab's lab file: the same kind of file that a real lab has."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
 from xenlab.testbed.images import Images
-from xenlab.testbed.plan import EXPORT, GUESTS, HOME, HOSTS, MOUNT_POINT, OUTSIDE, SERVER
+from xenlab.testbed.network import WayIn
+from xenlab.testbed.plan import EXPORT, GUESTS, HOME, HOSTS, MOUNT_POINT, OUTSIDE, SERVER, HostPlan
 from xenlab.testbed.profiles import Profile
 
 
-def embedded_lab(profile: Profile, images: Images) -> LabFile:
-    """The lab as `load` would read it; thresholds allow for emulation, where hotplug takes seconds."""
-    way_in = {"key_file": images.login_key, "known_hosts": images.known_hosts}
+def embedded_lab(profile: Profile, images: Images, ways_in: Mapping[str, WayIn], known_hosts: Path) -> LabFile:
+    """The lab as `load` would read it; thresholds allow for emulation, where hotplug takes seconds.
+
+    `ways_in` are those to hosts that are not reached by their own address, `known_hosts` has their keys as well.
+    """
+    login = {"key_file": images.login_key, "known_hosts": known_hosts}
+
+    def host(plan: HostPlan) -> HostSpec:
+        way = ways_in.get(plan.name)
+        if way is None:
+            return HostSpec(name=plan.name, address=plan.address, **login)
+        among_hosts = {"peer_address": plan.address, "peer_port": 22}
+        return HostSpec(name=plan.name, address=way.address, port=way.port, **among_hosts, **login)
+
     return LabFile(
         name=f"embedded-{profile.name}",
         kind="embedded",
-        hosts=(
-            HostSpec(name=HOSTS[0].name, address=HOSTS[0].address, **way_in),
-            HostSpec(name=HOSTS[1].name, address=HOSTS[1].address, **way_in),
-        ),
+        hosts=(host(HOSTS[0]), host(HOSTS[1])),
         share=ShareSpec(server=SERVER.name, export=EXPORT, mount_point=MOUNT_POINT),
         guests=tuple(
             GuestSpec(
@@ -27,7 +39,7 @@ def embedded_lab(profile: Profile, images: Images) -> LabFile:
                 ping_target=OUTSIDE,
                 root_device="xvda1",
                 swap=True,
-                **way_in,
+                **login,
             )
             for guest in GUESTS
         ),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from xenlab.remote.waiting import wait_for
+from xenlab.testbed.network import WayIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,11 @@ def _thread_states(pid: int) -> Iterator[str]:
 
 @dataclass(slots=True)
 class LabState:
-    """One lab that is up, coming up or half gone."""
+    """One lab that is up, coming up or half gone.
+
+    `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts are reached from
+    this machine otherwise than by their own addresses.
+    """
 
     folder: Path
     profile: str = ""
@@ -81,6 +86,9 @@ class LabState:
     reason: str = ""
     images: str = ""
     sockets: str = ""
+    network: str = "namespace"
+    network_reason: str = ""
+    ways_in: dict[str, WayIn] = field(default_factory=dict)
     keeper: ProcessId | None = None
     hosts: dict[str, ProcessId] = field(default_factory=dict)
     ready: bool = False
@@ -92,6 +100,7 @@ class LabState:
         try:
             data = json.loads((folder / "state.json").read_text())
             data["keeper"] = ProcessId(**data["keeper"]) if data["keeper"] else None
+            data["ways_in"] = {name: WayIn(**way) for name, way in data.get("ways_in", {}).items()}
             data["hosts"] = {name: ProcessId(**process) for name, process in data["hosts"].items()}
             return cls(folder=folder, **data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -1,0 +1,271 @@
+"""The two networks of the embedded lab: which is chosen, their command lines, and the ways in. No host is started."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from xenlab.errors import CannotObserve, UsageError
+from xenlab.labfile import dump, loads
+from xenlab.remote.login import Login
+from xenlab.remote.waiting import wait_for
+from xenlab.testbed import cache, namespace
+from xenlab.testbed.images import Images
+from xenlab.testbed.keys import LabKeys
+from xenlab.testbed.labplan import embedded_lab
+from xenlab.testbed.namespace import Namespace
+from xenlab.testbed.network import WayIn, known_by
+from xenlab.testbed.networks import NETWORKS, NetworkChoice, choose, network_named
+from xenlab.testbed.plan import GUESTS, HOME, HOSTS, SERVER
+from xenlab.testbed.profiles import profile_named
+from xenlab.testbed.state import ProcessId
+from xenlab.testbed.usernet import UserNetwork, ways_in
+
+# What `unshare` says where it may not, and what `ip` says where it may not.
+UNSHARE_REFUSED = "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1"
+TAP_REFUSED = "echo 'ioctl(TUNSETIFF): Operation not permitted' >&2; echo 'Command failed -:1' >&2; exit 1"
+WAYS_IN = {HOME.name: WayIn("127.0.0.1", 40001), SERVER.name: WayIn("127.0.0.1", 40002)}
+USERNET = """\
+Hub 0 (outside):
+  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
+  TCP[ESTABLISHED]   21       127.0.0.1 40001      10.1.1.189    22     0     0
+  TCP[HOST_FORWARD]  12       127.0.0.1 40001      10.1.1.189    22     0     0
+  TCP[HOST_FORWARD]  11       127.0.0.1 40002      10.1.1.143    22     0     0
+"""
+
+
+class Machine:
+    """This machine as far as the choice looks at it: its tap devices, and an `unshare` of our own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder, self._monkeypatch = folder, monkeypatch
+        self.asked = folder / "asked"
+
+    def grants(self, tun: str, unshare: str) -> None:
+        """`tun` is "there", "missing" or "refused"; `unshare` is what that program does, as a shell script."""
+        device = self._folder / "tun"
+        if tun != "missing":
+            device.touch()
+        # A folder cannot be opened for writing by anyone, root included.
+        self._monkeypatch.setattr(namespace, "TUN", self._folder if tun == "refused" else device)
+        program = self._folder / "unshare"
+        program.write_text(f'#!/bin/sh\necho "$@" >{self.asked}; cat >>{self.asked}; {unshare}\n')
+        program.chmod(0o755)
+        self._monkeypatch.setenv("PATH", f"{self._folder}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("tun", "unshare", "asked", "expected"),
+    [
+        ("there", "exit 0", None, ("namespace", "this machine grants it")),
+        ("missing", "exit 0", None, ("user", r"/\S+ is missing")),
+        ("refused", "exit 0", None, ("user", r"/\S+ refuses this account: .+")),
+        ("there", UNSHARE_REFUSED, None, ("user", "this machine refuses network namespaces: unshare: .* permitted")),
+        ("there", TAP_REFUSED, None, ("user", r"this machine refuses network namespaces: ioctl\(TUNSETIFF\).*")),
+        ("there", "exit 1", None, ("user", "this machine refuses network namespaces: no reason given")),
+        ("there", "exit 0", "user", ("user", "as asked for")),
+        ("missing", UNSHARE_REFUSED, "user", ("user", "as asked for")),
+        ("there", "exit 0", "namespace", ("namespace", "as asked for")),
+    ],
+)
+def test_the_machine_decides_unless_asked(
+    tun: str, unshare: str, asked: str | None, expected: tuple[str, str], machine: Machine
+) -> None:
+    machine.grants(tun, unshare)
+    choice = choose(asked)
+    name, reason = expected
+    assert choice.name == name
+    assert re.fullmatch(reason, choice.reason)
+    assert "sudo" not in choice.reason
+
+
+def test_what_the_namespace_needs_is_tried_for_real(machine: Machine) -> None:
+    machine.grants("there", "exit 0")
+    choose(None)
+    argv, *wanted = machine.asked.read_text().splitlines()
+    assert "--net" in argv.split()
+    assert [line.split()[0] for line in wanted] == ["tuntap", "link"]
+
+
+@pytest.mark.parametrize(
+    ("tun", "unshare", "remedy"),
+    [
+        ("missing", "exit 0", "modprobe tun"),
+        ("refused", "exit 0", "chmod 0666"),
+        ("there", UNSHARE_REFUSED, "user.max_user_namespaces"),
+    ],
+)
+def test_a_namespace_asked_for_in_vain_is_told_with_the_remedy(
+    tun: str, unshare: str, remedy: str, machine: Machine
+) -> None:
+    machine.grants(tun, unshare)
+    with pytest.raises(UsageError) as refused:
+        choose("namespace")
+    assert remedy in refused.value.hint
+
+
+def test_another_network_is_none() -> None:
+    with pytest.raises(UsageError, match=r"--network bridge: no such network .one of namespace, user"):
+        choose("bridge")
+
+
+def test_a_choice_reads_as_one_line() -> None:
+    assert str(NetworkChoice("user", "/dev/net/tun is missing")) == "QEMU's user network: /dev/net/tun is missing"
+
+
+def test_a_host_is_plugged_into_its_own_tap_or_socket(tmp_path: Path) -> None:
+    plugs = [network_named(name, sockets=Path("/s"), folder=tmp_path).netdev(h) for name in NETWORKS for h in HOSTS]
+    assert plugs == [
+        "tap,id=net,ifname=tap-labubuntu,script=no,downscript=no",
+        "tap,id=net,ifname=tap-baye,script=no,downscript=no",
+        "stream,id=net,server=off,addr.type=unix,addr.path=/s/labubuntu.net",
+        "stream,id=net,server=off,addr.type=unix,addr.path=/s/baye.net",
+    ]
+    assert all(len(host.tap) <= 15 for host in HOSTS)
+
+
+def test_the_switch_is_a_hub_of_the_outside_and_a_socket_a_host() -> None:
+    argv = UserNetwork(Path("/a,b"), Path("log")).command()
+    netdevs = [argv[i + 1] for i, word in enumerate(argv) if word == "-netdev"]
+    outside, *hosts = (netdev for netdev in netdevs if not netdev.startswith("hubport,"))
+    assert outside.startswith("user,id=outside,net=10.1.1.1/24,host=10.1.1.1,")
+    # Nothing gets out; in gets only who is on this machine, by a port that the kernel chooses.
+    assert "restrict=on" in outside.split(",")
+    assert [part for part in outside.split(",") if part.startswith("hostfwd=")] == [
+        "hostfwd=tcp:127.0.0.1:0-10.1.1.189:22",
+        "hostfwd=tcp:127.0.0.1:0-10.1.1.143:22",
+    ]
+    assert hosts == [
+        f"stream,id={name},server=on,addr.type=unix,addr.path=/a,,b/{name}.net" for name in ("labubuntu", "baye")
+    ]
+    ports = [netdev for netdev in netdevs if netdev.startswith("hubport,")]
+    assert [port.rpartition("=")[2] for port in ports] == ["outside", "labubuntu", "baye"]
+    assert all("hubid=0" in port.split(",") for port in ports)
+
+
+def test_the_ways_in_are_what_qemu_listens_at() -> None:
+    assert ways_in(USERNET) == WAYS_IN
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "missing"),
+    [
+        ("TCP[HOST_FORWARD]  11", "TCP[ESTABLISHED]   11", "baye"),
+        ("HOST_FORWARD", "LISTEN", "labubuntu and baye"),
+        ("10.1.1.143    22", "10.1.1.143    80", "baye"),
+    ],
+)
+def test_a_way_in_that_is_missing_is_told(old: str, new: str, missing: str) -> None:
+    with pytest.raises(CannotObserve, match=f"no port that leads to {missing}: "):
+        ways_in(USERNET.replace(old, new))
+
+
+@pytest.fixture
+def switches(tmp_path: Path) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    running: list[subprocess.Popen[bytes]] = []
+    yield running
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed")
+def test_two_real_switches_beside_each_other(switches: list["subprocess.Popen[bytes]"], tmp_path: Path) -> None:
+    """Each has ports and sockets of its own; hosts plugged in see each other; its end gives everything back."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="xenlab-") as one, tempfile.TemporaryDirectory(prefix="xenlab-") as other:
+        for sockets in map(Path, (one, other)):
+            network = UserNetwork(sockets, tmp_path / "log")
+            (tmp_path / "images").mkdir(exist_ok=True)
+            with cache.using(tmp_path / "images") as descriptor:
+                switches.append(network.start(descriptor))
+            ways = network.complete(switches[-1])
+            network.join(switches[-1].pid)
+            assert cache.is_used(tmp_path / "images")
+            for way in ways.values():
+                socket.create_connection((way.address, way.port), timeout=5).close()
+            found += [way.port for way in ways.values()]
+            assert _crosses(sockets / f"{HOME.name}.net", sockets / f"{SERVER.name}.net")
+            # A host that is started anew takes its place again.
+            assert _crosses(sockets / f"{HOME.name}.net", sockets / f"{SERVER.name}.net")
+        assert len(set(found)) == 4
+        for process in switches:
+            ProcessId.of(process.pid).kill()
+    assert not cache.is_used(tmp_path / "images")
+    for port in found:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def _crosses(one: Path, other: Path) -> bool:
+    """Whether a frame sent by one host arrives at the other (each with its length before it, as QEMU's stream has)."""
+    frame = bytes.fromhex("ffffffffffff 525400100189 88b5") + b"xenlab".ljust(50, b"\0")
+    seen = b""  # of whatever else crosses the switch, too
+    with socket.socket(socket.AF_UNIX) as sender, socket.socket(socket.AF_UNIX) as receiver:
+        sender.connect(str(one))
+        receiver.connect(str(other))
+        receiver.settimeout(0.2)
+
+        def arrived() -> bool:
+            nonlocal seen
+            sender.sendall(len(frame).to_bytes(4, "big") + frame)
+            with suppress(TimeoutError):
+                seen += receiver.recv(65536)
+            return frame in seen
+
+        return wait_for(arrived, "a frame to cross the switch", timeout=10, interval=0.05)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Images:
+    """Images with the login's files alone."""
+    for name in ("id_ed25519", "known_hosts"):
+        (tmp_path / name).touch()
+    return Images(tmp_path)
+
+
+def test_in_the_namespace_the_hosts_have_their_own_addresses(images: Images) -> None:
+    lab = embedded_lab(profile_named("classic"), images, {}, images.known_hosts)
+    assert [(host.address, host.port, host.peer_address) for host in lab.hosts] == [
+        ("10.1.1.189", 22, None),
+        ("10.1.1.143", 22, None),
+    ]
+
+
+def test_in_the_user_network_a_host_has_one_address_for_us_and_one_for_its_peer(images: Images) -> None:
+    lab = embedded_lab(profile_named("classic"), images, WAYS_IN, images.known_hosts)
+    assert [(host.address, host.port) for host in lab.hosts] == [("127.0.0.1", 40001), ("127.0.0.1", 40002)]
+    assert [(h.among_hosts, h.port_among_hosts) for h in lab.hosts] == [("10.1.1.189", 22), ("10.1.1.143", 22)]
+    # The port of this machine is no name of the host's: a mount from 127.0.0.1 is not from the share's server.
+    assert [host.names for host in lab.hosts] == [{"labubuntu", "10.1.1.189"}, {"baye", "10.1.1.143"}]
+    assert loads(dump(lab), "lab.toml") == lab
+
+
+def test_a_host_is_known_by_its_way_in_as_well(tmp_path: Path) -> None:
+    keys = LabKeys.generate((*HOSTS, *GUESTS))
+    (tmp_path / "known_hosts").write_text(known_by(keys.known_hosts, WAYS_IN))
+    known = paramiko.HostKeys(str(tmp_path / "known_hosts"))
+    for host in HOSTS:
+        way = WAYS_IN[host.name]
+        login = Login(way.address, "root", tmp_path / "known_hosts", way.port)
+        for name in (host.name, host.address, login.host_key_name):
+            assert keys.host_public[host.name].split()[1] == known[name]["ssh-ed25519"].get_base64()
+    assert known_by(keys.known_hosts, {}) == keys.known_hosts
+
+
+def test_namespace_and_user_network_are_what_they_are_called(tmp_path: Path) -> None:
+    made = [network_named(name, sockets=tmp_path, folder=tmp_path) for name in NETWORKS]
+    assert [type(network) for network in made] == [Namespace, UserNetwork]
