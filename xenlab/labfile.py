@@ -6,7 +6,6 @@ Nothing below this module knows of the file. What is wrong with one is said as i
 import json
 import re
 from collections.abc import Iterator
-from functools import partial
 from ipaddress import ip_address
 from itertools import combinations
 from pathlib import Path, PurePosixPath
@@ -22,13 +21,11 @@ BASE = "base"
 SECRETS = {"password", "passphrase"}
 
 
-def _unicast(value: str, *, or_loopback: bool = False) -> str:
+def _unicast(value: str) -> str:
     try:
         address = ip_address(value)
     except ValueError:
         raise ValueError(f"{value!r} is not an IP address (IPv4 or IPv6, such as 10.1.1.85)") from None
-    if address.is_loopback and or_loopback:
-        return str(address)
     if address.is_multicast or address.is_unspecified or address.is_loopback or value == "255.255.255.255":
         raise ValueError(f"{value!r} is not the address of one machine on a network (unicast)")
     return str(address)
@@ -73,7 +70,6 @@ User = Annotated[str, _word(r"[A-Za-z_][A-Za-z0-9._-]*", "a user name")]
 Variable = Annotated[str, _word(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 Device = Annotated[str, _word(r"[a-z][a-z0-9]*", "a device's name without /dev/, such as xvda1")]
 Address = Annotated[str, AfterValidator(_unicast)]
-HostAddress = Annotated[str, AfterValidator(partial(_unicast, or_loopback=True))]
 Target = Annotated[str, AfterValidator(_target)]
 RemotePath = Annotated[str, AfterValidator(_absolute)]
 LocalFile = Annotated[Path, AfterValidator(_local_file)]
@@ -108,28 +104,16 @@ class HostSpec(Reachable):
     """A Dom0.
 
     `peer_address` and `peer_port` are how the other host reaches it, for `xl migrate`, where that is not by its
-    `address` and `port`: a name that is in the hosts' known_hosts, say, or a network of their own. It must be given
-    with an `address` of this machine (loopback), a port of which is forwarded to the host.
+    `address` and `port`: a name that is in the hosts' known_hosts, say, or a network of their own.
     """
 
-    address: HostAddress
     peer_address: Target | None = None
     peer_port: Port | None = None
-
-    @property
-    def is_forwarded(self) -> bool:
-        """Whether its `address` is this machine's, which leads to it by a forwarded port."""
-        return ip_address(self.address).is_loopback
 
     @property
     def among_hosts(self) -> str:
         """The name or address by which the other host reaches it."""
         return self.peer_address or self.address
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Every name and address that is its own: not this machine's, where only a port leads to it."""
-        return frozenset({self.name, self.among_hosts, *(() if self.is_forwarded else (self.address,))})
 
     @property
     def port_among_hosts(self) -> int:
@@ -218,16 +202,8 @@ class LabFile(Model):
         for (earlier, one), (key, other) in combinations(machines, 2):
             if one.name == other.name:
                 yield f"{key}.name: {other.name!r} is already the name of {earlier}: each needs its own"
-            if one.address == other.address and (
-                one.port == other.port or not (isinstance(one, HostSpec) and one.is_forwarded)
-            ):
+            if one.address == other.address:
                 yield f"{key}.address: {other.address} is already that of {earlier}: each needs its own"
-        for i, host in enumerate(self.hosts):
-            if host.is_forwarded and host.peer_address is None:
-                yield (
-                    f"hosts.{i}.peer_address: must be given with an address of this machine ({host.address}): "
-                    "name the one by which the other host reaches it"
-                )
         for (_, one_guest), (i, guest) in combinations(enumerate(self.guests), 2):
             if one_guest.config == guest.config:
                 yield f"guests.{i}.config: {guest.config} is already that of {one_guest.name}: each needs its own"

@@ -68,17 +68,17 @@ def forget_embedded(working_copy: Path) -> None:
 def _is_of(found: LabFound, lab_name: str, working_copy: Path) -> bool:
     if EMBEDDED in (found.lab_name, lab_name):
         return found.lab_name == lab_name and Path(found.working_copy) == working_copy
-    ours = {(host.address, str(host.port)) for host in load(Path(lab_name)).hosts}
-    return ours == _ways_in(found)
+    ours = {host.address for host in load(Path(lab_name)).hosts}
+    return ours == _addresses(found)
 
 
-def _ways_in(found: LabFound) -> set[tuple[str, str]]:
-    """Address and port of the hosts that a run has noted; none where its file cannot be read any more."""
+def _addresses(found: LabFound) -> set[str]:
+    """The hosts that a run has noted; none where its file cannot be read any more."""
     try:
         hosts = tomllib.loads(found.lab_file).get("hosts", [])
     except tomllib.TOMLDecodeError:
         return set()
-    return {(str(host.get("address")), str(host.get("port", 22))) for host in hosts if isinstance(host, dict)}
+    return {str(host.get("address")) for host in hosts if isinstance(host, dict)}
 
 
 def _is_gone(found: LabFound) -> bool:

@@ -65,22 +65,6 @@ def test_a_run_that_was_cut_off_is_to_be_mended_first(lab: Path) -> None:
     assert path.exists()
 
 
-def test_ports_of_this_machine_tell_labs_apart(lab: Path) -> None:
-    def forwarded(one: int, other: int) -> str:
-        text = LAB
-        for port, address in ((one, "192.0.2.189"), (other, "192.0.2.143")):
-            there = f'address = "127.0.0.1"\nport = {port}\npeer_address = "{address}"'
-            text = text.replace(f'address = "{address}"', there)
-        return text
-
-    cut_off(forwarded(4021, 4022))
-    lab.write_text(forwarded(4031, 4032))
-    refuse_unfinished(str(lab), lab.parent)
-    lab.write_text(forwarded(4021, 4022))
-    with pytest.raises(UsageError, match="was cut off"):
-        refuse_unfinished(str(lab), lab.parent)
-
-
 def test_one_that_did_nothing_is_forgotten(lab: Path) -> None:
     path = cut_off(LAB, acted=False)
     refuse_unfinished(str(lab), lab.parent)

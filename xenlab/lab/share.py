@@ -120,7 +120,7 @@ class ShareLooks:
         return judge.lets_root_write(self.looks, self.spec, self._addresses())
 
     def _addresses(self) -> Mapping[str, frozenset[str]]:
-        return {host.name: host.spec.names for host in self.hosts}
+        return {host.name: frozenset({host.spec.address, host.spec.among_hosts, host.name}) for host in self.hosts}
 
 
 def _write(host: Dom0, path: str, nonce: str) -> tuple[str, Answer, tuple[str, ...]]:
