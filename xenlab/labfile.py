@@ -20,6 +20,12 @@ from xenlab.tomlfile import Problem, listed, parse, read
 BASE = "base"
 SECRETS = {"password", "passphrase"}
 
+HOSTS = "hosts"
+"""Instead of one host's name: through, or from, either."""
+
+RUNNER = "runner"
+"""The machine that xenlab runs on, as what pings guests from outside."""
+
 
 def _unicast(value: str) -> str:
     try:
@@ -37,6 +43,13 @@ def _target(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
         raise ValueError(f"{value!r} is neither an IP address nor a host name")
     return value
+
+
+def _dialled(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        return _target(value)
 
 
 def _absolute(value: str) -> str:
@@ -71,6 +84,7 @@ Variable = Annotated[str, _word(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an envir
 Device = Annotated[str, _word(r"[a-z][a-z0-9]*", "a device's name without /dev/, such as xvda1")]
 Address = Annotated[str, AfterValidator(_unicast)]
 Target = Annotated[str, AfterValidator(_target)]
+Dialled = Annotated[str, AfterValidator(_dialled)]
 RemotePath = Annotated[str, AfterValidator(_absolute)]
 LocalFile = Annotated[Path, AfterValidator(_local_file)]
 LocalPath = Annotated[Path, AfterValidator(_local_path)]
@@ -82,26 +96,52 @@ def _users_known_hosts() -> Path:
 
 
 class Reachable(Model):
-    """What hosts and guests have in common: a name, an address and a way in over SSH.
+    """What every machine of the file has in common: a name, an address and a way in over SSH.
 
     `key_file` and `known_hosts` are files of this machine, in the lab file relative to itself; whether the
-    latter is there and has the host's key shows when it is connected to. `password_env` names the
+    latter is there and has the machine's key shows when it is connected to. `password_env` names the
     environment variable that holds the password. With `sudo`, commands of a user who is not root run through
-    `sudo -n` where that asks for no password.
+    `sudo -n` where that asks for no password. `via` names the machine that it is reached through (ssh_config(5),
+    ProxyJump), where this one has no route to it.
     """
 
     name: Name
-    address: Address
+    address: Dialled
     user: User = "root"
     port: Port = 22
     key_file: LocalFile | None = None
     password_env: Variable | None = None
     known_hosts: LocalPath = Field(default_factory=_users_known_hosts)
     sudo: bool = True
+    via: Name | None = None
+
+    @property
+    def dialled(self) -> str:
+        """The name or address at which its SSH server is for us."""
+        return self.address
 
 
-class HostSpec(Reachable):
-    """A Dom0.
+class JumpSpec(Reachable):
+    """A machine on the way to others; its `address` may be a host name. It may itself be reached via another one."""
+
+
+class LabMachine(Reachable):
+    """A machine of the lab's own network, where it has its `address`.
+
+    `ssh_address` is where its SSH server is for us (at `port`), where that is another one: a forwarded port, say.
+    """
+
+    address: Address
+    ssh_address: Dialled | None = None
+
+    @property
+    def dialled(self) -> str:
+        """The name or address at which its SSH server is for us."""
+        return self.ssh_address or self.address
+
+
+class HostSpec(LabMachine):
+    """A Dom0; it may be reached `via` a jump host, or via the other host.
 
     `peer_address` and `peer_port` are how the other host reaches it, for `xl migrate`, where that is not by its
     `address` and `port`: a name that is in the hosts' known_hosts, say, or a network of their own.
@@ -121,13 +161,14 @@ class HostSpec(Reachable):
         return self.peer_port or self.port
 
 
-class GuestSpec(Reachable):
+class GuestSpec(LabMachine):
     """A guest of the lab.
 
     `config` is its xl.cfg on the share, `original_config` the one it had before, kept on its home host;
     `home` is the host where it belongs, `ping_target` what it pings from inside. `root_device` and `swap` are
     what the guest should have, where the lab prescribes it: without `swap` nothing is said of swap. With
     `login = "console"` it is logged in on by `xl console`, as `user` with the password that `password_env` names.
+    It may be reached `via` a jump host, one of the hosts, or "hosts": whichever of them can be reached.
     """
 
     config: RemotePath
@@ -151,7 +192,9 @@ class ProbeSpec(Model):
     """How the two pings watch a migration, and what they may miss before it counts as an interruption.
 
     `max_outside_gap_ms` bounds the longest silence seen from outside, `max_inside_lost` the replies that the
-    guest's own ping may lose; `settle_seconds` is how long both run before and after the move.
+    guest's own ping may lose; `settle_seconds` is how long both run before and after the move. `outside_from` is
+    who pings from outside: "runner" (this machine), "hosts" (both), one of them, or a jump host. Without it, guests
+    that this machine has no way of its own to are pinged from the hosts.
     """
 
     outside_interval_ms: Annotated[int, Field(ge=1, le=1000)] = 50
@@ -159,6 +202,7 @@ class ProbeSpec(Model):
     max_outside_gap_ms: Annotated[int, Field(ge=1)] = 3000
     max_inside_lost: Annotated[int, Field(ge=0)] = 2
     settle_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
+    outside_from: Name | None = None
 
 
 class TimeoutSpec(Model):
@@ -184,6 +228,7 @@ class LabFile(Model):
     timeouts: TimeoutSpec = TimeoutSpec()
     hosts: tuple[HostSpec, HostSpec]
     guests: tuple[GuestSpec, ...]
+    jumps: tuple[JumpSpec, ...] = ()
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -197,16 +242,8 @@ class LabFile(Model):
             yield "guests: at least one is needed: write a [[guests]] table"
         if self.share.server not in (host.name for host in self.hosts):
             yield f"share.server: {self.share.server!r} is not a host: allowed are {hosts}"
-        machines: list[tuple[str, Reachable]] = [(f"hosts.{i}", host) for i, host in enumerate(self.hosts)]
-        machines += [(f"guests.{i}", guest) for i, guest in enumerate(self.guests)]
-        for (earlier, one), (key, other) in combinations(machines, 2):
-            if one.name == other.name:
-                yield f"{key}.name: {other.name!r} is already the name of {earlier}: each needs its own"
-            if one.address == other.address:
-                yield f"{key}.address: {other.address} is already that of {earlier}: each needs its own"
-        for (_, one_guest), (i, guest) in combinations(enumerate(self.guests), 2):
-            if one_guest.config == guest.config:
-                yield f"guests.{i}.config: {guest.config} is already that of {one_guest.name}: each needs its own"
+        yield from self._twice()
+        yield from self._ways()
         for i, guest in enumerate(self.guests):
             if guest.login == "console" and guest.password_env is None:
                 yield f'guests.{i}.password_env: must be given with login = "console": name what holds the password'
@@ -229,10 +266,62 @@ class LabFile(Model):
                     f"it must be below {self.share.mount_point}"
                 )
 
+    def _machines(self) -> dict[str, Reachable]:
+        """Every machine by its key in the file."""
+        tables = {"hosts": self.hosts, "guests": self.guests, "jumps": self.jumps}
+        return {f"{table}.{i}": machine for table, machines in tables.items() for i, machine in enumerate(machines)}
+
+    def _twice(self) -> Iterator[str]:
+        """What two have that each needs for itself."""
+        for (earlier, one), (key, other) in combinations(self._machines().items(), 2):
+            if one.name == other.name:
+                yield f"{key}.name: {other.name!r} is already the name of {earlier}: each needs its own"
+            if not (isinstance(one, LabMachine) and isinstance(other, LabMachine)):
+                continue
+            if one.address == other.address:
+                yield f"{key}.address: {other.address} is already that of {earlier}: each needs its own"
+            elif (one.dialled, one.port, one.via) == (other.dialled, other.port, other.via):
+                yield f"{key}.ssh_address: {other.dialled} port {other.port} is already that of {earlier}"
+        for (_, one_guest), (i, guest) in combinations(enumerate(self.guests), 2):
+            if one_guest.config == guest.config:
+                yield f"guests.{i}.config: {guest.config} is already that of {one_guest.name}: each needs its own"
+
+    def _ways(self) -> Iterator[str]:
+        """What is wrong with the ways to machines, and with where guests are pinged from."""
+        hosts, jumps = ([machine.name for machine in machines] for machines in (self.hosts, self.jumps))
+        ways = {machine.name: machine.via for machine in (*self.hosts, *self.jumps)}
+        for key, machine in self._machines().items():
+            if machine.name in (HOSTS, RUNNER):
+                yield f"{key}.name: {machine.name!r} has a meaning of its own in this file: choose another name"
+            if machine.via is None:
+                continue
+            allowed = [*jumps] if isinstance(machine, JumpSpec) else [*jumps, *hosts]
+            allowed = [name for name in allowed if name != machine.name]
+            allowed += [HOSTS] if isinstance(machine, GuestSpec) else []
+            if machine.via not in allowed:
+                known = f"allowed are {listed(allowed)}" if allowed else "write a [[jumps]] table of that name"
+                yield f"{key}.via: {machine.via!r} is no machine that it could be reached through: {known}"
+            elif machine.name in ways and machine.name in _followed(ways, machine.name):
+                yield f"{key}.via: the way to {machine.name} leads through itself"
+            if isinstance(machine, GuestSpec) and machine.login == "console":
+                yield f'{key}.via: a console is reached through its host: leave it out with login = "console"'
+        allowed = [RUNNER, HOSTS, *hosts, *jumps]
+        if self.probes.outside_from not in (None, *allowed):
+            yield f"probes.outside_from: {self.probes.outside_from!r} is not allowed: it must be {listed(allowed)}"
+
+
+def _followed(ways: dict[str, str | None], name: str) -> list[str]:
+    """The machines on the way to one, up to the first that comes twice."""
+    seen: list[str] = []
+    while (name := ways.get(name) or "") and name not in seen:
+        seen.append(name)
+    return seen
+
 
 TABLES: dict[str, type[Model]] = {
     "hosts": HostSpec,
     "guests": GuestSpec,
+    "jumps": JumpSpec,
     "share": ShareSpec,
     "probes": ProbeSpec,
     "timeouts": TimeoutSpec,

@@ -68,10 +68,7 @@ def sshd() -> Iterator[Sshd]:
 @pytest.fixture
 def login(sshd: Sshd, tmp_path: Path) -> Login:
     """The login that it takes."""
-    key = f"{sshd.host_key.get_name()} {sshd.host_key.get_base64()}"
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{sshd.port} {key}\n")
-    sshd.user_key.write_private_key_file(str(tmp_path / "id"))
-    return Login("127.0.0.1", "root", tmp_path / "known_hosts", sshd.port, tmp_path / "id")
+    return sshd.login(tmp_path, "baye")
 
 
 @pytest.fixture

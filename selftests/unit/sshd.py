@@ -6,10 +6,11 @@ import subprocess
 import threading
 from collections.abc import Callable
 from io import BufferedReader
+from pathlib import Path
 
 import paramiko
 
-from xenlab.remote.login import Limits
+from xenlab.remote.login import Limits, Login
 
 LIMITS = Limits(connect=5, banner=10, login=10, channel=10)
 
@@ -25,6 +26,19 @@ class Door(paramiko.ServerInterface):
         return paramiko.AUTH_SUCCESSFUL if key == self.server.user_key else paramiko.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        self.server.asked_for.append(destination)
+        self.server.answers.wait()
+        if not self.server.forwards:
+            return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        try:
+            self.server.carried[chanid] = socket.create_connection(destination, 5)
+        except OSError:
+            return paramiko.OPEN_FAILED_CONNECT_FAILED
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_pty_request(self, channel: paramiko.Channel, *size: object) -> bool:
@@ -73,6 +87,23 @@ def serve(channel: paramiko.Channel, argv: list[str]) -> None:
         channel.close()
 
 
+def carry(channel: paramiko.Channel, tcp: socket.socket, flows: threading.Event) -> None:
+    """Hand bytes on in both directions until either end is closed; none while `flows` is not set."""
+
+    def pump(receive: Callable[[int], bytes], send: Callable[[bytes], None]) -> None:
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            while data := receive(65536):
+                flows.wait()
+                send(data)
+        for end in (channel, tcp):
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                end.shutdown(socket.SHUT_RDWR)
+                end.close()
+
+    threading.Thread(target=pump, args=(channel.recv, tcp.sendall), daemon=True).start()
+    threading.Thread(target=pump, args=(tcp.recv, channel.sendall), daemon=True).start()
+
+
 class Sshd:
     def __init__(self) -> None:
         self.host_key = paramiko.ECDSAKey.generate()
@@ -81,6 +112,14 @@ class Sshd:
         self.terminals = 0
         self.login_shell = ["sh", "-c"]
         self.dies_on: str | None = None
+        # As a machine on the way: whom it was asked for, whether it may go on, answers at all, and hands bytes on.
+        self.asked_for: list[tuple[str, int]] = []
+        self.forwards = True
+        self.answers, self.flows = threading.Event(), threading.Event()
+        self.answers.set()
+        self.flows.set()
+        self.channels: list[paramiko.Channel] = []
+        self.carried: dict[int, socket.socket] = {}
         self.transports: list[paramiko.Transport] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -96,15 +135,33 @@ class Sshd:
                 self.transports.append(transport)
                 with contextlib.suppress(paramiko.SSHException, EOFError):
                     transport.start_server(server=Door(self))
+                threading.Thread(target=self._carry_on, args=(transport,), daemon=True).start()
+
+    def _carry_on(self, transport: paramiko.Transport) -> None:
+        while transport.is_active():
+            if (channel := transport.accept(0.2)) is None:
+                continue
+            self.channels.append(channel)  # paramiko keeps no channel alive by itself
+            if channel.get_id() in self.carried:
+                carry(channel, self.carried.pop(channel.get_id()), self.flows)
 
     def drop(self) -> None:
-        for transport in self.transports:
+        for transport in filter(paramiko.Transport.is_active, self.transports):
             transport.sock.shutdown(socket.SHUT_RDWR)
 
     def ran(self, what: str) -> int:
         return sum(what in command for command in self.commands)
 
+    def login(self, folder: Path, name: str) -> Login:
+        """The login that it takes; its files have this name in the folder."""
+        known_hosts, key = folder / f"{name}.known_hosts", folder / f"{name}.id"
+        known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.host_key.get_name()} {self.host_key.get_base64()}\n")
+        self.user_key.write_private_key_file(str(key))
+        return Login("127.0.0.1", "root", known_hosts, self.port, key)
+
     def stop(self) -> None:
+        self.answers.set()
+        self.flows.set()
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

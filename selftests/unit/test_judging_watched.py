@@ -79,6 +79,17 @@ def test_what_is_judged_and_in_which_order() -> None:
     assert "same-connection" not in by_id(Move(changes={"echoed": None}).seen())
 
 
+# -- the connection ------------------------------------------------------------------------------------
+
+
+def test_a_machine_on_the_way_that_was_lost_is_not_the_guests_fault() -> None:
+    lost = Echoed(100, 60, True, "it was closed from the other side")
+    assert wrong(Move(changes={"echoed": lost}).seen()) == {"same-connection": False}
+    seen = Move(changes={"echoed": replace(lost, lost_on_the_way=True)}).seen()
+    assert wrong(seen) == {"same-connection": None}
+    assert "a machine on the way was lost" in by_id(seen)["same-connection"].actual
+
+
 # -- the pings -----------------------------------------------------------------------------------------
 
 

@@ -160,6 +160,119 @@ def test_one_clear_line(file: Path, old: str, new: str, line: str) -> None:
     assert len(said) == 1
 
 
+BEHIND = """
+[[jumps]]
+name = "gate"
+address = "gate.example.org"
+user = "student"
+port = 2222
+password_env = "GATE_PASSWORD"
+
+[[jumps]]
+name = "inner"
+address = "127.0.0.1"
+via = "gate"
+"""
+
+
+def behind(file: Path, *changes: tuple[str, str]) -> LabFile:
+    """The lab behind two jump hosts, its guests behind the hosts."""
+    text = GOOD + BEHIND
+    for old, new in (
+        ('address = "10.1.1.189"', 'address = "10.1.1.189"\nvia = "inner"'),
+        ('address = "10.1.1.143"', 'address = "10.1.1.143"\nssh_address = "127.0.0.1"\nvia = "inner"'),
+        ('address = "10.1.1.85"', 'address = "10.1.1.85"\nvia = "hosts"'),
+        ('address = "10.1.1.86"', 'address = "10.1.1.86"\nvia = "baye"'),
+        *changes,
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    file.write_text(text)
+    return load(file)
+
+
+def test_machines_behind_others(file: Path) -> None:
+    lab = behind(file, ("max_outside", 'outside_from = "gate"\nmax_outside'))
+    assert [host.via for host in lab.hosts] == ["inner", "inner"]
+    assert [guest.via for guest in lab.guests] == ["hosts", "baye"]
+    assert [(jump.dialled, jump.port, jump.via) for jump in lab.jumps] == [
+        ("gate.example.org", 2222, None),
+        ("127.0.0.1", 22, "gate"),
+    ]
+    assert [host.dialled for host in lab.hosts] == ["10.1.1.189", "127.0.0.1"]
+    assert [host.among_hosts for host in lab.hosts] == ["10.1.1.189", "10.1.1.143"]
+    assert lab.probes.outside_from == "gate"
+    copy = file.with_name("copy.toml")
+    copy.write_text(dump(lab))
+    assert load(copy) == lab
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            'via = "inner"',
+            'via = "labubuntu"',
+            "hosts.0.via: 'labubuntu' is no machine that it could be reached through",
+        ),
+        ('via = "inner"', 'via = "gat"', "hosts.0.via: 'gat' is no machine that it could be reached through: allowed "),
+        ('via = "inner"', 'via = "hosts"', "hosts.0.via: 'hosts' is no machine that it could be reached through"),
+        ('via = "baye"', 'via = "guest1"', "guests.1.via: 'guest1' is no machine that it could be reached through"),
+        ('via = "gate"', 'via = "baye"', "jumps.1.via: 'baye' is no machine that it could be reached through: allowed"),
+        ("port = 2222", 'via = "inner"', "jumps.0.via: the way to gate leads through itself"),
+        ('name = "gate"', 'name = "hosts"', "jumps.0.name: 'hosts' has a meaning of its own in this file"),
+        ('name = "guest2"', 'name = "runner"', "guests.1.name: 'runner' has a meaning of its own in this file"),
+        ('name = "inner"', 'name = "guest1"', "jumps.1.name: 'guest1' is already the name of guests.0"),
+        ('"gate.example.org"', '"-x"', "jumps.0.address: '-x' is neither an IP address nor a host name"),
+        ("port = 2222", "prot = 2222", "jumps.0.prot: unknown key: allowed are name, address, user, port"),
+        (
+            'user = "student"',
+            'user = "student"\nssh_address = "x"',
+            "jumps.0.ssh_address: unknown key: allowed are name, address, user, port",
+        ),
+        (
+            'address = "10.1.1.189"',
+            'address = "10.1.1.189"\nssh_address = "127.0.0.1"',
+            "hosts.1.ssh_address: 127.0.0.1 port 22 is already that of hosts.0",
+        ),
+        (
+            'via = "baye"',
+            'via = "baye"\nlogin = "console"\npassword_env = "X"',
+            'guests.1.via: a console is reached through its host: leave it out with login = "console"',
+        ),
+        (
+            "max_outside",
+            'outside_from = "moon"\nmax_outside',
+            "probes.outside_from: 'moon' is not allowed: it must be runner, hosts, labubuntu, baye, gate, inner",
+        ),
+    ],
+)
+def test_one_clear_line_on_ways(file: Path, old: str, new: str, line: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        behind(file, (old, new))
+    said = refusal.value.message.splitlines()
+    assert len([each for each in said if each.startswith(f"lab.toml: {line}")]) == 1
+
+
+def test_hosts_may_be_reached_through_each_other_but_not_in_a_ring(file: Path) -> None:
+    one = ('ssh_address = "127.0.0.1"\nvia = "inner"', 'via = "labubuntu"')
+    assert behind(file, one).hosts[1].via == "labubuntu"
+    with pytest.raises(UsageError, match=r"hosts\.0\.via: the way to labubuntu leads through itself"):
+        behind(file, one, ('via = "inner"', 'via = "baye"'))
+
+
+def test_a_missing_jump_host_is_asked_for(file: Path) -> None:
+    said = problems(file, ('address = "10.1.1.189"', 'address = "10.1.1.189"\nvia = "gate"'))
+    assert said == ["lab.toml: hosts.0.via: 'gate' is no machine that it could be reached through: allowed are baye"]
+
+
+def test_a_jump_hosts_password_is_a_secret_as_well(file: Path) -> None:
+    lab = behind(file)
+    assert secrets_of(lab, {"GATE_PASSWORD": "opens"}) == ("opens",)
+    assert Login.of(lab.jumps[0], {"GATE_PASSWORD": "opens"}).password == "opens"
+    assert (Login.of(lab.guests[1], {}).via, Login.of(lab.jumps[0], {"GATE_PASSWORD": "x"}).via) == ("baye", "")
+
+
 def test_a_secret_is_not_repeated(file: Path) -> None:
     said = problems(file, ('password_env = "BAYE_PASSWORD"', 'password = "hunter2"'))
     assert len(said) == 1

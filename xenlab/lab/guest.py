@@ -28,7 +28,7 @@ from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.outcomes import Finding
 from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands
-from xenlab.remote.errors import HostUnreachable
+from xenlab.remote.errors import HostUnreachable, JumpUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Section
 from xenlab.xen import xl
@@ -220,6 +220,8 @@ class Guest:
         """A login works: over SSH, with the host key verified, or on the console."""
         try:
             self.machine.wait_until_reachable(self._timeouts.boot_seconds, f"a login on {self.name}")
+        except JumpUnreachable:
+            raise
         except HostUnreachable as late:
             return boot.takes_no_login(self.name, late.message, late.hint, self.acts.where())
         return boot.takes_login(self.name, self.machine.way_in)

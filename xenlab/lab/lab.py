@@ -23,7 +23,8 @@ from xenlab.lab.looking import look_at_domains, look_at_host
 from xenlab.lab.looks import DomainsLook, HostLook, Unknown
 from xenlab.lab.places import places_of
 from xenlab.lab.share import NfsShare
-from xenlab.labfile import GuestSpec, HostSpec, LabFile, dump
+from xenlab.lab.ways import Ways
+from xenlab.labfile import GuestSpec, HostSpec, LabFile, Reachable, dump
 from xenlab.outcomes import LabInfo
 from xenlab.remote import commands
 from xenlab.remote.connection import Sink
@@ -62,6 +63,8 @@ class Lab:
         self._sink = sink
         self._environ = os.environ if environ is None else environ
         self._open = ExitStack()
+        self._ways = Ways(spec, self._environ)
+        self._open.callback(self._ways.close)
         self.custody = custody or Custody()
         self._lock: HostLock | None = None
         self._brought_home: dict[str, Homecoming] = {}
@@ -250,9 +253,9 @@ class Lab:
         first, second = self.hosts
         return HostLook.unseen(first.name), HostLook.unseen(second.name)
 
-    def _remote(self, spec: HostSpec | GuestSpec, limits: Limits | None = None) -> RemoteHost:
-        bound = self.spec.timeouts.command_seconds
-        remote = RemoteHost(spec.name, Login.of(spec, self._environ), self._sink, timeout=bound, limits=limits)
+    def _remote(self, spec: Reachable, limits: Limits | None = None) -> RemoteHost:
+        login, way, bound = Login.of(spec, self._environ), self._ways.to(spec), self.spec.timeouts.command_seconds
+        remote = RemoteHost(spec.name, login, self._sink, timeout=bound, limits=limits, way=way)
         self._open.callback(remote.close)
         return remote
 

@@ -26,7 +26,7 @@ from xenlab.remote.output import FLOOD_BYTES, KEPT_BYTES, Output, Stream
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.result import CommandResult, RawResult, in_short, shortened, text
 from xenlab.remote.shell import Shell, probe, read_probe
-from xenlab.remote.ssh_client import open_client
+from xenlab.remote.ssh_client import Way, connect_tcp, lost_on_the_way, open_client
 
 Sink = Callable[[CommandRecord], str]
 """Takes a record and returns its id."""
@@ -45,12 +45,20 @@ class SshConnection:
     :raises HostUnreachable: and its siblings in `xenlab.remote.errors`, while it is being opened.
     """
 
-    def __init__(self, name: str, login: Login, sink: Sink, limits: Limits, shell: Shell | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        login: Login,
+        sink: Sink,
+        limits: Limits,
+        shell: Shell | None = None,
+        way: Way = connect_tcp,
+    ) -> None:
         self.name = name
         self._sink = sink
         self._limits = limits
         self._slots = BoundedSemaphore(SESSIONS)
-        self.client, self._transport = open_client(name, login, limits)
+        self.client, self._transport = open_client(name, login, limits, way)
         self.fingerprint: str = self._transport.get_remote_server_key().fingerprint
         try:
             self.shell = shell or self._ask_shell(login)
@@ -137,7 +145,7 @@ class SshConnection:
             self._sink(CommandRecord(self.name, "cat", code, f"{echoed}\n", "", started, begun, seconds, False))
 
         self._start(channel, "exec cat")
-        return Echo(channel, interval, record)
+        return Echo(channel, interval, record, lambda: lost_on_the_way(self._transport))
 
     def terminal(self, argv: Sequence[str]) -> paramiko.Channel:
         """Start a program on a terminal of its own; it ends when the channel, which is the caller's, is closed.

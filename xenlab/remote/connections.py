@@ -8,6 +8,7 @@ from typing import TypeVar
 from xenlab.remote.connection import Sink, SshConnection
 from xenlab.remote.errors import ConnectionLost
 from xenlab.remote.login import Limits, Login
+from xenlab.remote.ssh_client import Way, connect_tcp
 
 T = TypeVar("T")
 
@@ -15,11 +16,14 @@ T = TypeVar("T")
 class Connections:
     """The connections to one host. Several threads may use them together; opening is done by one of them."""
 
-    def __init__(self, name: str, login: Login, sink: Sink, limits: Limits | None = None) -> None:
+    def __init__(
+        self, name: str, login: Login, sink: Sink, limits: Limits | None = None, way: Way = connect_tcp
+    ) -> None:
         self._name = name
         self._login = login
         self._sink = sink
         self._limits = limits or Limits()
+        self._way = way
         self._opening = Lock()
         self._current: SshConnection | None = None
         self._retired: list[SshConnection] = []
@@ -37,7 +41,7 @@ class Connections:
             if current is not None:
                 # Other threads may still wait for commands on it, so it is closed only in the end.
                 self._retired.append(current)
-            self._current = SshConnection(self._name, self._login, self._sink, self._limits)
+            self._current = SshConnection(self._name, self._login, self._sink, self._limits, way=self._way)
             return self._current
 
     def use(self, action: Callable[[SshConnection], T]) -> T:
@@ -58,7 +62,8 @@ class Connections:
     def pinned(self) -> SshConnection:
         """Open a connection of its own that never reconnects, nor gives up by itself while a guest moves."""
         limits = replace(self._limits, keepalive=0, silence=0.0)
-        return SshConnection(self._name, self._login, self._sink, limits, self.current().shell)
+        shell = self.current().shell
+        return SshConnection(self._name, self._login, self._sink, limits, shell, self._way)
 
     def close(self) -> None:
         """Close every connection; the next use would open one again."""

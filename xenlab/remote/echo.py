@@ -19,13 +19,20 @@ class Echo:
     """Numbered lines through `cat` on the other side, one every `interval` seconds, until `finish`.
 
     `channel` runs `cat` already; it is closed at the end, the connection it belongs to is not. `record` is
-    told the result.
+    told the result. `lost_on_the_way` tells of a connection that has ended whether that was its peer's doing.
     """
 
-    def __init__(self, channel: paramiko.Channel, interval: float, record: Callable[[Echoed], None]) -> None:
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        interval: float,
+        record: Callable[[Echoed], None],
+        lost_on_the_way: Callable[[], bool],
+    ) -> None:
         self._channel = channel
         self._interval = interval
         self._record = record
+        self._lost_on_the_way = lost_on_the_way
         self._sent = bytearray()
         self._returned = 0
         self._intact = True
@@ -50,7 +57,8 @@ class Echo:
         self._stopping.set()
         with self._changed:
             self._changed.wait_for(lambda: self._broken or self._returned >= len(self._sent), timeout)
-            result = Echoed(len(self._sent), self._returned, self._intact, self._broken)
+            lost = bool(self._broken) and self._lost_on_the_way()
+            result = Echoed(len(self._sent), self._returned, self._intact, self._broken, lost)
         self._channel.close()
         for thread in self._threads:
             thread.join(timeout=5)

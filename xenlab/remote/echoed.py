@@ -5,16 +5,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Echoed:
-    """Bytes `sent` and bytes `returned`; `intact` when each came back as it went. `broken` says what ended it."""
+    """Bytes `sent` and bytes `returned`; `intact` when each came back as it went. `broken` says what ended it.
+
+    `lost_on_the_way`: a machine that the connection went through was lost, which says nothing of its peer.
+    """
 
     sent: int
     returned: int
     intact: bool
     broken: str = ""
+    lost_on_the_way: bool = False
 
     def __str__(self) -> str:
         words = f"{self.returned} of {self.sent} bytes came back{'' if self.intact else ', not as they went'}"
-        return f"{words}; {self.broken}" if self.broken else words
+        how = f"{self.broken}, as a machine on the way was lost" if self.lost_on_the_way else self.broken
+        return f"{words}; {how}" if how else words
 
     @property
     def whole(self) -> bool:

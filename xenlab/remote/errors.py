@@ -11,6 +11,14 @@ class HostUnreachable(CannotObserve):
     """No way in: no route, closed port, silence, or not an SSH server."""
 
 
+class JumpUnreachable(HostUnreachable):
+    """A machine on the way does not answer: the one behind it was not even asked."""
+
+
+class JumpUnusable(CannotObserve):
+    """A machine on the way answers, but lets nobody go on: another key, a refused login, no forwarding."""
+
+
 class ConnectionLost(HostUnreachable):
     """A connection that stood has broken; `sent` tells whether the command had gone out by then.
 

@@ -19,6 +19,7 @@ from xenlab.remote.machine import await_login
 from xenlab.remote.output import KEPT_BYTES
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.result import CommandResult, RawResult
+from xenlab.remote.ssh_client import Way, connect_tcp
 from xenlab.remote.testinfra_backend import modules_of
 
 WRITE_FILE = 'umask 077; cat >"$1" && chmod "$2" "$1"'
@@ -29,17 +30,24 @@ class RemoteHost:
 
     It connects when first used and may be shared between threads. `timeout` is the time in seconds that a
     command has when its call does not say. Where its user is not root, commands run through `sudo -n` if they can.
+    `way` is how its SSH server is reached.
     """
 
     def __init__(
-        self, name: str, login: Login, sink: Sink, *, timeout: float = 60.0, limits: Limits | None = None
+        self,
+        name: str,
+        login: Login,
+        sink: Sink,
+        *,
+        timeout: float = 60.0,
+        limits: Limits | None = None,
+        way: Way = connect_tcp,
     ) -> None:
         self.name = name
-        self.address = login.address
         self._login = login
         self._sink = sink
         self._timeout = timeout
-        self._connections = Connections(name, login, sink, limits)
+        self._connections = Connections(name, login, sink, limits, way)
 
     def __repr__(self) -> str:
         return f"RemoteHost({self.name!r}, {self._login.user}@{self._login.address}:{self._login.port})"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xenlab.errors import UsageError
-from xenlab.labfile import GuestSpec, HostSpec, LabFile, Reachable
+from xenlab.labfile import LabFile, Reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Login:
     """Address, user and the one credential to use for them; the password is never shown.
 
     With neither key nor password, the SSH agent and the user's own keys are tried. `sudo`: commands of a user who is
-    not root run through `sudo -n` where that works without a password.
+    not root run through `sudo -n` where that works without a password. `via` names the machine on the way, for words.
     """
 
     address: str
@@ -23,10 +23,11 @@ class Login:
     key_file: Path | None = None
     password: str | None = field(default=None, repr=False)
     sudo: bool = True
+    via: str = ""
 
     @classmethod
-    def of(cls, spec: HostSpec | GuestSpec, environ: Mapping[str, str]) -> "Login":
-        """Return the login of a lab file's host or guest, its password taken from `environ`.
+    def of(cls, spec: Reachable, environ: Mapping[str, str]) -> "Login":
+        """Return the login of a lab file's machine, its password taken from `environ`.
 
         :raises UsageError: the lab file names an environment variable that is not set.
         """
@@ -36,7 +37,9 @@ class Login:
                 f"the environment variable {spec.password_env}, the password of {spec.name}, is not set",
                 hint=f"export {spec.password_env}=... before the call",
             )
-        return cls(spec.address, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo)
+        return cls(
+            spec.dialled, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo, spec.via or ""
+        )
 
     @property
     def host_key_name(self) -> str:
@@ -49,7 +52,7 @@ def secrets_of(spec: LabFile, environ: Mapping[str, str]) -> tuple[str, ...]:
 
     One whose environment variable is not set is left out: `Login.of` says so.
     """
-    found = (_password(machine, environ) for machine in (*spec.hosts, *spec.guests))
+    found = (_password(machine, environ) for machine in (*spec.hosts, *spec.guests, *spec.jumps))
     return tuple(dict.fromkeys(filter(None, found)))
 
 

@@ -7,7 +7,7 @@ from testinfra.host import Host as TestinfraHost
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.connection import SshConnection
-from xenlab.remote.errors import HostUnreachable, LoginRefused
+from xenlab.remote.errors import HostUnreachable, JumpUnreachable, LoginRefused
 from xenlab.remote.result import CommandResult
 from xenlab.remote.waiting import NotInTime, wait_for
 
@@ -57,6 +57,7 @@ def await_login(log_in: Callable[[], object], user: str, awaited: str, timeout: 
     boot (pam_nologin).
 
     :raises HostUnreachable: no login within about `timeout` seconds; tells the last reason.
+    :raises JumpUnreachable: the same, where it was a machine on the way that did not answer.
     :raises CannotObserve: another reason than silence, at once.
     """
     last: CannotObserve | None = None
@@ -80,4 +81,5 @@ def await_login(log_in: Callable[[], object], user: str, awaited: str, timeout: 
     except NotInTime as late:
         if last is None:
             raise
-        raise HostUnreachable(f"{late.message}: {last.message}", hint=last.hint) from last
+        kind = JumpUnreachable if isinstance(last, JumpUnreachable) else HostUnreachable
+        raise kind(f"{late.message}: {last.message}", hint=last.hint) from last

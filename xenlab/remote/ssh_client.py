@@ -2,7 +2,9 @@
 
 import logging
 import socket
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from threading import Thread, Timer
 from typing import Never
 
 import paramiko
@@ -22,6 +24,44 @@ LOG = "xenlab.ssh"
 logging.getLogger(LOG).addHandler(logging.NullHandler())
 
 
+class Carried:
+    """A connection that another machine has made for us, as a stream for SSH; `channel` is our end of it."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection to the machine that carries it has ended."""
+        return not self._channel.get_transport().is_active()
+
+    @property
+    def _closed(self) -> bool:
+        """What paramiko asks of every stream when it ends; its own channels have it for that alone, too."""
+        return self._channel.closed
+
+    def settimeout(self, seconds: float | None) -> None:
+        """As a socket's."""
+        self._channel.settimeout(seconds)
+
+    def send(self, data: bytes) -> int:
+        """As a socket's."""
+        return self._channel.send(data)
+
+    def recv(self, size: int) -> bytes:
+        """As a socket's."""
+        return self._channel.recv(size)
+
+    def close(self) -> None:
+        """As a socket's: it raises nothing where the machine that carries it is gone."""
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            self._channel.close()
+
+
+Stream = socket.socket | Carried
+"""What SSH is spoken over: a TCP connection of this machine's, or one that another machine has made for it."""
+
+
 class _Reject(paramiko.RejectPolicy):
     """Refuses a server without an entry in known_hosts, and says which key it showed."""
 
@@ -35,12 +75,36 @@ class _Reject(paramiko.RejectPolicy):
         raise HostKeyUnknown(
             f"{self._name}: {self._login.known_hosts} has no key for {self._login.host_key_name}, "
             f"which shows {key.get_name()} {key.fingerprint}",
-            hint=f"compare it on the host's own console, then: ssh-keyscan -p {self._login.port} "
-            f"{self._login.address} >> {self._login.known_hosts}",
+            hint=f"compare it on the host's own console, then{_asked_where(self._login)}: "
+            f"ssh-keyscan -p {self._login.port} {self._login.address} >> {self._login.known_hosts}",
         )
 
 
-def open_client(name: str, login: Login, limits: Limits) -> tuple[paramiko.SSHClient, paramiko.Transport]:
+def connect_tcp(name: str, login: Login, limits: Limits) -> socket.socket:
+    """A TCP connection from this machine to the SSH server of a login.
+
+    :raises HostUnreachable: there is none to be had.
+    """
+    try:
+        tcp = socket.create_connection((login.address, login.port), limits.connect)
+    except OSError as failure:
+        reason = "no answer" if isinstance(failure, TimeoutError) else failure.strerror or str(failure)
+        raise HostUnreachable(
+            f"{where(name, login)} cannot be reached: {reason}",
+            hint="is the host up, is its address right, and does its sshd listen there?",
+        ) from failure
+    # SSH sends several small messages in a row; held back by Nagle's algorithm each costs up to 40 ms.
+    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return tcp
+
+
+Way = Callable[[str, Login, Limits], Stream]
+"""How the SSH server of a login is reached: `connect_tcp`, or through another machine (see `jump`)."""
+
+
+def open_client(
+    name: str, login: Login, limits: Limits, way: Way = connect_tcp
+) -> tuple[paramiko.SSHClient, paramiko.Transport]:
     """Connect, verify the server's key, log in, and return the client and its live transport.
 
     :raises HostUnreachable: no route, closed port, silence, or no SSH server there.
@@ -48,6 +112,7 @@ def open_client(name: str, login: Login, limits: Limits) -> tuple[paramiko.SSHCl
     :raises HostKeyMismatch: the server shows another key.
     :raises LoginRefused: the key or password is not accepted, or the key file cannot be used.
     :raises IncompatiblePeer: no algorithm in common.
+    :raises JumpUnreachable, JumpUnusable: the `way` leads through a machine that is silent, or lets nobody go on.
     """
     key = _private_key(name, login)
     client = paramiko.SSHClient()
@@ -56,47 +121,70 @@ def open_client(name: str, login: Login, limits: Limits) -> tuple[paramiko.SSHCl
     _learn_host_keys(client, name, login)
     with ExitStack() as undo:
         undo.callback(client.close)
-        tcp = _connect_tcp(name, login, limits)
-        undo.callback(tcp.close)
-        _log_in(client, tcp, name, login, limits, key)
+        stream = way(name, login, limits)
+        undo.callback(stream.close)
+        _log_in(client, stream, name, login, limits, key)
         transport = client.get_transport()
         if transport is None or not transport.is_active():
             raise HostUnreachable(f"{name}: the connection broke right after the login")
-        transport.set_keepalive(limits.keepalive)
-        if limits.silence:
-            silence_ms = round(limits.silence * 1000)
-            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence_ms)
+        _find_dead_peers(transport, stream, limits)
         undo.pop_all()
     return client, transport
 
 
-def _where(name: str, login: Login) -> str:
-    return f"{name} ({login.user}@{login.address} port {login.port})"
+def where(name: str, login: Login) -> str:
+    """Whose SSH server, at which address and through whom: for messages."""
+    through = f" through {login.via}" if login.via else ""
+    return f"{name} ({login.user}@{login.address} port {login.port}{through})"
 
 
-def _connect_tcp(name: str, login: Login, limits: Limits) -> socket.socket:
-    try:
-        tcp = socket.create_connection((login.address, login.port), limits.connect)
-    except OSError as failure:
-        reason = "no answer" if isinstance(failure, TimeoutError) else failure.strerror or str(failure)
-        raise HostUnreachable(
-            f"{_where(name, login)} cannot be reached: {reason}",
-            hint="is the host up, is its address right, and does its sshd listen there?",
-        ) from failure
-    # SSH sends several small messages in a row; held back by Nagle's algorithm each costs up to 40 ms.
-    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return tcp
+def still_answers(transport: paramiko.Transport, seconds: float) -> bool:
+    """Ask the server at the other end for a sign of life; one that gives none within `seconds` is given up."""
+    timer = Timer(seconds, transport.close)
+    timer.daemon = True
+    timer.start()
+    with suppress(paramiko.SSHException, EOFError, OSError):
+        # Known or not, a server answers it (RFC 4254, section 4): this returns then, or once the transport is closed.
+        transport.global_request("keepalive@openssh.com")
+    timer.cancel()
+    return transport.is_active()
+
+
+def lost_on_the_way(transport: paramiko.Transport) -> bool:
+    """Whether the connection of a machine on the way has ended, so that this one's end tells nothing of its peer."""
+    return isinstance(transport.sock, Carried) and transport.sock.is_lost
+
+
+def _asked_where(login: Login) -> str:
+    return f", on {login.via} as there is no way from here" if login.via else ""
+
+
+def _find_dead_peers(transport: paramiko.Transport, stream: Stream, limits: Limits) -> None:
+    """Have a peer that has fallen silent found out, though nobody asks it anything."""
+    if isinstance(stream, socket.socket):
+        transport.set_keepalive(limits.keepalive)
+        if limits.silence:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limits.silence * 1000))
+    elif limits.keepalive and limits.silence:
+        # No TCP of this machine's reaches the peer, so only its own answers tell that it is there.
+        job = Thread(target=_ask_now_and_then, args=(transport, limits), name="ssh keepalive", daemon=True)
+        job.start()
+
+
+def _ask_now_and_then(transport: paramiko.Transport, limits: Limits) -> None:
+    while still_answers(transport, limits.silence):
+        transport.join(limits.keepalive)  # a Transport is a thread, which ends with its connection
 
 
 def _log_in(
     client: paramiko.SSHClient,
-    tcp: socket.socket,
+    stream: Stream,
     name: str,
     login: Login,
     limits: Limits,
     key: paramiko.PKey | None,
 ) -> None:
-    where = _where(name, login)
+    peer = where(name, login)
     own_keys = key is None and login.password is None
     try:
         client.connect(
@@ -109,40 +197,40 @@ def _log_in(
             banner_timeout=limits.banner,
             auth_timeout=limits.login,
             channel_timeout=limits.channel,
-            sock=tcp,
+            sock=stream,  # type: ignore[arg-type]  # it takes whatever is like a socket
             allow_agent=own_keys,
             look_for_keys=own_keys,
         )
     except paramiko.BadHostKeyException as other:
         raise HostKeyMismatch(
-            f"{where} shows the key {other.key.get_name()} {other.key.fingerprint}, "
+            f"{peer} shows the key {other.key.get_name()} {other.key.fingerprint}, "
             f"but {login.known_hosts} has {other.expected_key.get_name()} {other.expected_key.fingerprint}",
             hint="if the host was re-installed, remove its old key: "
             f"ssh-keygen -f {login.known_hosts} -R '{login.host_key_name}'",
         ) from other
     except paramiko.ssh_exception.IncompatiblePeer as old:
         raise IncompatiblePeer(
-            f"{where} has no SSH algorithm in common with us: {printable(old)}",
+            f"{peer} has no SSH algorithm in common with us: {printable(old)}",
             hint="its sshd offers only ssh-rsa (SHA-1) keys or group14-sha1: give it an ed25519 host key "
             "(ssh-keygen -A) or upgrade openssh-server",
         ) from old
     except paramiko.AuthenticationException as refusal:
         transport = client.get_transport()
         if transport is None or not transport.is_active():
-            raise HostUnreachable(f"{where} closed the connection during the login: {printable(refusal)}") from refusal
+            raise HostUnreachable(f"{peer} closed the connection during the login: {printable(refusal)}") from refusal
         raise LoginRefused(
-            f"{where} refuses the login: {printable(refusal)}",
+            f"{peer} refuses the login: {printable(refusal)}",
             hint="check the key or password, PermitRootLogin in the host's /etc/ssh/sshd_config, and "
             "whether the account is locked (passwd -S)",
         ) from refusal
     except (paramiko.SSHException, EOFError, OSError) as failure:
         if "authentication methods" in str(failure):
             raise LoginRefused(
-                f"{where}: there is no key or password to log in with",
+                f"{peer}: there is no key or password to log in with",
                 hint="name key_file or password_env in the lab file, or load a key into the SSH agent",
             ) from failure
         raise HostUnreachable(
-            f"{where} does not answer as an SSH server: {printable(failure) or 'connection closed'}",
+            f"{peer} does not answer as an SSH server: {printable(failure) or 'connection closed'}",
             hint="is sshd up, and is this its port?",
         ) from failure
 

@@ -185,10 +185,12 @@ def connection_lived(analysis: Analysis) -> tuple[Finding, ...]:
         return ()
     lived = Finding(
         "same-connection",
-        echoed.whole,
+        None if echoed.lost_on_the_way else echoed.whole,
         expected="every byte sent over the TCP connection from before the move comes back on it",
         actual=str(echoed),
-        hint="the guest lost its network state: its address or MAC changed, or it rebooted",
+        hint="what the guest made of it cannot be told: see the machine on the way"
+        if echoed.lost_on_the_way
+        else "the guest lost its network state: its address or MAC changed, or it rebooted",
         guest=analysis.observed.guest,
         evidence=analysis.observed.evidence,
     )
