@@ -14,8 +14,9 @@ from container import contained
 from rich.console import Console
 from test_embedded_lab import ROOT, _programs_with
 
+from xenlab.remote.waiting import wait_for
 from xenlab.testbed.images import ensure_images
-from xenlab.testbed.plan import HOSTS
+from xenlab.testbed.plan import GUESTS, HOSTS
 from xenlab.testbed.profiles import profile_named
 from xenlab.testbed.progress import Progress
 from xenlab.testbed.state import LabState
@@ -81,6 +82,18 @@ def test_a_host_takes_commands_and_reaches_the_other(host: int, peer: int, copy:
 def test_the_share_is_mounted_over_it(copy: Path) -> None:
     seen = lab(copy, "ssh", HOSTS[0].name, "findmnt -n -o FSTYPE,SOURCE /mnt/private; ls /mnt/private")
     assert seen.stdout.split() == ["nfs4", "10.1.1.143:/srv/private", "artem", "gaspar"], seen.stderr
+
+
+def test_a_guest_boots_and_is_reached_on_either_host(copy: Path) -> None:
+    guest, (home, other) = GUESTS[0], HOSTS
+    created = lab(copy, "ssh", home.name, "xl", "create", guest.shared_config)
+    assert created.returncode == 0, created.stderr
+    wait_for(lambda: lab(copy, "ssh", guest.name, "true").returncode == 0, f"{guest.name} to boot", 300.0, 2.0)
+    moved = lab(copy, "ssh", home.name, "xl", "migrate", guest.name, other.address)
+    assert moved.returncode == 0, moved.stderr
+    asked = lab(copy, "ssh", guest.name, "ping -c 1 10.1.1.1")
+    assert "1 received" in asked.stdout, asked.stderr
+    assert lab(copy, "ssh", other.name, "xl", "destroy", guest.name).returncode == 0
 
 
 def test_the_namespace_asked_for_is_refused_in_one_line(copy: Path, tmp_path: Path) -> None:

@@ -17,20 +17,23 @@ from xenlab.testbed.labplan import embedded_lab
 from xenlab.testbed.namespace import Namespace
 from xenlab.testbed.network import WayIn, known_by
 from xenlab.testbed.networks import NETWORKS, NetworkChoice, choose, network_named
-from xenlab.testbed.plan import GUESTS, HOME, HOSTS, SERVER
+from xenlab.testbed.plan import GUESTS, HOSTS
 from xenlab.testbed.profiles import profile_named
 from xenlab.testbed.usernet import UserNetwork, ways_in
 
 # What `unshare` says where it may not, and what `ip` says where it may not.
 UNSHARE_REFUSED = "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1"
 TAP_REFUSED = "echo 'ioctl(TUNSETIFF): Operation not permitted' >&2; echo 'Command failed -:1' >&2; exit 1"
-WAYS_IN = {HOME.name: WayIn("127.0.0.1", 40001), SERVER.name: WayIn("127.0.0.1", 40002)}
+MACHINES = (*HOSTS, *GUESTS)
+WAYS_IN = {machine.name: WayIn("127.0.0.1", 40001 + i) for i, machine in enumerate(MACHINES)}
 USERNET = """\
 Hub 0 (outside):
   Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
   TCP[ESTABLISHED]   21       127.0.0.1 40001      10.1.1.189    22     0     0
   TCP[HOST_FORWARD]  12       127.0.0.1 40001      10.1.1.189    22     0     0
   TCP[HOST_FORWARD]  11       127.0.0.1 40002      10.1.1.143    22     0     0
+  TCP[HOST_FORWARD]  10       127.0.0.1 40003       10.1.1.85    22     0     0
+  TCP[HOST_FORWARD]   9       127.0.0.1 40004       10.1.1.86    22     0     0
 """
 
 
@@ -142,8 +145,7 @@ def test_the_switch_is_a_hub_of_the_hosts_beside_one_of_the_outside() -> None:
     # Nothing gets out; in gets only who is on this machine, by a port that the kernel chooses.
     assert {"net=10.1.1.1/24", "host=10.1.1.1", "restrict=on"} <= set(parts)
     assert [part for part in parts if part.startswith("hostfwd=")] == [
-        "hostfwd=tcp:127.0.0.1:0-10.1.1.189:22",
-        "hostfwd=tcp:127.0.0.1:0-10.1.1.143:22",
+        f"hostfwd=tcp:127.0.0.1:0-10.1.1.{last}:22" for last in (189, 143, 85, 86)
     ]
     hubs = [re.search(r"hubid=(\d),netdev=(\S+)", netdev) for netdev in netdevs if netdev.startswith("hubport,")]
     assert [found and found.groups() for found in hubs] == [
@@ -160,7 +162,7 @@ def test_the_ways_in_are_what_qemu_listens_at() -> None:
     ("old", "new", "missing"),
     [
         ("TCP[HOST_FORWARD]  11", "TCP[ESTABLISHED]   11", "baye"),
-        ("HOST_FORWARD", "LISTEN", "labubuntu and baye"),
+        ("HOST_FORWARD", "LISTEN", "labubuntu and baye and guest1 and guest2"),
         ("10.1.1.143    22", "10.1.1.143    80", "baye"),
     ],
 )
@@ -177,32 +179,33 @@ def images(tmp_path: Path) -> Images:
     return Images(tmp_path)
 
 
-def test_in_the_namespace_the_hosts_have_their_own_addresses(images: Images) -> None:
+def test_in_the_namespace_every_machine_is_reached_by_its_own_address(images: Images) -> None:
     lab = embedded_lab(profile_named("classic"), images, {}, images.known_hosts)
-    assert [(host.address, host.port, host.peer_address) for host in lab.hosts] == [
-        ("10.1.1.189", 22, None),
-        ("10.1.1.143", 22, None),
-    ]
+    for machine in (*lab.hosts, *lab.guests):
+        assert (machine.dialled, machine.port) == (machine.address, 22)
+    assert lab.probes.outside_from is None
 
 
-def test_in_the_user_network_a_host_has_one_address_for_us_and_one_for_its_peer(images: Images) -> None:
+def test_in_the_user_network_machines_keep_their_addresses_and_are_dialled_here(images: Images) -> None:
     lab = embedded_lab(profile_named("classic"), images, WAYS_IN, images.known_hosts)
-    assert [(host.address, host.port) for host in lab.hosts] == [("127.0.0.1", 40001), ("127.0.0.1", 40002)]
+    machines = (*lab.hosts, *lab.guests)
+    assert [machine.address for machine in machines] == [machine.address for machine in MACHINES]
+    assert [(machine.dialled, machine.port) for machine in machines] == [("127.0.0.1", 40001 + i) for i in range(4)]
+    # What the hosts say to each other knows nothing of our ports, and pings need another machine than this one.
     assert [(h.among_hosts, h.port_among_hosts) for h in lab.hosts] == [("10.1.1.189", 22), ("10.1.1.143", 22)]
-    # The port of this machine is no name of the host's: a mount from 127.0.0.1 is not from the share's server.
-    assert [host.names for host in lab.hosts] == [{"labubuntu", "10.1.1.189"}, {"baye", "10.1.1.143"}]
+    assert lab.probes.outside_from == "hosts"
     assert loads(dump(lab), "lab.toml") == lab
 
 
-def test_a_host_is_known_by_its_way_in_as_well(tmp_path: Path) -> None:
+def test_a_machine_is_known_by_its_way_in_as_well(tmp_path: Path) -> None:
     keys = LabKeys.generate((*HOSTS, *GUESTS))
     (tmp_path / "known_hosts").write_text(known_by(keys.known_hosts, WAYS_IN))
     known = paramiko.HostKeys(str(tmp_path / "known_hosts"))
-    for host in HOSTS:
-        way = WAYS_IN[host.name]
+    for machine in MACHINES:
+        way = WAYS_IN[machine.name]
         login = Login(way.address, "root", tmp_path / "known_hosts", way.port)
-        for name in (host.name, host.address, login.host_key_name):
-            assert keys.host_public[host.name].split()[1] == known[name]["ssh-ed25519"].get_base64()
+        for name in (machine.name, machine.address, login.host_key_name):
+            assert keys.host_public[machine.name].split()[1] == known[name]["ssh-ed25519"].get_base64()
     assert known_by(keys.known_hosts, {}) == keys.known_hosts
 
 

@@ -167,7 +167,7 @@ def test_nothing_gets_out(tmp_path: Path) -> None:
 def test_two_switches_have_ports_of_their_own_and_give_them_back(tmp_path: Path) -> None:
     with a_switch(tmp_path) as one, a_switch(tmp_path) as other:
         ports = [way.port for switch in (one, other) for way in switch.ways_in.values()]
-        assert len(set(ports)) == 4
+        assert len(set(ports)) == 8
         for port in ports:
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
         assert cache.is_used(tmp_path)

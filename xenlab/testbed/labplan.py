@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
 from xenlab.testbed.images import Images
+from xenlab.testbed.keys import NamedAddress
 from xenlab.testbed.network import WayIn
 from xenlab.testbed.plan import EXPORT, GUESTS, HOME, HOSTS, MOUNT_POINT, OUTSIDE, SERVER, HostPlan
 from xenlab.testbed.profiles import Profile
@@ -13,16 +15,17 @@ from xenlab.testbed.profiles import Profile
 def embedded_lab(profile: Profile, images: Images, ways_in: Mapping[str, WayIn], known_hosts: Path) -> LabFile:
     """The lab as `load` would read it; thresholds allow for emulation, where hotplug takes seconds.
 
-    `ways_in` are those to hosts that are not reached by their own address, `known_hosts` has their keys as well.
+    `ways_in` are those to machines that are not reached by their own address, `known_hosts` has their keys as well.
+    This machine cannot ping guests then: the hosts do.
     """
     login = {"key_file": images.login_key, "known_hosts": known_hosts}
 
-    def host(plan: HostPlan) -> HostSpec:
+    def way_in(plan: NamedAddress) -> dict[str, Any]:
         way = ways_in.get(plan.name)
-        if way is None:
-            return HostSpec(name=plan.name, address=plan.address, **login)
-        among_hosts = {"peer_address": plan.address, "peer_port": 22}
-        return HostSpec(name=plan.name, address=way.address, port=way.port, **among_hosts, **login)
+        return login if way is None else {**login, "ssh_address": way.address, "port": way.port}
+
+    def host(plan: HostPlan) -> HostSpec:
+        return HostSpec(name=plan.name, address=plan.address, peer_port=22, **way_in(plan))
 
     return LabFile(
         name=f"embedded-{profile.name}",
@@ -39,7 +42,7 @@ def embedded_lab(profile: Profile, images: Images, ways_in: Mapping[str, WayIn],
                 ping_target=OUTSIDE,
                 root_device="xvda1",
                 swap=True,
-                **login,
+                **way_in(guest),
             )
             for guest in GUESTS
         ),
@@ -49,6 +52,7 @@ def embedded_lab(profile: Profile, images: Images, ways_in: Mapping[str, WayIn],
             max_outside_gap_ms=60_000,
             max_inside_lost=20,
             settle_seconds=4,
+            outside_from="hosts" if ways_in else None,
         ),
         timeouts=TimeoutSpec(command_seconds=120, boot_seconds=300, migrate_seconds=900),
     )

@@ -10,7 +10,7 @@ from xenlab.testbed.plan import HostPlan
 
 @dataclass(frozen=True, slots=True)
 class WayIn:
-    """Where a host's SSH server is reached from this machine, when not by the host's own address."""
+    """Where a machine's SSH server is reached from this one, when not by its own address."""
 
     address: str
     port: int
@@ -23,7 +23,7 @@ class Network(Protocol):
         """Start the keeper, which holds `descriptor` open until it is killed; killing it ends the network."""
 
     def complete(self, keeper: "subprocess.Popen[bytes]") -> Mapping[str, WayIn]:
-        """Wait until the network is there and join it; returns the ways in, by host.
+        """Wait until the network is there and join it; returns the ways in, by machine.
 
         :raises CannotObserve: it does not come about.
         """
@@ -39,7 +39,7 @@ class Network(Protocol):
 
 
 def known_by(known_hosts: str, ways_in: Mapping[str, WayIn]) -> str:
-    """The text of `known_hosts`, each host known by the way in to it, too (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+    """The text of `known_hosts`, each machine known by the way in to it, too (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
     more = ""
     for line in known_hosts.splitlines(keepends=True):
         names, _, key = line.partition(" ")

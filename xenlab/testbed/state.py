@@ -76,8 +76,8 @@ def _thread_states(pid: int) -> Iterator[str]:
 class LabState:
     """One lab that is up, coming up or half gone.
 
-    `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts are reached from
-    this machine otherwise than by their own addresses.
+    `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts and guests are
+    reached from this machine otherwise than by their own addresses.
     """
 
     folder: Path

@@ -1,8 +1,8 @@
 """The lab's network out of QEMU alone, for machines that grant neither namespaces nor tap devices.
 
 A QEMU without a machine is the switch: a hub that joins the hosts (one UNIX socket each) and QEMU's user
-network, which is the lab's outside (10.1.1.1). It lets nothing out, and us in by a port of 127.0.0.1 a host,
-which the kernel chooses. Nothing of it needs a privilege (qemu(1), -netdev user, stream, dgram and hubport).
+network, which is the lab's outside (10.1.1.1). It lets nothing out, and us in by a port of 127.0.0.1 a
+machine, which the kernel chooses. Nothing of it needs a privilege (qemu(1), -netdev user, stream, dgram and hubport).
 
 A hub sends every frame everywhere, but the user network takes each IP packet as meant for itself: it would
 reset the connections between the hosts. So it has a hub of its own, behind a pair of sockets with a filter
@@ -19,12 +19,13 @@ from pathlib import Path
 
 from xenlab.errors import CannotObserve
 from xenlab.testbed.network import WayIn
-from xenlab.testbed.plan import HOSTS, NETWORK_PREFIX, OUTSIDE, HostPlan
+from xenlab.testbed.plan import GUESTS, HOSTS, NETWORK_PREFIX, OUTSIDE, HostPlan
 from xenlab.testbed.qmp import Control
 from xenlab.testbed.tools import environment, plain_suboption
 
 _HERE = "127.0.0.1"
-# A line of `info usernet`: TCP[HOST_FORWARD] descriptor, our address and port, the host's address and port, queues.
+_MACHINES = (*HOSTS, *GUESTS)
+# A line of `info usernet`: TCP[HOST_FORWARD] descriptor, our address and port, the machine's, queues.
 _FORWARD = re.compile(rf"TCP\[HOST_FORWARD\]\s+\d+\s+{re.escape(_HERE)}\s+(\d+)\s+(\S+)\s+22\s")
 
 # socket(7); classic BPF: operation, jumps if true and if false, operand (linux/filter.h).
@@ -42,7 +43,7 @@ class UserNetwork:
 
     def command(self, hosts_end: int, outside_end: int) -> list[str]:
         """The switch's command line; the two descriptors are the pair of sockets between its hubs."""
-        forwards = ",".join(f"hostfwd=tcp:{_HERE}:0-{host.address}:22" for host in HOSTS)
+        forwards = ",".join(f"hostfwd=tcp:{_HERE}:0-{machine.address}:22" for machine in _MACHINES)
         hosts = {host.name: f"stream,server=on,{self._at(host)}" for host in HOSTS}
         hubs = (
             {**hosts, "to-outside": f"dgram,local.type=fd,local.str={hosts_end}"},
@@ -112,12 +113,12 @@ def _take_only(end: socket.socket, address: str) -> None:
 
 
 def ways_in(usernet: str) -> dict[str, WayIn]:
-    """Which port leads to which host, from what `info usernet` says.
+    """Which port leads to which machine, from what `info usernet` says.
 
     :raises CannotObserve: it names no port for one of them.
     """
     ports = {address: int(port) for port, address in _FORWARD.findall(usernet)}
-    missing = [host.name for host in HOSTS if host.address not in ports]
+    missing = [machine.name for machine in _MACHINES if machine.address not in ports]
     if missing:
         raise CannotObserve(f"QEMU tells no port that leads to {' and '.join(missing)}: {usernet.strip()!r}")
-    return {host.name: WayIn(_HERE, ports[host.address]) for host in HOSTS}
+    return {machine.name: WayIn(_HERE, ports[machine.address]) for machine in _MACHINES}
