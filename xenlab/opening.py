@@ -91,16 +91,21 @@ def _is_gone(found: LabFound) -> bool:
 
 
 @contextmanager
-def open_lab(lab_name: str, profile: str | None, working_copy: Path) -> Iterator[LabFile]:
+def open_lab(
+    lab_name: str, profile: str | None, working_copy: Path, *, network: str | None = None
+) -> Iterator[LabFile]:
     """The lab's file, with this process where the lab can be reached.
 
-    The embedded lab is brought up when it is not, and then brought down again at the end.
+    The embedded lab is brought up when it is not, with that profile and network, and then brought down again at the
+    end.
 
     :raises UsageError: the call, the lab file or this machine is wrong; :raises CannotObserve: no lab came up.
     """
     if lab_name != EMBEDDED:
         if profile is not None:
             raise UsageError("--profile belongs to the embedded lab", hint="leave out --lab or --profile")
+        if network is not None:
+            raise UsageError("--network belongs to the embedded lab", hint="leave out --lab or --network")
         yield load(Path(lab_name))
         return
     embedded = EmbeddedLab(working_copy, Console(stderr=True))
@@ -108,8 +113,11 @@ def open_lab(lab_name: str, profile: str | None, working_copy: Path) -> Iterator
     was_up = state is not None and state.running
     if was_up and state and profile not in (None, state.profile):
         raise UsageError(f"a {state.profile} lab is up, not a {profile} one", hint="./lab down, or leave out --profile")
+    if was_up and state and network not in (None, state.network):
+        hint = "./lab down, or leave out --network"
+        raise UsageError(f"the lab that is up has the network {state.network!r}, not {network!r}", hint=hint)
     if not was_up:
-        embedded.up(profile or DEFAULT_PROFILE)
+        embedded.up(profile or DEFAULT_PROFILE, network=network)
     try:
         yield join(working_copy)
     finally:

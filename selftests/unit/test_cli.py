@@ -147,11 +147,11 @@ def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(RUN_PYTEST, taken)
     options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
-    options += ["--rubric", "my/rubric.toml", "--reports", "team-7"]
+    options += ["--rubric", "my/rubric.toml", "--reports", "team-7", "--network", "user"]
     assert main(["verify", *options]) == 3
     # pytest runs in the working copy, wherever the call came from.
     wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--profile=classic"]
-    wanted += ["--guest=guest2", "--step=hosts", "--step=live-migration"]
+    wanted += ["--network=user", "--guest=guest2", "--step=hosts", "--step=live-migration"]
     assert given == [[*wanted, f"--rubric={Path.cwd() / 'my/rubric.toml'}"]]
 
 

@@ -4,6 +4,7 @@ import argparse
 import ast
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from testinfra.modules.service import Service
 
 from xenlab.cli.main import parser
 from xenlab.outcomes import Outcome
+from xenlab.testbed.tools import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 NEW_STEP = (ROOT / "docs" / "new-step.md").read_text("utf-8")
+CONTAINERS = (ROOT / "docs" / "containers.md").read_text("utf-8")
 OUTCOMES = (ROOT / "docs" / "outcomes.md").read_text("utf-8")
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
@@ -52,10 +55,15 @@ def hosts():
 """
 
 
+def blocks(page: str, language: str) -> list[str]:
+    """The page's blocks of code in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
 def block(page: str, language: str) -> str:
     """The page's one block of code in that language."""
-    (code,) = re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    return str(code)
+    (code,) = blocks(page, language)
+    return code
 
 
 def verbs() -> frozenset[str]:
@@ -140,6 +148,29 @@ def test_a_verb_that_is_none_is_noticed() -> None:
 def test_every_call_that_the_readme_shows_is_one(call: str) -> None:
     words = shlex.split(call, comments=True)[1:]
     assert parser().parse_args(words).verb == words[0]
+
+
+def test_the_container_has_every_package_that_the_lab_needs() -> None:
+    assert set(PROGRAMS.values()) <= set(block(CONTAINERS, "dockerfile").split())
+
+
+def test_the_autograder_hands_over_what_was_written_and_nothing_after_an_error(tmp_path: Path) -> None:
+    """Its script run as it stands, /autograder being elsewhere and `./lab` a stand-in that notes its call."""
+    for folder in ("cache", "results", "submission", "source/reports"):
+        (tmp_path / folder).mkdir(parents=True)
+    source, results = tmp_path / "source", tmp_path / "results/results.json"
+    (source / "lab").write_text('#!/bin/sh\necho "$XDG_CACHE_HOME $@" >>calls\n')
+    (source / "lab").chmod(0o755)
+    setup, run = (code.replace("/autograder", str(tmp_path)) for code in blocks(CONTAINERS, "sh"))
+    for script in (setup, run):
+        subprocess.run(["sh", "-c", script], check=True)
+    assert not results.exists()
+    (tmp_path / "submission/lab.toml").touch()
+    (source / "reports/gradescope-results.json").write_text("{}")
+    subprocess.run(["sh", "-c", run], check=True)
+    assert results.read_text() == "{}"
+    calls = ["up", "down", "verify", f"verify --lab {tmp_path}/submission/lab.toml"]
+    assert (source / "calls").read_text().splitlines() == [f"{tmp_path}/cache {call}" for call in calls]
 
 
 def test_every_step_that_the_outcomes_name_exists() -> None:

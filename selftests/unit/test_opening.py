@@ -1,5 +1,6 @@
 """An earlier run that was cut off is told before a lab is opened again."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from xenlab.errors import UsageError
 from xenlab.lab import custody
 from xenlab.lab.custody import Custody, LabFound
 from xenlab.lab.found import GuestFound
-from xenlab.opening import refuse_unfinished
+from xenlab.opening import open_lab, refuse_unfinished
+from xenlab.testbed.state import LabState, ProcessId
 
 LAB = """
 name = "team-7"
@@ -63,6 +65,27 @@ def test_a_run_that_was_cut_off_is_to_be_mended_first(lab: Path) -> None:
         refuse_unfinished(str(lab), lab.parent)
     assert "./lab mend" in refused.value.hint
     assert path.exists()
+
+
+@pytest.mark.parametrize("option", ["profile", "network"])
+def test_what_belongs_to_the_embedded_lab_is_refused_for_another(option: str, lab: Path) -> None:
+    chosen = {"profile": None, "network": None, option: "user"}
+    with (
+        pytest.raises(UsageError, match=f"--{option} belongs to the embedded lab"),
+        open_lab(str(lab), chosen["profile"], lab.parent, network=chosen["network"]),
+    ):
+        pass
+
+
+def test_a_lab_that_is_up_with_another_network_is_not_taken_for_it(tmp_path: Path) -> None:
+    (tmp_path / ".lab").mkdir()
+    us = ProcessId.of(os.getpid())
+    LabState(tmp_path / ".lab", "classic", network="user", keeper=us, ready=True).save()
+    with (
+        pytest.raises(UsageError, match="has the network 'user', not 'namespace'"),
+        open_lab("embedded", None, tmp_path, network="namespace"),
+    ):
+        pass
 
 
 def test_one_that_did_nothing_is_forgotten(lab: Path) -> None:

@@ -50,6 +50,14 @@ def test_a_touched_file_is_noticed(folder: Path) -> None:
     assert not cache.is_complete(folder)
 
 
+def test_a_copy_that_keeps_whole_seconds_only_is_complete(folder: Path) -> None:
+    """As the layers of a container's image do."""
+    for path in folder.iterdir():
+        seconds = path.stat().st_mtime_ns // 10**9
+        os.utime(path, ns=(seconds * 10**9, seconds * 10**9))
+    assert cache.is_complete(folder)
+
+
 def test_a_deleted_file_is_noticed(folder: Path) -> None:
     (folder / "xen").unlink()
     assert not cache.is_complete(folder)

@@ -1,7 +1,6 @@
 """QEMU's command line for one host. Nothing is started."""
 
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from xenlab.errors import CannotObserve
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.plan import HOSTS, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
-from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, _listens
+from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu
 
 TCG = Accelerator("tcg", "for a test")
 
@@ -18,7 +17,8 @@ TCG = Accelerator("tcg", "for a test")
 def qemu(
     folder: Path = Path("/lab"), *, host: HostPlan = HOSTS[0], profile: str = "modern", on: Accelerator = TCG
 ) -> Qemu:
-    return Qemu(host, profile_named(profile), Images(folder / "images"), folder, Path("/run/sockets"), on)
+    images = Images(folder / "images")
+    return Qemu(host, profile_named(profile), images, folder, Path("/run/sockets"), on, f"tap,id=net,x={host.name}")
 
 
 def option(argv: list[str], name: str) -> str:
@@ -34,14 +34,13 @@ def split(value: str) -> list[str]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
-def test_a_host_has_its_own_disk_tap_and_mac(host: HostPlan, profile: str) -> None:
+def test_a_host_has_its_own_disk_network_and_mac(host: HostPlan, profile: str) -> None:
     argv = qemu(host=host, profile=profile).command(restore=False)
-    assert split(option(argv, "-netdev"))[:3] == ["tap", "id=net", f"ifname={host.tap}"]
+    assert option(argv, "-netdev") == f"tap,id=net,x={host.name}"
     assert f"file=/lab/{host.name}.qcow2" in split(option(argv, "-drive"))
     devices = [split(argv[i + 1]) for i, word in enumerate(argv) if word == "-device"]
     nic = next(device for device in devices if device[0].startswith("virtio-net"))
-    assert f"mac={host.mac}" in nic
-    assert len(host.tap) <= 15
+    assert {"netdev=net", f"mac={host.mac}"} <= set(nic)
     assert option(argv, "-m") == str(profile_named(profile).memory_mib)
     assert split(option(argv, "-qmp"))[0] == f"unix:/run/sockets/{host.name}.qmp"
 
@@ -88,13 +87,3 @@ def test_accelerators() -> None:
 def test_a_disk_that_cannot_be_made_is_told_in_qemus_words(tmp_path: Path) -> None:
     with pytest.raises(CannotObserve, match=r"making the disk of labubuntu failed: .*labubuntu\.img"):
         qemu(tmp_path).create_disk()
-
-
-def test_a_socket_that_nobody_listens_at_yet_is_waited_for(tmp_path: Path) -> None:
-    path = tmp_path / "qmp"
-    assert not _listens(path)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        assert not _listens(path)
-        server.listen()
-        assert _listens(path)

@@ -1,5 +1,6 @@
 """What is running: processes known by PID and start time, and the state that outlives us."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from xenlab.remote.waiting import wait_for
+from xenlab.testbed.network import WayIn
 from xenlab.testbed.state import LabState, ProcessId
 
 
@@ -87,6 +89,9 @@ def a_state(folder: Path, keeper: ProcessId | None) -> LabState:
         reason="this machine has no /dev/kvm",
         images=str(folder / "images"),
         sockets="/run/xenlab",
+        network="user",
+        network_reason="/dev/net/tun is missing",
+        ways_in={"baye": WayIn("127.0.0.1", 40002)},
         keeper=keeper,
         hosts={"baye": ProcessId(7, 8)},
         ready=True,
@@ -100,6 +105,16 @@ def test_state_is_read_back_as_it_was_saved(keeper: ProcessId | None, tmp_path: 
     state.save()
     assert LabState.load(tmp_path) == state
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_lab_of_an_earlier_version_can_still_be_ended(tmp_path: Path) -> None:
+    state = a_state(tmp_path, ProcessId(5, 6))
+    state.save()
+    older = json.loads((tmp_path / "state.json").read_text())
+    for key in ("network", "network_reason", "ways_in"):
+        del older[key]
+    (tmp_path / "state.json").write_text(json.dumps(older))
+    assert LabState.load(tmp_path) == replace(state, network="namespace", network_reason="", ways_in={})
 
 
 def test_no_state_is_none(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xenlab.cli.grammar import Verbs, add_profile, add_verb
+from xenlab.cli.grammar import Verbs, add_network, add_profile, add_verb
 from xenlab.testbed.plan import HOSTS
 from xenlab.testbed.profiles import DEFAULT_PROFILE
 
@@ -18,6 +18,7 @@ def add_verbs(verbs: Verbs) -> None:
     """Add `up`, `status`, `ssh`, `console` and `down`."""
     up = add_verb(verbs, "up", _up, "bring the embedded lab up and leave it running", "--profile classic")
     add_profile(up, default=DEFAULT_PROFILE)
+    add_network(up)
     up.add_argument("--cold", action="store_true", help="boot anew instead of restoring the snapshot")
 
     add_verb(verbs, "status", _status, "what is running, and how to reach it")
@@ -41,12 +42,13 @@ def _lab(working_copy: Path) -> "EmbeddedLab":
 
 def _up(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    _lab(arguments.working_copy).up(arguments.profile, cold=arguments.cold)
+    _lab(arguments.working_copy).up(arguments.profile, network=arguments.network, cold=arguments.cold)
     print(f"the {arguments.profile} lab is up after {time.monotonic() - started:.1f} s: ./lab status, ./lab ssh HOST")
     return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from xenlab.testbed.network import NetworkChoice
     from xenlab.testbed.state import LabState, lab_folder
 
     state = LabState.load(lab_folder(arguments.working_copy))
@@ -56,10 +58,14 @@ def _status(arguments: argparse.Namespace) -> int:
     minutes = (time.time() - state.since) / 60
     word = "up" if state.running else "broken (./lab down clears it)"
     print(f"{state.profile} lab: {word}, since {minutes:.0f} min, on {state.accelerator} ({state.reason})")
+    print(f"  network    {NetworkChoice(state.network, state.network_reason)}")
     for host in HOSTS:
         process = state.hosts.get(host.name)
         alive = f"pid {process.pid}" if process and process.alive else "gone"
-        print(f"  {host.name:<10} {host.address:<12} {alive}, console log {state.folder / f'{host.name}.console.log'}")
+        way = state.ways_in.get(host.name)
+        here = f", from here {way.address} port {way.port}" if way else ""
+        log = state.folder / f"{host.name}.console.log"
+        print(f"  {host.name:<10} {host.address:<12} {alive}{here}, console log {log}")
     print(f"  lab file   {state.lab_file}")
     return 0 if state.running else 3
 
@@ -84,7 +90,7 @@ def _console(arguments: argparse.Namespace) -> int:
 
 
 def _become(argv: list[str]) -> int:
-    """Hand the terminal over to another program, which inherits the lab's namespace."""
+    """Hand the terminal over to another program, which inherits the lab's network."""
     os.execvp(argv[0], argv)
 
 

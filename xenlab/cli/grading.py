@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from xenlab.cli.grammar import Verbs, add_lab, add_profile, add_reports, add_verb
+from xenlab.cli.grammar import Verbs, add_lab, add_network, add_profile, add_reports, add_verb
 from xenlab.errors import CannotObserve, UsageError
 
 
@@ -15,6 +15,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     add_lab(verify)
     add_profile(verify, default=None)
+    add_network(verify)
     verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     shown = verify.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
@@ -46,6 +47,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
     options += [f"--grade-output={arguments.output}"] if arguments.output else []
     options += [f"--profile={arguments.profile}"] if arguments.profile else []
+    options += [f"--network={arguments.network}"] if arguments.network else []
     options += [f"--guest={guest}" for guest in arguments.guest]
     options += [f"--step={step}" for step in arguments.step]
     options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []

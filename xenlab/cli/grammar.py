@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from xenlab.testbed.network import NETWORKS
 from xenlab.testbed.plan import EMBEDDED
 from xenlab.testbed.profiles import DEFAULT_PROFILE, PROFILES
 
@@ -31,6 +32,15 @@ def add_profile(verb: argparse.ArgumentParser, default: str | None) -> None:
     """--profile: the release of the embedded lab."""
     verb.add_argument(
         "--profile", choices=PROFILES, default=default, help=f"the embedded lab's release (default: {DEFAULT_PROFILE})"
+    )
+
+
+def add_network(verb: argparse.ArgumentParser) -> None:
+    """--network: how the embedded lab's hosts are wired."""
+    verb.add_argument(
+        "--network",
+        choices=NETWORKS,
+        help="how the embedded lab's hosts are wired (default: namespace where this machine grants it, else user)",
     )
 
 

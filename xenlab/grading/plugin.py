@@ -48,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("xenlab", "the lab and its grading")
     group.addoption("--lab", default="embedded", metavar="LAB", help="embedded (default), or a lab.toml")
     group.addoption("--profile", metavar="NAME", help="profile of the embedded lab")
+    group.addoption("--network", metavar="NAME", help="how the embedded lab's hosts are wired: namespace or user")
     group.addoption("--reports", metavar="DIR", help="where reports go (default: reports/ of the project)")
     group.addoption("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     group.addoption(
@@ -109,6 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN_KEY] = run = Run(
         lab_name=config.getoption("--lab"),
         profile=config.getoption("--profile"),
+        network=config.getoption("--network"),
         guests=tuple(config.getoption("--guest")),
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),

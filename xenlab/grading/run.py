@@ -250,6 +250,7 @@ class Run:
     folder: ReportsFolder
     journal: Journal = field(default_factory=Journal)
     rubric: Rubric = field(default_factory=shipped)
+    network: str | None = None
     late: Late | None = None
     previous: Grade | None = None
     lab: LabInfo | None = None

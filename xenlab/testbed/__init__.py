@@ -1,1 +1,1 @@
-"""The embedded lab: two real Xen Dom0s in QEMU inside a private network namespace."""
+"""The embedded lab: two real Xen Dom0s in QEMU, on a private network."""

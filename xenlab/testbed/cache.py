@@ -28,8 +28,8 @@ def is_complete(folder: Path) -> bool:
     """Whether every file of the folder is as it was when the folder was sealed."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
-        return bool(manifest) and all(_facts(folder / name) == facts for name, facts in manifest.items())
-    except (OSError, ValueError, AttributeError):
+        return bool(manifest) and all(_is_as_sealed(folder / name, *facts) for name, facts in manifest.items())
+    except (OSError, ValueError, AttributeError, TypeError):
         return False
 
 
@@ -43,6 +43,12 @@ def seal(folder: Path) -> None:
 def _facts(path: Path) -> list[int]:
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
+
+
+def _is_as_sealed(path: Path, size: int, mtime_ns: int) -> bool:
+    """Whether a file has that size and, to the second, that time: a container image's layers keep no more of it."""
+    stat = path.stat()
+    return (stat.st_size, stat.st_mtime_ns // 10**9) == (size, mtime_ns // 10**9)
 
 
 @contextmanager

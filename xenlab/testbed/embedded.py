@@ -7,7 +7,6 @@ for this recipe, QEMU and machine, it is made first by a cold boot.
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,14 +23,17 @@ from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.side_by_side import side_by_side
 from xenlab.remote.waiting import NotInTime, wait_for
-from xenlab.testbed import cache, namespace, provision, tools
+from xenlab.testbed import cache, provision, tools
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.images import ensure_images
-from xenlab.testbed.labplan import embedded_lab
-from xenlab.testbed.plan import CLIENT, GUESTS, HOSTS, HostPlan
+from xenlab.testbed.joining import lab_file_of, network_of
+from xenlab.testbed.network import NETWORKS, NetworkChoice, known_by
+from xenlab.testbed.networks import choose
+from xenlab.testbed.plan import CLIENT, GUESTS, HOSTS
 from xenlab.testbed.profiles import Profile, profile_named
 from xenlab.testbed.progress import Progress
 from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, kvm_refused, qemu_version
+from xenlab.testbed.qmp import socket_folder
 from xenlab.testbed.state import LabState, ProcessId, lab_folder
 
 # An emulated Dom0 takes 40-60 s on an idle machine of two cores, several times that on a busy one.
@@ -50,15 +52,17 @@ class EmbeddedLab:
         """What is up, or half up; None when nothing is."""
         return LabState.load(self.folder)
 
-    def up(self, profile_name: str, *, cold: bool = False) -> LabState:
-        """Bring the lab up and join its namespace; `cold` boots anew instead of restoring a snapshot.
+    def up(self, profile_name: str, *, network: str | None = None, cold: bool = False) -> LabState:
+        """Bring the lab up and join its network; `cold` boots anew instead of restoring a snapshot.
+
+        `network` is one of NETWORKS, or None for what the machine grants.
 
         :raises UsageError: it is up already, or this machine lacks something (named, with the remedy).
         :raises CannotObserve: a build failed or a host did not come up (with its console's last lines).
         """
         profile = profile_named(profile_name)
         tools.require_programs()
-        namespace.require_namespaces()
+        choice = choose(network)
         self.folder.mkdir(parents=True, exist_ok=True)
         with cache.locked(self.folder / "lock"):
             state = self.state()
@@ -70,7 +74,7 @@ class EmbeddedLab:
             self._clear()
             images = ensure_images(profile, self.progress)
             try:
-                return self._bring_up(profile, images, cold=cold)
+                return self._bring_up(profile, images, choice, cold=cold)
             except BaseException:
                 self._clear()
                 raise
@@ -85,19 +89,20 @@ class EmbeddedLab:
         shutil.rmtree(self.folder)
         return state is not None
 
-    def _bring_up(self, profile: Profile, images: Images, *, cold: bool) -> LabState:
+    def _bring_up(self, profile: Profile, images: Images, choice: NetworkChoice, *, cold: bool) -> LabState:
         state = LabState(self.folder, profile=profile.name, images=str(images.folder))
-        # A short path: a UNIX socket's may have 107 characters, a working copy's may have more.
+        state.network, state.network_reason = choice.name, choice.reason
         with tools.uninterrupted():
-            state.sockets = tempfile.mkdtemp(prefix="xenlab-")
+            state.sockets = socket_folder()
             state.save()
+        network = network_of(state)
         with cache.using(images.folder) as descriptor, tools.uninterrupted():
-            keeper = namespace.start_keeper(descriptor)
+            keeper = network.start(descriptor)
             state.keeper = ProcessId.of(keeper.pid)
             state.save()
-        namespace.await_keeper(keeper)
-        namespace.join(keeper.pid)
-        namespace.build_network([host.tap for host in HOSTS])
+        state.ways_in = dict(network.complete(keeper))
+        state.known_hosts.write_text(known_by(images.known_hosts.read_text(), state.ways_in))
+        self.progress.say(f"the hosts' network is {choice}")
         # Held until the disks are copied: another version of xenlab beside us may replace the snapshot.
         with cache.locked(images.folder.with_name(f"{images.folder.name}.warm.lock")):
             accelerator, warm = self._ensure_warm(state, profile, images, cold=cold)
@@ -108,8 +113,8 @@ class EmbeddedLab:
         state.accelerator, state.reason = accelerator.name, accelerator.reason
         with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
             self._start(state, qemus, restore=True)
-            self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS, images)
-        state.lab_file.write_text(dump(embedded_lab(profile, images)))
+            self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS)
+        state.lab_file.write_text(dump(lab_file_of(state)))
         state.ready = True
         state.save()
         self.progress.say(f"hosts run on {accelerator.name}: {accelerator.reason}")
@@ -125,12 +130,16 @@ class EmbeddedLab:
         refused = kvm_refused()
         kvm = Accelerator("kvm", "a Dom0 comes up on this machine's KVM")
         tcg = Accelerator("tcg", refused or "no Dom0 comes up on this machine's KVM")
-        warm = {accelerator.name: _warm_folder(images, accelerator, profile) for accelerator in (kvm, tcg)}
+        warm = {
+            accelerator.name: _warm_folder(images, accelerator, profile, state.network) for accelerator in (kvm, tcg)
+        }
         for accelerator in (kvm, tcg) if refused is None else (tcg,):
             folder = warm[accelerator.name]
             if not cold and cache.is_complete(folder):
                 return replace(accelerator, reason=(folder / "reason").read_text()), folder
-        for old in images.folder.glob("warm-*"):
+        others = [name for name in NETWORKS if name != state.network]
+        kept = [_warm_folder(images, accelerator, profile, other) for other in others for accelerator in (kvm, tcg)]
+        for old in set(images.folder.glob("warm-*")).difference(kept):
             tools.remove_tree(old)
         if refused is None:
             try:
@@ -152,10 +161,10 @@ class EmbeddedLab:
         for qemu in qemus:
             qemu.create_disk()
         key = f"{profile.name}-{accelerator.name}"
-        with cache.building(folder) as partial, self._hosts(images) as hosts:
+        with cache.building(folder) as partial, self._hosts(state) as hosts:
             with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
                 self._start(state, qemus, restore=False)
-                self._await(state, qemus, "to boot", _BOOT_SECONDS[accelerator.name], images)
+                self._await(state, qemus, "to boot", _BOOT_SECONDS[accelerator.name])
             with self.progress.stage(f"{key}-share", "mounting the share"):
                 provision.mount_share(hosts[CLIENT.name])
             with self.progress.stage(f"{key}-guests", "moving the guests onto the share"):
@@ -170,13 +179,13 @@ class EmbeddedLab:
                 shutil.move(qemu.disk, partial / qemu.disk.name)
             (partial / "reason").write_text(accelerator.reason)
 
-    def _await(self, state: LabState, qemus: list[Qemu], what: str, bound: float, images: Images) -> None:
+    def _await(self, state: LabState, qemus: list[Qemu], what: str, bound: float) -> None:
         """Wait until both hosts take logins, side by side, and give them the time of now.
 
         :raises CannotObserve: one does not; carries its console's last lines, or QEMU's own words.
         """
         over = Event()
-        with self._hosts(images) as hosts, ThreadPoolExecutor(len(qemus)) as pool:
+        with self._hosts(state) as hosts, ThreadPoolExecutor(len(qemus)) as pool:
             jobs = [pool.submit(self._await_one, state, hosts[q.host.name], q, what, bound, over) for q in qemus]
             try:
                 for job in jobs:
@@ -207,12 +216,12 @@ class EmbeddedLab:
         provision.set_clock(host)
 
     def _qemus(self, state: LabState, profile: Profile, images: Images, accelerator: Accelerator) -> list[Qemu]:
-        sockets = Path(state.sockets)
-        return [Qemu(host, profile, images, self.folder, sockets, accelerator) for host in HOSTS]
+        sockets, network = Path(state.sockets), network_of(state)
+        return [Qemu(host, profile, images, self.folder, sockets, accelerator, network.netdev(host)) for host in HOSTS]
 
     def _start(self, state: LabState, qemus: list[Qemu], *, restore: bool) -> None:
         for qemu in qemus:
-            qemu.qmp_socket.unlink(missing_ok=True)
+            qemu.control.socket.unlink(missing_ok=True)
             qemu.console_log.unlink(missing_ok=True)
             with tools.uninterrupted():
                 process = qemu.start(restore=restore)
@@ -222,7 +231,7 @@ class EmbeddedLab:
 
     def _stop(self, state: LabState, gently: list[Qemu] | None = None) -> None:
         for qemu in gently or []:
-            qemu.quit()
+            qemu.control.quit()
         for process in state.hosts.values():
             process.kill()
         state.hosts.clear()
@@ -242,11 +251,12 @@ class EmbeddedLab:
                 leftover.unlink()
 
     @contextmanager
-    def _hosts(self, images: Images) -> Iterator[dict[str, RemoteHost]]:
+    def _hosts(self, state: LabState) -> Iterator[dict[str, RemoteHost]]:
         sink = provision.command_log(self.folder / "provision.jsonl")
-        # A booting host is silent: ask often rather than long.
-        limits = Limits(connect=4.0)
-        hosts = {host.name: RemoteHost(host.name, login_of(host, images), sink, limits=limits) for host in HOSTS}
+        # A booting host is silent: ask often rather than long. QEMU's user network takes a connection on its behalf.
+        limits = Limits(connect=4.0, banner=10.0)
+        specs = lab_file_of(state).hosts
+        hosts = {spec.name: RemoteHost(spec.name, Login.of(spec, {}), sink, limits=limits) for spec in specs}
         try:
             yield hosts
         finally:
@@ -254,15 +264,10 @@ class EmbeddedLab:
                 host.close()
 
 
-def login_of(host: HostPlan, images: Images) -> Login:
-    """The way into an embedded host."""
-    return Login(host.address, "root", images.known_hosts, key_file=images.login_key)
-
-
-def _warm_folder(images: Images, accelerator: Accelerator, profile: Profile) -> Path:
-    """Where the snapshot for this recipe, QEMU and command line is kept."""
+def _warm_folder(images: Images, accelerator: Accelerator, profile: Profile, network: str) -> Path:
+    """Where the snapshot for this recipe, QEMU and command line is kept; what a NIC can do is its network's."""
     facts = (qemu_version(), accelerator.arguments, os.uname().release if accelerator.name == "kvm" else "")
     digest = hashlib.sha256(repr((facts, profile)).encode())
-    for name in ("qemu", "provision", "embedded"):
+    for name in ("qemu", "provision", "embedded", "namespace", "usernet"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return images.folder / f"warm-{accelerator.name}-{digest.hexdigest()[:12]}"
+    return images.folder / f"warm-{network}-{accelerator.name}-{digest.hexdigest()[:12]}"

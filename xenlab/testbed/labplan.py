@@ -1,21 +1,36 @@
 """The embedded lab's lab file: the same kind of file that a real lab has."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
 from xenlab.testbed.bootfiles import Images
-from xenlab.testbed.plan import EXPORT, GUESTS, HOSTS, MOUNT_POINT, OUTSIDE, SERVER
+from xenlab.testbed.keys import NamedAddress
+from xenlab.testbed.network import WayIn
+from xenlab.testbed.plan import EXPORT, GUESTS, HOSTS, MOUNT_POINT, OUTSIDE, SERVER, HostPlan
 from xenlab.testbed.profiles import Profile
 
 
-def embedded_lab(profile: Profile, images: Images) -> LabFile:
-    """The lab as `load` would read it; thresholds allow for emulation, where hotplug takes seconds."""
-    way_in = {"key_file": images.login_key, "known_hosts": images.known_hosts}
+def embedded_lab(profile: Profile, images: Images, ways_in: Mapping[str, WayIn], known_hosts: Path) -> LabFile:
+    """The lab as `load` would read it; thresholds allow for emulation, where hotplug takes seconds.
+
+    `ways_in` are those to machines that are not reached by their own address, `known_hosts` has their keys as well.
+    This machine cannot ping guests then: the hosts do.
+    """
+    login = {"key_file": images.login_key, "known_hosts": known_hosts}
+
+    def way_in(plan: NamedAddress) -> dict[str, Any]:
+        way = ways_in.get(plan.name)
+        return login if way is None else {**login, "ssh_address": way.address, "port": way.port}
+
+    def host(plan: HostPlan) -> HostSpec:
+        return HostSpec(name=plan.name, address=plan.address, peer_port=22, **way_in(plan))
+
     return LabFile(
         name=f"embedded-{profile.name}",
         kind="embedded",
-        hosts=(
-            HostSpec(name=HOSTS[0].name, address=HOSTS[0].address, **way_in),
-            HostSpec(name=HOSTS[1].name, address=HOSTS[1].address, **way_in),
-        ),
+        hosts=(host(HOSTS[0]), host(HOSTS[1])),
         share=ShareSpec(server=SERVER.name, export=EXPORT, mount_point=MOUNT_POINT),
         guests=tuple(
             GuestSpec(
@@ -27,7 +42,7 @@ def embedded_lab(profile: Profile, images: Images) -> LabFile:
                 ping_target=OUTSIDE,
                 root_device="xvda1",
                 swap=True,
-                **way_in,
+                **way_in(guest),
             )
             for guest in GUESTS
         ),
@@ -37,6 +52,7 @@ def embedded_lab(profile: Profile, images: Images) -> LabFile:
             max_outside_gap_ms=60_000,
             max_inside_lost=20,
             settle_seconds=4,
+            outside_from="hosts" if ways_in else None,
         ),
         timeouts=TimeoutSpec(command_seconds=120, boot_seconds=300, migrate_seconds=900),
     )

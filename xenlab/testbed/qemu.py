@@ -2,22 +2,16 @@
 
 import os
 import shutil
-import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from qemu.qmp import QMPError
-from qemu.qmp.legacy import QEMUMonitorProtocol
-
 from xenlab.errors import CannotObserve
-from xenlab.remote.waiting import wait_for
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.plan import HostPlan
 from xenlab.testbed.profiles import Profile
-from xenlab.testbed.tools import Program, environment, last_lines, log_lines, run
+from xenlab.testbed.qmp import Control
+from xenlab.testbed.tools import Program, environment, log_lines, plain_suboption, run
 
 # With plain `max`, Dom0 crashes in its first page fault: smap to la57 are what QEMU emulates and Xen trips over.
 # erms and fsrm make kernels copy with `rep movsb`, which is emulated byte by byte.
@@ -50,7 +44,10 @@ def qemu_version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Qemu:
-    """Where one host's QEMU keeps its things: `folder` for disk and log, `sockets` for QMP (short paths)."""
+    """Where one host's QEMU keeps its things: `folder` for disk and log, `sockets` for QMP (short paths).
+
+    `netdev` is what its NIC is plugged into, as QEMU is told.
+    """
 
     host: HostPlan
     profile: Profile
@@ -58,6 +55,7 @@ class Qemu:
     folder: Path
     sockets: Path
     accelerator: Accelerator
+    netdev: str
 
     @property
     def disk(self) -> Path:
@@ -75,9 +73,9 @@ class Qemu:
         return self.folder / f"{self.host.name}.qemu.log"
 
     @property
-    def qmp_socket(self) -> Path:
-        """The control socket."""
-        return self.sockets / f"{self.host.name}.qmp"
+    def control(self) -> Control:
+        """How it is steered."""
+        return Control(f"QEMU of {self.host.name}", self.sockets / f"{self.host.name}.qmp")
 
     def create_disk(self) -> None:
         """A fresh writable layer.
@@ -110,12 +108,12 @@ class Qemu:
             "-M", "q35", "-m", str(self.profile.memory_mib), "-smp", "1", *self.accelerator.arguments,
             "-display", "none", "-vga", "none", "-no-reboot",
             "-serial", f"file:{self.console_log}",
-            "-qmp", f"unix:{self.qmp_socket},server=on,wait=off",
+            "-qmp", self.control.argument,
             "-kernel", str(self.images.xen), "-append", xen,
-            "-initrd", f"{self.images.kernel.name} {_plain(dom0)},{self.images.initrd.name}",
-            "-drive", f"if=none,id=disk,file={_plain(self.disk)},format=qcow2,cache=unsafe",
+            "-initrd", f"{self.images.kernel.name} {plain_suboption(dom0)},{self.images.initrd.name}",
+            "-drive", f"if=none,id=disk,file={plain_suboption(self.disk)},format=qcow2,cache=unsafe",
             "-device", "virtio-blk-pci,drive=disk",
-            "-netdev", f"tap,id=net,ifname={self.host.tap},script=no,downscript=no",
+            "-netdev", self.netdev,
             "-device", f"virtio-net-pci,netdev=net,mac={self.host.mac},romfile=",
             *(("-loadvm", SNAPSHOT) if restore else ()),
         ]  # fmt: skip
@@ -134,59 +132,23 @@ class Qemu:
             )
 
     def await_control(self, process: "subprocess.Popen[bytes]") -> None:
-        """Wait until QMP answers.
-
-        :raises CannotObserve: QEMU refused; carries its own last words.
-        """
-
-        def answers() -> bool:
-            if process.poll() is not None:
-                raise CannotObserve(f"QEMU for {self.host.name} ended: {last_lines(self.error_log, 2)}")
-            return _listens(self.qmp_socket)
-
-        wait_for(answers, f"QEMU of {self.host.name} to start", timeout=60, interval=0.05)
+        """Wait until QMP answers; raises CannotObserve with QEMU's own last words when it refused."""
+        self.control.await_start(process, self.error_log)
 
     def monitor(self, command: str) -> None:
         """Run a human monitor command (`stop`, `savevm NAME`, `cont`).
 
         :raises CannotObserve: QEMU does not answer, or the command says something (it is silent when well).
         """
-        with self._qmp() as qmp:
-            said = qmp.cmd("human-monitor-command", **{"command-line": command})
-        if isinstance(said, str) and said.strip():
-            raise CannotObserve(f"QEMU of {self.host.name}, `{command}`: {said.strip()}")
-
-    def quit(self) -> None:
-        """Tell QEMU to end; it may be gone before it has answered."""
-        with suppress(CannotObserve), self._qmp() as qmp:
-            qmp.cmd("quit")
+        if said := self.control.monitor(command).strip():
+            raise CannotObserve(f"QEMU of {self.host.name}, `{command}`: {said}")
 
     def require_running(self) -> None:
         """Raise CannotObserve when QEMU has stopped the host, as it does on an error of KVM."""
-        with self._qmp() as qmp:
-            state = qmp.cmd("query-status")
-        if not isinstance(state, dict) or not state.get("running"):
+        if not self.control.is_running():
             said = log_lines(self.error_log)
             reason = next((line for line in said if "error" in line), said[-1])
             raise CannotObserve(f"QEMU stopped {self.host.name}: {reason}")
-
-    @contextmanager
-    def _qmp(self) -> Iterator[QEMUMonitorProtocol]:
-        qmp = QEMUMonitorProtocol(str(self.qmp_socket))
-        try:
-            qmp.settimeout(120)
-            qmp.connect()
-            yield qmp
-        except (QMPError, OSError, TimeoutError) as error:
-            raise CannotObserve(f"QEMU of {self.host.name} does not answer: {error}") from error
-        finally:
-            with suppress(QMPError, OSError, EOFError):
-                qmp.close()
-
-
-def _plain(value: object) -> str:
-    """The value with its commas doubled: a single one separates QEMU's suboptions, or multiboot modules."""
-    return str(value).replace(",", ",,")
 
 
 def kvm_refused() -> str | None:
@@ -199,13 +161,3 @@ def kvm_refused() -> str | None:
     if not shutil.which("qemu-system-x86_64", path=environment()["PATH"]):
         return "QEMU is not installed"
     return None
-
-
-def _listens(path: Path) -> bool:
-    """Whether someone takes connections there: for a moment a socket is there before it does."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-    return True

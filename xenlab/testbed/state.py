@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from xenlab.remote.waiting import wait_for
+from xenlab.testbed.network import WayIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,11 @@ def lab_folder(working_copy: Path) -> Path:
 
 @dataclass(slots=True)
 class LabState:
-    """One lab that is up, coming up or half gone."""
+    """One lab that is up, coming up or half gone.
+
+    `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts and guests are
+    reached from this machine otherwise than by their own addresses.
+    """
 
     folder: Path
     profile: str = ""
@@ -86,6 +91,9 @@ class LabState:
     reason: str = ""
     images: str = ""
     sockets: str = ""
+    network: str = "namespace"
+    network_reason: str = ""
+    ways_in: dict[str, WayIn] = field(default_factory=dict)
     keeper: ProcessId | None = None
     hosts: dict[str, ProcessId] = field(default_factory=dict)
     ready: bool = False
@@ -97,6 +105,7 @@ class LabState:
         try:
             data = json.loads((folder / "state.json").read_text())
             data["keeper"] = ProcessId(**data["keeper"]) if data["keeper"] else None
+            data["ways_in"] = {name: WayIn(**way) for name, way in data.get("ways_in", {}).items()}
             data["hosts"] = {name: ProcessId(**process) for name, process in data["hosts"].items()}
             return cls(folder=folder, **data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -114,6 +123,11 @@ class LabState:
     def lab_file(self) -> Path:
         """The lab's lab.toml, there once it is up."""
         return self.folder / "lab.toml"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The host keys of the lab's machines, by every way in to them."""
+        return self.folder / "known_hosts"
 
     @property
     def running(self) -> bool:

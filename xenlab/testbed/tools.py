@@ -33,6 +33,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"}
 
 
+def plain_suboption(value: object) -> str:
+    """The value with its commas doubled: a single one separates QEMU's suboptions, or multiboot modules."""
+    return str(value).replace(",", ",,")
+
+
 def require_programs() -> None:
     """Raise UsageError naming every missing Debian package at once."""
     path = environment()["PATH"]
