@@ -169,3 +169,9 @@ def test_the_table() -> None:
     assert (rows[400]["outcome"], rows[400]["received_s"], rows[400]["replies"]) == ("lost", "", "0")
     assert rows[50]["replies"] == "2"
     assert (rows[1000]["outcome"], rows[1000]["send_error"]) == ("send error", "Network is unreachable")
+
+
+def test_every_seat_has_a_lane() -> None:
+    svg = timeline_svg({"labubuntu": outside(lost=range(0)), "baye": outside()}, inside(), WINDOW, "t")
+    assert [name in svg for name in ("outside, labubuntu<", "outside, baye<", "inside (own clock)<")] == [True] * 3
+    assert "outside, baye: " in svg.partition("</desc>")[0]
