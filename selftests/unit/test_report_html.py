@@ -214,6 +214,16 @@ def test_nothing_from_the_hosts_acts_on_the_page() -> None:
         assert not page.stack
 
 
+def test_the_page_says_from_where_a_guest_was_pinged() -> None:
+    assert MOVE.outside is not None
+    baye = MOVE.outside.model_copy(update={"seat": "baye"})
+    other = baye.model_copy(update={"seat": "labubuntu", "longest_gap_ms": 120.0})
+    moved = MOVE.model_copy(update={"outside": baye, "outside_elsewhere": (other,)})
+    page = Page(render(grade(migrations=[moved]), [], {}))
+    assert "Outside, from baye Outside, from labubuntu Inside" in page.text
+    assert "longest gap seen from outside (baye) 230 to 240 ms." in page.text
+
+
 def test_the_page_asks_for_nothing_outside() -> None:
     text = render(failing(), [command(stdout="see http://example.org/")], {})
     page = Page(text)

@@ -232,3 +232,9 @@ def test_the_picture_keeps_its_height_for_all_that_is_in_it() -> None:
         height = float(root.get("viewBox", "").split()[3])
         ys = [float(e.get("y", "nan")) for e in root.iter(SVG + "text")]
         assert max(ys) < height
+
+
+def test_every_seat_has_a_lane() -> None:
+    svg = timeline_svg({"labubuntu": outside(lost=range(0)), "baye": outside()}, inside(), WINDOW, "t")
+    assert [name in svg for name in ("outside, labubuntu<", "outside, baye<", "inside (own clock)<")] == [True] * 3
+    assert "outside, baye: " in svg.partition("</desc>")[0]
