@@ -25,10 +25,10 @@ from xenlab.opening import EMBEDDED, NothingToMend, forget_embedded, guest_names
 from xenlab.report.allure_cli import write_allure_page
 from xenlab.report.folder import ReportsFolder, forget_results
 from xenlab.testbed import provision, shell, tools
-from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
+from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.faults import fault_named, faults
 from xenlab.testbed.plan import HOSTS
-from xenlab.testbed.profiles import PROFILES
+from xenlab.testbed.profiles import DEFAULT_PROFILE, PROFILES, other_profile
 
 WORKING_COPY = Path(__file__).resolve().parent.parent
 
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
     verify = _verb(verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration")
     verify.add_argument("--lab", default=EMBEDDED, metavar="embedded|PATH", help="the lab (default: embedded)")
-    _profile(verify, default=None)
+    _profile(verify)
     verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     shown = verify.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("pytest", nargs="*", help="arguments for pytest (after --)")
 
     up = _verb(verbs, "up", _up, "bring the embedded lab up and leave it running", "--profile classic")
-    _profile(up, default=DEFAULT_PROFILE)
+    _profile(up)
     up.add_argument("--cold", action="store_true", help="boot anew instead of restoring the snapshot")
 
     _verb(verbs, "status", _status, "what is running, and how to reach it")
@@ -119,9 +119,10 @@ def _verb(
     return verb
 
 
-def _profile(verb: argparse.ArgumentParser, default: str | None) -> None:
+def _profile(verb: argparse.ArgumentParser) -> None:
+    instead = f"{other_profile(DEFAULT_PROFILE)} where its Debian release can no longer be had"
     verb.add_argument(
-        "--profile", choices=PROFILES, default=default, help=f"the embedded lab's release (default: {DEFAULT_PROFILE})"
+        "--profile", choices=PROFILES, help=f"the embedded lab's release (default: {DEFAULT_PROFILE}, or {instead})"
     )
 
 
@@ -245,8 +246,8 @@ def _lab() -> EmbeddedLab:
 
 def _up(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    _lab().up(arguments.profile, cold=arguments.cold)
-    print(f"the {arguments.profile} lab is up after {time.monotonic() - started:.1f} s: ./lab status, ./lab ssh HOST")
+    state = _lab().up(arguments.profile, cold=arguments.cold)
+    print(f"the {state.profile} lab is up after {time.monotonic() - started:.1f} s: ./lab status, ./lab ssh HOST")
     return 0
 
 

@@ -11,7 +11,7 @@ from xenlab.errors import UsageError
 from xenlab.lab import custody
 from xenlab.lab.custody import LabFound
 from xenlab.labfile import LabFile, load, loads
-from xenlab.testbed.embedded import DEFAULT_PROFILE, EmbeddedLab
+from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.plan import GUESTS
 
 EMBEDDED = "embedded"
@@ -108,7 +108,7 @@ def open_lab(lab_name: str, profile: str | None, working_copy: Path) -> Iterator
     if was_up and state and profile not in (None, state.profile):
         raise UsageError(f"a {state.profile} lab is up, not a {profile} one", hint="./lab down, or leave out --profile")
     if not was_up:
-        embedded.up(profile or DEFAULT_PROFILE)
+        embedded.up(profile)
     try:
         yield embedded.join()
     finally:

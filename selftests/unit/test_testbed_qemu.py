@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import CannotObserve
+from xenlab.testbed.accelerator import Accelerator
 from xenlab.testbed.images import Images
 from xenlab.testbed.plan import HOSTS, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
-from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, _listens
+from xenlab.testbed.qemu import SNAPSHOT, Qemu, _listens
 
 TCG = Accelerator("tcg", "for a test")
 

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -24,15 +23,16 @@ from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.testbed import cache, namespace, provision, tools
+from xenlab.testbed.accelerator import Accelerator, candidates, first_usable, kvm_refused
+from xenlab.testbed.debian import SuiteGone
 from xenlab.testbed.images import Images, ensure_images
 from xenlab.testbed.labplan import embedded_lab
 from xenlab.testbed.plan import GUESTS, HOME, HOSTS, HostPlan
-from xenlab.testbed.profiles import Profile, profile_named
+from xenlab.testbed.profiles import DEFAULT_PROFILE, Profile, other_profile, profile_named
 from xenlab.testbed.progress import Progress
-from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, kvm_refused, qemu_version
+from xenlab.testbed.qemu import SNAPSHOT, Qemu, qemu_version
 from xenlab.testbed.state import LabState, ProcessId
 
-DEFAULT_PROFILE = "classic"
 # An emulated Dom0 takes 40-60 s on an idle machine of two cores, several times that on a busy one.
 _BOOT_SECONDS = {"tcg": 900.0, "kvm": 120.0}
 _RESTORE_SECONDS = 120.0
@@ -61,13 +61,15 @@ class EmbeddedLab:
             raise UsageError("no lab is up in this working copy", hint="./lab up")
         return state
 
-    def up(self, profile_name: str, *, cold: bool = False) -> LabState:
+    def up(self, profile_name: str | None = None, *, cold: bool = False) -> LabState:
         """Bring the lab up and join its namespace; `cold` boots anew instead of restoring a snapshot.
+
+        Where no profile is asked for, the default is taken, or what lasts where its release can no longer be had.
 
         :raises UsageError: it is up already, or this machine lacks something (named, with the remedy).
         :raises CannotObserve: a build failed or a host did not come up (with its console's last lines).
         """
-        profile = profile_named(profile_name)
+        profile = profile_named(profile_name or DEFAULT_PROFILE)
         tools.require_programs()
         namespace.require_namespaces()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,7 @@ class EmbeddedLab:
                     hint="./lab status shows it, ./lab down ends it",
                 )
             self._clear()
-            images = ensure_images(profile, self.progress)
+            profile, images = self._profile_to_be_had(profile, asked=profile_name is not None)
             try:
                 return self._bring_up(profile, images, cold=cold)
             except BaseException:
@@ -104,6 +106,20 @@ class EmbeddedLab:
         namespace.join(state.keeper.pid)
         return embedded_lab(profile_named(state.profile), Images(Path(state.images)))
 
+    def _profile_to_be_had(self, profile: Profile, *, asked: bool) -> tuple[Profile, Images]:
+        """The profile and its images; where it was not asked for and its release is gone, the one that lasts.
+
+        :raises SuiteGone: the release is gone, and it was asked for; the hint names the other profile.
+        """
+        try:
+            return profile, ensure_images(profile, self.progress)
+        except SuiteGone as gone:
+            other = profile_named(other_profile(profile.name))
+            if asked:
+                raise SuiteGone(gone.message, hint=f"--profile {other.name}") from gone
+            self.progress.say(f"taking the profile {other.name} instead of {profile.name}: {gone.message}")
+            return other, ensure_images(other, self.progress)
+
     def _bring_up(self, profile: Profile, images: Images, *, cold: bool) -> LabState:
         state = LabState(self.folder, profile=profile.name, images=str(images.folder))
         # A short path: a UNIX socket's may have 107 characters, a working copy's may have more.
@@ -117,56 +133,55 @@ class EmbeddedLab:
         namespace.await_keeper(keeper)
         namespace.join(keeper.pid)
         namespace.build_network([host.tap for host in HOSTS])
-        # Held until the disks are copied: another version of xenlab beside us may replace the snapshot.
-        with cache.locked(images.folder.with_name(f"{images.folder.name}.warm.lock")):
-            accelerator, warm = self._ensure_warm(state, profile, images, cold=cold)
-            qemus = self._qemus(state, profile, images, accelerator)
-            for qemu in qemus:
-                qemu.disk.unlink(missing_ok=True)
-                shutil.copyfile(warm / qemu.disk.name, qemu.disk)
+        note = _kvm_note(images, profile)
+        if cold:
+            note.unlink(missing_ok=True)
+        refused = kvm_refused() or (note.read_text() if note.exists() else None)
+
+        def start_on(accelerator: Accelerator) -> None:
+            self._start_on(accelerator, state, profile, images, cold=cold)
+
+        accelerator = first_usable(candidates(refused), start_on, self.progress.say)
         state.accelerator, state.reason = accelerator.name, accelerator.reason
-        with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
-            self._start(state, qemus, restore=True)
-            self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS, images)
+        if refused is None and accelerator.name != "kvm":
+            note.write_text(accelerator.reason)
         self.lab_file.write_text(dump(embedded_lab(profile, images)))
         state.ready = True
         state.save()
         self.progress.say(f"hosts run on {accelerator.name}: {accelerator.reason}")
         return state
 
-    def _ensure_warm(
-        self, state: LabState, profile: Profile, images: Images, *, cold: bool
-    ) -> tuple[Accelerator, Path]:
-        """Make sure there is a snapshot of both hosts; returns what it was made on, and its folder.
+    def _start_on(
+        self, accelerator: Accelerator, state: LabState, profile: Profile, images: Images, *, cold: bool
+    ) -> None:
+        """Start both hosts from their snapshot, made first where there is none; leaves nothing when it fails.
 
-        Call it with the snapshot's lock held.
+        :raises CannotObserve: a host does not come up, or guests cannot be made on it.
         """
-        refused = kvm_refused()
-        kvm = Accelerator("kvm", "a Dom0 comes up on this machine's KVM")
-        tcg = Accelerator("tcg", refused or "no Dom0 comes up on this machine's KVM")
-        warm = {accelerator.name: _warm_folder(images, accelerator, profile) for accelerator in (kvm, tcg)}
-        for accelerator in (kvm, tcg) if refused is None else (tcg,):
-            folder = warm[accelerator.name]
-            if not cold and cache.is_complete(folder):
-                return replace(accelerator, reason=(folder / "reason").read_text()), folder
-        for old in images.folder.glob("warm-*"):
-            tools.remove_tree(old)
-        if refused is None:
-            try:
-                self._make_warm(state, profile, images, kvm, warm["kvm"])
-            except CannotObserve as problem:
-                self._stop(state)
-                tcg = replace(tcg, reason=f"{tcg.reason}: {problem.message}"[:200])
-                self.progress.say(f"emulating: {tcg.reason}")
-            else:
-                return kvm, warm["kvm"]
-        self._make_warm(state, profile, images, tcg, warm["tcg"])
-        return tcg, warm["tcg"]
+        qemus = self._qemus(state, profile, images, accelerator)
+        warm = _warm_folder(images, accelerator, profile)
+        # Held until the disks are copied: another version of xenlab beside us may replace the snapshot.
+        lock = images.folder.with_name(f"{images.folder.name}.warm.lock")
+        try:
+            with cache.locked(lock):
+                if cold or not cache.is_complete(warm):
+                    self._make_warm(state, profile, images, accelerator, warm)
+                for qemu in qemus:
+                    qemu.disk.unlink(missing_ok=True)
+                    shutil.copyfile(warm / qemu.disk.name, qemu.disk)
+            with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
+                self._start(state, qemus, restore=True)
+                self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS, images)
+        except CannotObserve:
+            self._stop(state)
+            raise
 
     def _make_warm(
         self, state: LabState, profile: Profile, images: Images, accelerator: Accelerator, folder: Path
     ) -> None:
         """Boot both hosts, provision them, and keep them in `folder` as they are then."""
+        for old in images.folder.glob("warm-*"):
+            tools.remove_tree(old)
         qemus = self._qemus(state, profile, images, accelerator)
         for qemu in qemus:
             qemu.create_disk()
@@ -175,6 +190,8 @@ class EmbeddedLab:
             with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
                 self._start(state, qemus, restore=False)
                 self._await(state, qemus, "to boot", _BOOT_SECONDS[accelerator.name], images)
+            for host in hosts.values():
+                provision.require_guests_possible(host, profile.guest_type)
             home = hosts[HOME.name]
             with self.progress.stage(f"{key}-share", "mounting the share"):
                 provision.mount_share(home)
@@ -189,7 +206,6 @@ class EmbeddedLab:
                 self._stop(state, qemus)
             for qemu in qemus:
                 shutil.move(qemu.disk, partial / qemu.disk.name)
-            (partial / "reason").write_text(accelerator.reason)
 
     def _await(self, state: LabState, qemus: list[Qemu], what: str, bound: float, images: Images) -> None:
         """Wait until both hosts take logins, side by side, and give them the time of now.
@@ -280,10 +296,15 @@ def login_of(host: HostPlan, images: Images) -> Login:
     return Login(host.address, "root", images.known_hosts, key_file=images.login_key)
 
 
+def _kvm_note(images: Images, profile: Profile) -> Path:
+    """Where it is noted of what the lab failed on this machine's KVM, so that it is not tried each time."""
+    return images.folder / f"kvm-failed-{_warm_folder(images, Accelerator('kvm', ''), profile).name}"
+
+
 def _warm_folder(images: Images, accelerator: Accelerator, profile: Profile) -> Path:
     """Where the snapshot for this recipe, QEMU and command line is kept."""
     facts = (qemu_version(), accelerator.arguments, os.uname().release if accelerator.name == "kvm" else "")
     digest = hashlib.sha256(repr((facts, profile)).encode())
-    for name in ("qemu", "provision", "embedded"):
+    for name in ("accelerator", "qemu", "provision", "embedded"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return images.folder / f"warm-{accelerator.name}-{digest.hexdigest()[:12]}"

@@ -1,7 +1,5 @@
 """One QEMU: a Dom0 on emulated (or KVM) hardware, steered over QMP, its serial console in a log."""
 
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,30 +12,13 @@ from qemu.qmp.legacy import QEMUMonitorProtocol
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.waiting import wait_for
+from xenlab.testbed.accelerator import Accelerator
 from xenlab.testbed.images import Images
 from xenlab.testbed.plan import HostPlan
 from xenlab.testbed.profiles import Profile
 from xenlab.testbed.tools import Program, environment, last_lines, log_lines, run
 
-# With plain `max`, Dom0 crashes in its first page fault: smap to la57 are what QEMU emulates and Xen trips over.
-# erms and fsrm make kernels copy with `rep movsb`, which is emulated byte by byte.
-EMULATED_CPU = "max,-smap,-smep,-pku,-la57,-erms,-fsrm"
 SNAPSHOT = "booted"
-
-
-@dataclass(frozen=True, slots=True)
-class Accelerator:
-    """How QEMU runs the hosts, and why so."""
-
-    name: str  # "kvm" or "tcg"
-    reason: str
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """QEMU's own words for it; a bounded translation cache keeps both hosts under 4 GiB."""
-        if self.name == "kvm":
-            return ("-accel", "kvm", "-cpu", "host")
-        return ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", EMULATED_CPU)
 
 
 def qemu_version() -> str:
@@ -187,18 +168,6 @@ class Qemu:
 def _plain(value: object) -> str:
     """The value with its commas doubled: a single one separates QEMU's suboptions, or multiboot modules."""
     return str(value).replace(",", ",,")
-
-
-def kvm_refused() -> str | None:
-    """Why KVM cannot even be tried here, or None when it can."""
-    device = Path("/dev/kvm")
-    if not device.exists():
-        return "this machine has no /dev/kvm"
-    if not os.access(device, os.R_OK | os.W_OK):
-        return "/dev/kvm refuses this account"
-    if not shutil.which("qemu-system-x86_64", path=environment()["PATH"]):
-        return "QEMU is not installed"
-    return None
 
 
 def _listens(path: Path) -> bool:
