@@ -22,7 +22,7 @@ def answering(answer: Callable[[str], Answer]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:
             """Nothing: what was asked for is told by apt."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

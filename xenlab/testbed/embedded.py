@@ -133,6 +133,18 @@ class EmbeddedLab:
         namespace.await_keeper(keeper)
         namespace.join(keeper.pid)
         namespace.build_network([host.tap for host in HOSTS])
+        self._start_hosts(state, profile, images, cold=cold)
+        self.lab_file.write_text(dump(embedded_lab(profile, images)))
+        state.ready = True
+        state.save()
+        self.progress.say(f"hosts run on {state.accelerator}: {state.reason}")
+        return state
+
+    def _start_hosts(self, state: LabState, profile: Profile, images: Images, *, cold: bool) -> None:
+        """Start both hosts on what the lab comes up on, and write that into `state`.
+
+        A KVM that it did not come up on is not tried again until it is booted anew.
+        """
         note = _kvm_note(images, profile)
         if cold:
             note.unlink(missing_ok=True)
@@ -145,11 +157,6 @@ class EmbeddedLab:
         state.accelerator, state.reason = accelerator.name, accelerator.reason
         if refused is None and accelerator.name != "kvm":
             note.write_text(accelerator.reason)
-        self.lab_file.write_text(dump(embedded_lab(profile, images)))
-        state.ready = True
-        state.save()
-        self.progress.say(f"hosts run on {accelerator.name}: {accelerator.reason}")
-        return state
 
     def _start_on(
         self, accelerator: Accelerator, state: LabState, profile: Profile, images: Images, *, cold: bool
