@@ -14,7 +14,6 @@ from xenlab.labfile import LabFile, load, loads
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.joining import join
 from xenlab.testbed.plan import EMBEDDED, GUESTS
-from xenlab.testbed.profiles import DEFAULT_PROFILE
 from xenlab.testbed.state import LabState, lab_folder
 
 
@@ -117,7 +116,7 @@ def open_lab(
         hint = "./lab down, or leave out --network"
         raise UsageError(f"the lab that is up has the network {state.network!r}, not {network!r}", hint=hint)
     if not was_up:
-        embedded.up(profile or DEFAULT_PROFILE, network=network)
+        embedded.up(profile, network=network)
     try:
         yield join(working_copy)
     finally:

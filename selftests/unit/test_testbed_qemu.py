@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import CannotObserve
+from xenlab.testbed.accelerator import Accelerator
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.plan import HOSTS, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
-from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu
+from xenlab.testbed.qemu import SNAPSHOT, Qemu
 
 TCG = Accelerator("tcg", "for a test")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from xenlab.cli.grammar import Verbs, add_network, add_profile, add_verb
 from xenlab.testbed.plan import HOSTS
-from xenlab.testbed.profiles import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from xenlab.testbed.embedded import EmbeddedLab
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Verbs) -> None:
     """Add `up`, `status`, `ssh`, `console` and `down`."""
     up = add_verb(verbs, "up", _up, "bring the embedded lab up and leave it running", "--profile classic")
-    add_profile(up, default=DEFAULT_PROFILE)
+    add_profile(up)
     add_network(up)
     up.add_argument("--cold", action="store_true", help="boot anew instead of restoring the snapshot")
 
@@ -42,8 +41,9 @@ def _lab(working_copy: Path) -> "EmbeddedLab":
 
 def _up(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    _lab(arguments.working_copy).up(arguments.profile, network=arguments.network, cold=arguments.cold)
-    print(f"the {arguments.profile} lab is up after {time.monotonic() - started:.1f} s: ./lab status, ./lab ssh HOST")
+    lab = _lab(arguments.working_copy)
+    state = lab.up(arguments.profile, network=arguments.network, cold=arguments.cold)
+    print(f"the {state.profile} lab is up after {time.monotonic() - started:.1f} s: ./lab status, ./lab ssh HOST")
     return 0
 
 

@@ -14,7 +14,7 @@ def add_verbs(verbs: Verbs) -> None:
         verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration"
     )
     add_lab(verify)
-    add_profile(verify, default=None)
+    add_profile(verify)
     add_network(verify)
     verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     shown = verify.add_mutually_exclusive_group()

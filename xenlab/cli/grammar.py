@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from xenlab.testbed.network import NETWORKS
 from xenlab.testbed.plan import EMBEDDED
-from xenlab.testbed.profiles import DEFAULT_PROFILE, PROFILES
+from xenlab.testbed.profiles import DEFAULT_PROFILE, PROFILES, other_profile
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a family adds its verbs."""
@@ -28,10 +28,11 @@ def add_lab(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--lab", default=EMBEDDED, metavar="embedded|PATH", help="the lab (default: embedded)")
 
 
-def add_profile(verb: argparse.ArgumentParser, default: str | None) -> None:
+def add_profile(verb: argparse.ArgumentParser) -> None:
     """--profile: the release of the embedded lab."""
+    instead = f"{other_profile(DEFAULT_PROFILE)} where its Debian release can no longer be had"
     verb.add_argument(
-        "--profile", choices=PROFILES, default=default, help=f"the embedded lab's release (default: {DEFAULT_PROFILE})"
+        "--profile", choices=PROFILES, help=f"the embedded lab's release (default: {DEFAULT_PROFILE}, or {instead})"
     )
 
 

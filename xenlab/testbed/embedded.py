@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -24,15 +23,17 @@ from xenlab.remote.login import Limits, Login
 from xenlab.remote.side_by_side import side_by_side
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.testbed import cache, provision, tools
+from xenlab.testbed.accelerator import Accelerator, candidates, first_usable, kvm_refused
 from xenlab.testbed.bootfiles import Images
+from xenlab.testbed.debian import SuiteGone
 from xenlab.testbed.images import ensure_images
 from xenlab.testbed.joining import lab_file_of, network_of
-from xenlab.testbed.network import NETWORKS, NetworkChoice, known_by
+from xenlab.testbed.network import NetworkChoice, known_by
 from xenlab.testbed.networks import choose
 from xenlab.testbed.plan import CLIENT, GUESTS, HOSTS
-from xenlab.testbed.profiles import Profile, profile_named
+from xenlab.testbed.profiles import DEFAULT_PROFILE, Profile, other_profile, profile_named
 from xenlab.testbed.progress import Progress
-from xenlab.testbed.qemu import SNAPSHOT, Accelerator, Qemu, kvm_refused, qemu_version
+from xenlab.testbed.qemu import SNAPSHOT, Qemu, qemu_version
 from xenlab.testbed.qmp import socket_folder
 from xenlab.testbed.state import LabState, ProcessId, lab_folder
 
@@ -52,15 +53,17 @@ class EmbeddedLab:
         """What is up, or half up; None when nothing is."""
         return LabState.load(self.folder)
 
-    def up(self, profile_name: str, *, network: str | None = None, cold: bool = False) -> LabState:
+    def up(self, profile_name: str | None = None, *, network: str | None = None, cold: bool = False) -> LabState:
         """Bring the lab up and join its network; `cold` boots anew instead of restoring a snapshot.
 
         `network` is one of NETWORKS, or None for what the machine grants.
 
+        Where no profile is asked for, the default is taken, or what lasts where its release can no longer be had.
+
         :raises UsageError: it is up already, or this machine lacks something (named, with the remedy).
         :raises CannotObserve: a build failed or a host did not come up (with its console's last lines).
         """
-        profile = profile_named(profile_name)
+        profile = profile_named(profile_name or DEFAULT_PROFILE)
         tools.require_programs()
         choice = choose(network)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +75,7 @@ class EmbeddedLab:
                     hint="./lab status shows it, ./lab down ends it",
                 )
             self._clear()
-            images = ensure_images(profile, self.progress)
+            profile, images = self._profile_to_be_had(profile, asked=profile_name is not None)
             try:
                 return self._bring_up(profile, images, choice, cold=cold)
             except BaseException:
@@ -89,6 +92,20 @@ class EmbeddedLab:
         shutil.rmtree(self.folder)
         return state is not None
 
+    def _profile_to_be_had(self, profile: Profile, *, asked: bool) -> tuple[Profile, Images]:
+        """The profile and its images; where it was not asked for and its release is gone, the one that lasts.
+
+        :raises SuiteGone: the release is gone, and it was asked for; the hint names the other profile.
+        """
+        try:
+            return profile, ensure_images(profile, self.progress)
+        except SuiteGone as gone:
+            other = profile_named(other_profile(profile.name))
+            if asked:
+                raise SuiteGone(gone.message, hint=f"--profile {other.name}") from gone
+            self.progress.say(f"taking the profile {other.name} instead of {profile.name}: {gone.message}")
+            return other, ensure_images(other, self.progress)
+
     def _bring_up(self, profile: Profile, images: Images, choice: NetworkChoice, *, cold: bool) -> LabState:
         state = LabState(self.folder, profile=profile.name, images=str(images.folder))
         state.network, state.network_reason = choice.name, choice.reason
@@ -103,60 +120,62 @@ class EmbeddedLab:
         state.ways_in = dict(network.complete(keeper))
         state.known_hosts.write_text(known_by(images.known_hosts.read_text(), state.ways_in))
         self.progress.say(f"the hosts' network is {choice}")
-        # Held until the disks are copied: another version of xenlab beside us may replace the snapshot.
-        with cache.locked(images.folder.with_name(f"{images.folder.name}.warm.lock")):
-            accelerator, warm = self._ensure_warm(state, profile, images, cold=cold)
-            qemus = self._qemus(state, profile, images, accelerator)
-            for qemu in qemus:
-                qemu.disk.unlink(missing_ok=True)
-                shutil.copyfile(warm / qemu.disk.name, qemu.disk)
-        state.accelerator, state.reason = accelerator.name, accelerator.reason
-        with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
-            self._start(state, qemus, restore=True)
-            self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS)
+        self._start_hosts(state, profile, images, cold=cold)
         state.lab_file.write_text(dump(lab_file_of(state)))
         state.ready = True
         state.save()
-        self.progress.say(f"hosts run on {accelerator.name}: {accelerator.reason}")
+        self.progress.say(f"hosts run on {state.accelerator}: {state.reason}")
         return state
 
-    def _ensure_warm(
-        self, state: LabState, profile: Profile, images: Images, *, cold: bool
-    ) -> tuple[Accelerator, Path]:
-        """Make sure there is a snapshot of both hosts; returns what it was made on, and its folder.
+    def _start_hosts(self, state: LabState, profile: Profile, images: Images, *, cold: bool) -> None:
+        """Start both hosts on what the lab comes up on, and write that into `state`.
 
-        Call it with the snapshot's lock held.
+        A KVM that it did not come up on is not tried again until it is booted anew.
         """
-        refused = kvm_refused()
-        kvm = Accelerator("kvm", "a Dom0 comes up on this machine's KVM")
-        tcg = Accelerator("tcg", refused or "no Dom0 comes up on this machine's KVM")
-        warm = {
-            accelerator.name: _warm_folder(images, accelerator, profile, state.network) for accelerator in (kvm, tcg)
-        }
-        for accelerator in (kvm, tcg) if refused is None else (tcg,):
-            folder = warm[accelerator.name]
-            if not cold and cache.is_complete(folder):
-                return replace(accelerator, reason=(folder / "reason").read_text()), folder
-        others = [name for name in NETWORKS if name != state.network]
-        kept = [_warm_folder(images, accelerator, profile, other) for other in others for accelerator in (kvm, tcg)]
-        for old in set(images.folder.glob("warm-*")).difference(kept):
-            tools.remove_tree(old)
-        if refused is None:
-            try:
-                self._make_warm(state, profile, images, kvm, warm["kvm"])
-            except CannotObserve as problem:
-                self._stop(state)
-                tcg = replace(tcg, reason=f"{tcg.reason}: {problem.message}"[:200])
-                self.progress.say(f"emulating: {tcg.reason}")
-            else:
-                return kvm, warm["kvm"]
-        self._make_warm(state, profile, images, tcg, warm["tcg"])
-        return tcg, warm["tcg"]
+        note = _kvm_note(images, profile, state.network)
+        if cold:
+            note.unlink(missing_ok=True)
+        refused = kvm_refused() or (note.read_text() if note.exists() else None)
+
+        def start_on(accelerator: Accelerator) -> None:
+            self._start_on(accelerator, state, profile, images, cold=cold)
+
+        accelerator = first_usable(candidates(refused), start_on, self.progress.say)
+        state.accelerator, state.reason = accelerator.name, accelerator.reason
+        if refused is None and accelerator.name != "kvm":
+            note.write_text(accelerator.reason)
+
+    def _start_on(
+        self, accelerator: Accelerator, state: LabState, profile: Profile, images: Images, *, cold: bool
+    ) -> None:
+        """Start both hosts from their snapshot, made first where there is none; leaves nothing when it fails.
+
+        :raises CannotObserve: a host does not come up, or guests cannot be made on it.
+        """
+        qemus = self._qemus(state, profile, images, accelerator)
+        warm = _warm_folder(images, accelerator, profile, state.network)
+        # Held until the disks are copied: another version of xenlab beside us may replace the snapshot.
+        lock = images.folder.with_name(f"{images.folder.name}.warm.lock")
+        try:
+            with cache.locked(lock):
+                if cold or not cache.is_complete(warm):
+                    self._make_warm(state, profile, images, accelerator, warm)
+                for qemu in qemus:
+                    qemu.disk.unlink(missing_ok=True)
+                    shutil.copyfile(warm / qemu.disk.name, qemu.disk)
+            with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
+                self._start(state, qemus, restore=True)
+                self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS)
+        except CannotObserve:
+            self._stop(state)
+            raise
 
     def _make_warm(
         self, state: LabState, profile: Profile, images: Images, accelerator: Accelerator, folder: Path
     ) -> None:
         """Boot both hosts, provision them, and keep them in `folder` as they are then."""
+        for old in images.folder.glob(f"warm-{state.network}-*"):
+            tools.remove_tree(old)
         qemus = self._qemus(state, profile, images, accelerator)
         for qemu in qemus:
             qemu.create_disk()
@@ -165,6 +184,8 @@ class EmbeddedLab:
             with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
                 self._start(state, qemus, restore=False)
                 self._await(state, qemus, "to boot", _BOOT_SECONDS[accelerator.name])
+            for host in hosts.values():
+                provision.require_guests_possible(host, profile.guest_type)
             with self.progress.stage(f"{key}-share", "mounting the share"):
                 provision.mount_share(hosts[CLIENT.name])
             with self.progress.stage(f"{key}-guests", "moving the guests onto the share"):
@@ -177,7 +198,6 @@ class EmbeddedLab:
                 self._stop(state, qemus)
             for qemu in qemus:
                 shutil.move(qemu.disk, partial / qemu.disk.name)
-            (partial / "reason").write_text(accelerator.reason)
 
     def _await(self, state: LabState, qemus: list[Qemu], what: str, bound: float) -> None:
         """Wait until both hosts take logins, side by side, and give them the time of now.
@@ -264,10 +284,15 @@ class EmbeddedLab:
                 host.close()
 
 
+def _kvm_note(images: Images, profile: Profile, network: str) -> Path:
+    """Where it is noted of what the lab failed on this machine's KVM, so that it is not tried each time."""
+    return images.folder / f"kvm-failed-{_warm_folder(images, Accelerator('kvm', ''), profile, network).name}"
+
+
 def _warm_folder(images: Images, accelerator: Accelerator, profile: Profile, network: str) -> Path:
     """Where the snapshot for this recipe, QEMU and command line is kept; what a NIC can do is its network's."""
     facts = (qemu_version(), accelerator.arguments, os.uname().release if accelerator.name == "kvm" else "")
     digest = hashlib.sha256(repr((facts, profile)).encode())
-    for name in ("qemu", "provision", "embedded", "namespace", "usernet"):
+    for name in ("accelerator", "qemu", "provision", "embedded", "namespace", "usernet"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return images.folder / f"warm-{network}-{accelerator.name}-{digest.hexdigest()[:12]}"

@@ -1,20 +1,19 @@
 """Builds the disks of the embedded lab: one image a Dom0, the guests' disks on their home host's.
 
-mmdebstrap installs the packages from the machine's own sources, `mke2fs -d` turns trees into images. As
-root this is done directly, otherwise in a user namespace with the account's subordinate ids.
+mmdebstrap installs the packages (see `debian`), `mke2fs -d` turns trees into images, each in the way that the place
+allows (see `privileges`).
 """
 
 import gzip
 import hashlib
 import json
-import os
 import re
 import shlex
 import tarfile
 from pathlib import Path
 
 from xenlab.errors import CannotObserve
-from xenlab.testbed import cache, tools, trees
+from xenlab.testbed import cache, debian, privileges, tools, trees
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
@@ -29,23 +28,11 @@ _DOM0_DISK = "4G"
 _GUEST_DISK = "600M"
 _GUEST_SWAP_BYTES = 64 * 1024 * 1024
 
-# What the kernels need before the root disk is there: the NIC and disk of a Dom0 (virtio), of a guest (Xen).
-_INITRAMFS_MODULES = (
-    "virtio_pci", "virtio_blk", "virtio_net", "xen-blkfront", "xen-netfront", "ext4", "crc32c_generic",
-)  # fmt: skip
-
-_MMDEBSTRAP = (
-    "mmdebstrap", "--variant=minbase", "--format=tar",
-    "--aptopt=Apt::Install-Recommends \"false\"",
-    "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/info/*",
-)  # fmt: skip
-
 
 def recipe_digest(profile: Profile) -> str:
     """Digest over all that decides what the images hold: the profile and this room's own code."""
     digest = hashlib.sha256(repr(profile).encode())
-    for name in ("images", "bootfiles", "trees", "plan", "keys", "overlay", "profiles"):
+    for name in ("images", "bootfiles", "debian", "trees", "plan", "keys", "overlay", "profiles"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()[:12]
 
@@ -53,7 +40,8 @@ def recipe_digest(profile: Profile) -> str:
 def ensure_images(profile: Profile, progress: Progress) -> Images:
     """The profile's images, built when the cache has none that is whole.
 
-    :raises UsageError: too little disk space; :raises CannotObserve: a build failed.
+    :raises UsageError: too little disk space, or this account may not build.
+    :raises SuiteGone: the profile's release can be had nowhere; :raises CannotObserve: a build failed.
     """
     root = cache.cache_root()
     folder = root / f"{profile.name}-{recipe_digest(profile)}"
@@ -65,9 +53,9 @@ def ensure_images(profile: Profile, progress: Progress) -> Images:
         _drop_older(root, profile, keep=folder.name)
         cache.require_space(root, DISK_NEEDED, f"building the {profile.name} lab")
         progress.say(f"building takes up to {DISK_NEEDED / 1e9:.0f} GB of disk under {root}")
-        tools.require_tree_ownership()
+        making = privileges.choose(privileges.look())
         with cache.building(folder) as partial:
-            _Build(profile, partial, root / "logs", progress).run()
+            _Build(profile, partial, making, root / "logs", progress).run()
     return Images(folder)
 
 
@@ -81,9 +69,12 @@ def _drop_older(root: Path, profile: Profile, keep: str) -> None:
 class _Build:
     """One build of one profile in one folder."""
 
-    def __init__(self, profile: Profile, folder: Path, logs: Path, progress: Progress) -> None:
+    def __init__(
+        self, profile: Profile, folder: Path, making: privileges.TreeMaking, logs: Path, progress: Progress
+    ) -> None:
         self.profile = profile
         self.folder = folder
+        self.making = making
         self.logs = logs
         self.progress = progress
         self.keys = LabKeys.generate([*HOSTS, *GUESTS])
@@ -91,8 +82,8 @@ class _Build:
     def run(self) -> None:
         """Make every file of the folder."""
         suite = self.profile.suite
-        with self.progress.stage(f"{suite}-packages", f"installing Debian {suite} for Dom0s and guests"):
-            tools.run(self._install("dom0", self.profile.packages), self._install("guest", GUEST_PACKAGES))
+        with self.progress.stage(f"{suite}-packages", f"installing Debian {suite} {self.making.words}"):
+            debian.install(suite, self._installations(), self.making, self._log, self.progress)
         version = self._take_boot_files()
         with self.progress.stage(f"{suite}-guests", "making the guests' disks"):
             tools.run(*[self._guest_disk(guest) for guest in GUESTS])
@@ -102,27 +93,9 @@ class _Build:
         for name in ("dom0.tar", "guest.tar", *[f"{guest.name}.img" for guest in GUESTS]):
             (self.folder / name).unlink()
 
-    def _install(self, name: str, packages: tuple[str, ...]) -> tools.Program:
-        modules = "\\n".join(_INITRAMFS_MODULES)
-        hook = (
-            'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"; '
-            'printf "MODULES=list\\nCOMPRESS=gzip\\n" > "$1/etc/initramfs-tools/conf.d/xenlab"; '
-            f'printf "{modules}\\n" > "$1/usr/share/initramfs-tools/modules.d/xenlab"'
-        )
-        return tools.Program(
-            [
-                *_MMDEBSTRAP,
-                f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
-                f"--include={','.join(packages)}",
-                f"--essential-hook={hook}",
-                self.profile.suite,
-                str(self.folder / f"{name}.tar"),
-            ],
-            log=self._log(f"mmdebstrap-{name}"),
-            purpose=f"installing Debian {self.profile.suite} ({name})",
-            timeout=1200,
-            hint="is the network up, and does `apt-get update` work on this machine?",
-        )
+    def _installations(self) -> tuple[debian.Installation, ...]:
+        packages = {"dom0": self.profile.packages, "guest": GUEST_PACKAGES}
+        return tuple(debian.Installation(name, packages[name], self.folder / f"{name}.tar") for name in packages)
 
     def _log(self, name: str) -> Path:
         """A fresh log, kept outside the build's folder, so that it outlives a failed build."""
@@ -199,7 +172,7 @@ class _Build:
             ]
         lines.append(f"mke2fs -q -F -t ext4 -E root_owner=0:0 -d {_q(tree)} {_q(image)} {size}")
         return tools.Program(
-            [*tools.as_root_of_trees(), "sh", "-c", "\n".join(lines)],
+            [*self.making.prefix, "sh", "-c", "\n".join(lines)],
             log=self._log(f"disk-{name}"),
             purpose=f"making the disk of {name}",
             timeout=600,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from xenlab.errors import UsageError
+from xenlab.xen.parsers import GuestType
 
 PROFILES = ("modern", "classic")
 DEFAULT_PROFILE = "classic"
@@ -19,7 +20,7 @@ class Profile:
     name: str
     suite: str
     xen: str
-    guest_type: str
+    guest_type: GuestType
     guest_memory_mib: int
     guest_options: tuple[str, ...]
     disk_template: str
@@ -70,3 +71,8 @@ def profile_named(name: str) -> Profile:
                 needs_rpcbind=True,
             )
     raise UsageError(f"--profile {name}: no such profile", hint=f"one of {', '.join(PROFILES)}")
+
+
+def other_profile(name: str) -> str:
+    """The profile to take where the one of that name cannot be had."""
+    return next(other for other in PROFILES if other != name)

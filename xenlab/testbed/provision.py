@@ -11,10 +11,23 @@ from xenlab.remote.host import RemoteHost
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.testbed.plan import EXPORT, MOUNT_POINT, SERVER, GuestPlan
+from xenlab.xen import xl
 from xenlab.xen.cfg import parse_config, rewrite_paths
+from xenlab.xen.parsers import GuestType, parse_info
 
 _COPY_SECONDS = 900.0
 _SERVER_SECONDS = 240.0
+
+
+def require_guests_possible(host: RemoteHost, guest_type: GuestType) -> None:
+    """Raise CannotObserve where the booted host's Xen could not make guests of this type, or not migrate them live.
+
+    A Dom0 may come up on a KVM that lends it no virtualisation of its own: PV guests run there, PVH ones do not.
+    """
+    info = parse_info(host.run(*xl.info()).check().stdout)
+    if not info.can_live_migrate(guest_type):
+        caps = " ".join(sorted(info.virt_caps)) or "none"
+        raise CannotObserve(f"no {guest_type.upper()} guests on {host.name}: its virt_caps are {caps}")
 
 
 def mount_share(client: RemoteHost) -> None:

@@ -1,37 +1,18 @@
 """One QEMU: a Dom0 on emulated (or KVM) hardware, steered over QMP, its serial console in a log."""
 
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from xenlab.errors import CannotObserve
+from xenlab.testbed.accelerator import Accelerator
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.plan import HostPlan
 from xenlab.testbed.profiles import Profile
 from xenlab.testbed.qmp import Control
 from xenlab.testbed.tools import Program, environment, log_lines, plain_suboption, run
 
-# With plain `max`, Dom0 crashes in its first page fault: smap to la57 are what QEMU emulates and Xen trips over.
-# erms and fsrm make kernels copy with `rep movsb`, which is emulated byte by byte.
-EMULATED_CPU = "max,-smap,-smep,-pku,-la57,-erms,-fsrm"
 SNAPSHOT = "booted"
-
-
-@dataclass(frozen=True, slots=True)
-class Accelerator:
-    """How QEMU runs the hosts, and why so."""
-
-    name: str  # "kvm" or "tcg"
-    reason: str
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """QEMU's own words for it; a bounded translation cache keeps both hosts under 4 GiB."""
-        if self.name == "kvm":
-            return ("-accel", "kvm", "-cpu", "host")
-        return ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", EMULATED_CPU)
 
 
 def qemu_version() -> str:
@@ -149,15 +130,3 @@ class Qemu:
             said = log_lines(self.error_log)
             reason = next((line for line in said if "error" in line), said[-1])
             raise CannotObserve(f"QEMU stopped {self.host.name}: {reason}")
-
-
-def kvm_refused() -> str | None:
-    """Why KVM cannot even be tried here, or None when it can."""
-    device = Path("/dev/kvm")
-    if not device.exists():
-        return "this machine has no /dev/kvm"
-    if not os.access(device, os.R_OK | os.W_OK):
-        return "/dev/kvm refuses this account"
-    if not shutil.which("qemu-system-x86_64", path=environment()["PATH"]):
-        return "QEMU is not installed"
-    return None

@@ -1,6 +1,5 @@
 """Running this machine's own programs: bounded, logged, and ended when we are interrupted."""
 
-import getpass
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
     "mmdebstrap": "mmdebstrap",
+    "debootstrap": "debootstrap",
     "mke2fs": "e2fsprogs",
     "ip": "iproute2",
     "unshare": "util-linux",
@@ -25,6 +25,9 @@ PROGRAMS = {
     "ssh": "openssh-client",
     "tar": "tar",
 }
+
+AS_ROOT_OF_NAMESPACE = ("unshare", "--user", "--map-root-user", "--map-auto", "--")
+"""Prefix of a command that is to own files of several users without being root (subuid(5))."""
 
 
 def environment() -> dict[str, str]:
@@ -49,30 +52,12 @@ def require_programs() -> None:
         )
 
 
-def as_root_of_trees() -> tuple[str, ...]:
-    """Prefix of a command that must own files of several users: none as root, else a user namespace."""
-    if os.geteuid() == 0:
-        return ()
-    return ("unshare", "--user", "--map-root-user", "--map-auto", "--")
-
-
-def require_tree_ownership() -> None:
-    """Raise UsageError when this account cannot own the files of a root file system (subuid(5))."""
-    probe = subprocess.run(
-        [*as_root_of_trees(), "true"], capture_output=True, text=True, env=environment(), check=False
-    )
-    if probe.returncode != 0:
-        user = getpass.getuser()
-        raise UsageError(
-            f"building images without root needs subordinate ids: {probe.stderr.strip()}",
-            hint=f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
-        )
-
-
 def remove_tree(folder: Path) -> None:
     """Remove a folder and all below it, whoever of our namespaces owns the files in it."""
     if folder.exists():
-        subprocess.run([*as_root_of_trees(), "rm", "-rf", "--", str(folder)], env=environment(), check=False)
+        prefix = () if os.geteuid() == 0 else AS_ROOT_OF_NAMESPACE
+        argv = [*prefix, "rm", "-rf", "--", str(folder)]
+        subprocess.run(argv, capture_output=True, env=environment(), check=False)
     if folder.exists():
         shutil.rmtree(folder)
 
@@ -183,9 +168,14 @@ def log_lines(path: Path) -> list[str]:
     return [line for line in lines if line] or ["(the log is empty)"]
 
 
+def error_lines(path: Path) -> list[str]:
+    """The errors in a log, as apt, dpkg and mmdebstrap mark them ("E: ")."""
+    return [line for line in log_lines(path) if line.startswith("E: ")]
+
+
 def _complaints(path: Path, count: int) -> str:
-    """The first errors in a log as apt, dpkg and mmdebstrap mark them ("E: "), or else its last lines."""
-    errors = [line for line in log_lines(path) if line.startswith("E: ")]
+    """The first errors in a log, or else its last lines."""
+    errors = error_lines(path)
     return " | ".join(errors[:count]) if errors else last_lines(path, count)
 
 
