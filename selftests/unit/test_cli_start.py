@@ -87,6 +87,7 @@ def test_saying_what_it_takes_needs_python_alone(arguments: list[str], tmp_path:
     assert not SLOW_STANDARD & modules
     assert ours(modules) == {"errors", "evidence", "testbed"}
     assert {name for name in modules if name.startswith("xenlab.testbed.")} == {
+        "xenlab.testbed.network",
         "xenlab.testbed.plan",
         "xenlab.testbed.profiles",
     }

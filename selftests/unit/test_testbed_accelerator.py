@@ -64,6 +64,8 @@ class Played:
         self._said = io.StringIO()
         self.images = Images(folder / "modern-1234")
         self.images.folder.mkdir()
+        for name in ("id_ed25519", "known_hosts"):
+            (self.images.folder / name).touch()
         for host in HOSTS:
             self.images.disk(host.name).write_bytes(b"\0" * 65536)
         self.lab = EmbeddedLab(folder, Console(file=self._said, width=1000))
@@ -117,7 +119,7 @@ def test_a_kvm_that_bears_the_lab_is_used(play: Callable[[str], Played]) -> None
     [
         ("no hvm", 2, "no PVH guests on labubuntu: its virt_caps are pv shadow"),
         ("hangs", 2, "waited 1 s for "),
-        ("dies in the restore", 3, "QEMU for labubuntu ended: qemu-system-x86_64: error: failed to set MSR 0x48f"),
+        ("dies in the restore", 3, "QEMU of labubuntu ended: qemu-system-x86_64: error: failed to set MSR 0x48f"),
     ],
 )
 def test_a_kvm_that_does_not_bear_it_is_said_once_and_the_hosts_are_emulated(

@@ -10,6 +10,7 @@ from xenlab.testbed import embedded
 from xenlab.testbed.debian import SuiteGone
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.images import Images
+from xenlab.testbed.network import NetworkChoice
 from xenlab.testbed.profiles import DEFAULT_PROFILE, PROFILES, Profile, other_profile
 from xenlab.testbed.progress import Progress
 from xenlab.testbed.state import LabState
@@ -29,13 +30,13 @@ class Played:
                 raise SuiteGone(GONE)
             return Images(folder / profile.name)
 
-        def bring_up(lab: EmbeddedLab, profile: Profile, images: Images, **_: object) -> LabState:
+        def bring_up(lab: EmbeddedLab, profile: Profile, images: Images, *_: object, **__: object) -> LabState:
             return LabState(lab.folder, profile=profile.name, images=str(images.folder))
 
         patch.setattr(embedded, "ensure_images", ensure_images)
         patch.setattr(EmbeddedLab, "_bring_up", bring_up)
         patch.setattr(embedded.tools, "require_programs", lambda: None)
-        patch.setattr(embedded.namespace, "require_namespaces", lambda: None)
+        patch.setattr(embedded, "choose", lambda _: NetworkChoice("namespace", "for a test"))
 
     def up(self, profile: str | None) -> tuple[str, str, list[str]]:
         """Profile and images of the lab that came up, and what was said."""

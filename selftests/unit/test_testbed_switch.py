@@ -17,7 +17,7 @@ import pytest
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed import cache
 from xenlab.testbed.network import WayIn
-from xenlab.testbed.plan import HOME, OUTSIDE, SERVER, HostPlan
+from xenlab.testbed.plan import CLIENT, OUTSIDE, SERVER, HostPlan
 from xenlab.testbed.state import ProcessId
 from xenlab.testbed.usernet import UserNetwork
 
@@ -84,7 +84,7 @@ class Plug:
 
 def plugged_in(stack: ExitStack, switch: Switch) -> tuple[Plug, Plug]:
     """Both hosts, known to the switch: a frame of the one reaches the other."""
-    home, server = (stack.enter_context(Plug(host, switch)) for host in (HOME, SERVER))
+    home, server = (stack.enter_context(Plug(host, switch)) for host in (CLIENT, SERVER))
     for one, other in ((home, server), (server, home)):
         other._socket.settimeout(0.2)
 

@@ -183,7 +183,7 @@ def dissected(words: StampedWords | None, deaf_until: float = 136.1) -> Analysis
 
 
 def picture(seen: Analysis) -> str:
-    return timeline_svg(seen.outside.trace, None, seen.window, "t", seen.anatomy)
+    return timeline_svg({"here": seen.worst.trace}, None, seen.window, "t", seen.anatomy)
 
 
 def test_what_xl_did_stands_below_the_pings() -> None:

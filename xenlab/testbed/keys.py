@@ -3,22 +3,11 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-
-class NamedAddress(Protocol):
-    """Whatever has a name and an address."""
-
-    @property
-    def name(self) -> str:
-        """Its host name."""
-
-    @property
-    def address(self) -> str:
-        """Its IP address."""
+from xenlab.testbed.plan import NamedAddress
 
 
 @dataclass(frozen=True, slots=True)

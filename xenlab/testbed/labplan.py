@@ -6,9 +6,8 @@ from typing import Any
 
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
 from xenlab.testbed.bootfiles import Images
-from xenlab.testbed.keys import NamedAddress
 from xenlab.testbed.network import WayIn
-from xenlab.testbed.plan import EXPORT, GUESTS, HOSTS, MOUNT_POINT, OUTSIDE, SERVER, HostPlan
+from xenlab.testbed.plan import EXPORT, GUESTS, HOSTS, MOUNT_POINT, OUTSIDE, SERVER, HostPlan, NamedAddress
 from xenlab.testbed.profiles import Profile
 
 

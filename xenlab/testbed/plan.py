@@ -5,6 +5,7 @@ baye, exports the share as well.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 EMBEDDED = "embedded"
 """The name of the embedded lab wherever a lab is named (`--lab`)."""
@@ -16,6 +17,18 @@ EXPORT = "/srv/private"
 MOUNT_POINT = "/mnt/private"
 # Root's, on the guests' consoles alone: the lab's network has no way out, and sshd takes keys only.
 GUEST_PASSWORD = "xenlab"  # noqa: S105
+
+
+class NamedAddress(Protocol):
+    """Whatever has a name and an address."""
+
+    @property
+    def name(self) -> str:
+        """Its host name."""
+
+    @property
+    def address(self) -> str:
+        """Its IP address."""
 
 
 @dataclass(frozen=True, slots=True)

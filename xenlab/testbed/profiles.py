@@ -1,9 +1,12 @@
 """What an embedded lab is made of: the release of its Dom0s and the kind of its guests."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from xenlab.errors import UsageError
-from xenlab.xen.parsers import GuestType
+
+if TYPE_CHECKING:
+    from xenlab.xen.parsers import GuestType
 
 PROFILES = ("modern", "classic")
 DEFAULT_PROFILE = "classic"
@@ -20,7 +23,7 @@ class Profile:
     name: str
     suite: str
     xen: str
-    guest_type: GuestType
+    guest_type: "GuestType"
     guest_memory_mib: int
     guest_options: tuple[str, ...]
     disk_template: str

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from qemu.qmp import QMPError
-from qemu.qmp.legacy import QEMUMonitorProtocol
+from typing import TYPE_CHECKING
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed.tools import last_lines
+
+if TYPE_CHECKING:
+    from qemu.qmp.legacy import QEMUMonitorProtocol
 
 # A UNIX socket's path may have 107 bytes (unix(7)), of which we name about 35.
 _LONGEST_PARENT = 70
@@ -72,7 +73,11 @@ class Control:
             qmp.cmd("quit")
 
     @contextmanager
-    def _qmp(self) -> Iterator[QEMUMonitorProtocol]:
+    def _qmp(self) -> "Iterator[QEMUMonitorProtocol]":
+        # Slow to import, and only who steers needs it.
+        from qemu.qmp import QMPError
+        from qemu.qmp.legacy import QEMUMonitorProtocol
+
         qmp = QEMUMonitorProtocol(str(self.socket))
         try:
             qmp.settimeout(120)
