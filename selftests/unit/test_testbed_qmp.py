@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import CannotObserve
+from xenlab.testbed import qmp
 from xenlab.testbed.qmp import Control, _listens, socket_folder
 
 
@@ -45,3 +46,30 @@ def test_a_qemu_that_ends_at_once_is_told_by_its_last_words(tmp_path: Path) -> N
         control.await_start(process, log)
     with pytest.raises(CannotObserve, match="the switch does not answer: "):
         control.monitor("info usernet")
+
+
+def test_a_qemu_that_never_greets_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does whose KVM hangs: it takes the connection and says nothing."""
+    monkeypatch.setattr(qmp, "_PATIENCE_SECONDS", 0.3)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "qmp"))
+        server.listen()
+        with pytest.raises(CannotObserve, match="QEMU of baye does not answer: TimeoutError"):
+            Control("QEMU of baye", tmp_path / "qmp").is_running()
+
+
+def test_a_real_qemu_is_steered(tmp_path: Path) -> None:
+    if shutil.which("qemu-system-x86_64") is None:
+        pytest.skip("QEMU is not installed")
+    control = Control("a QEMU without a machine", tmp_path / "qmp")
+    argv = ["qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-qmp", control.argument]
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(argv, stderr=log) as process:
+        control.await_start(process, tmp_path / "log")
+        assert control.is_running()
+        assert "VM status: running" in control.monitor("info status")
+        control.monitor("stop")
+        assert not control.is_running()
+        control.quit()
+        assert process.wait(20) == 0
+    with pytest.raises(CannotObserve, match="does not answer"):
+        control.is_running()

@@ -3,21 +3,18 @@
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed.tools import last_lines
 
-if TYPE_CHECKING:
-    from qemu.qmp.legacy import QEMUMonitorProtocol
-
 # A UNIX socket's path may have 107 bytes (unix(7)), of which we name about 35.
 _LONGEST_PARENT = 70
+# A snapshot takes seconds; a QEMU that hangs never answers, nor greets.
+_PATIENCE_SECONDS = 120.0
 
 
 def socket_folder() -> str:
@@ -58,36 +55,37 @@ class Control:
 
         :raises CannotObserve: QEMU does not answer.
         """
-        with self._qmp() as qmp:
-            return str(qmp.cmd("human-monitor-command", **{"command-line": command}))
+        return str(self._ask("human-monitor-command", {"command-line": command}))
 
     def is_running(self) -> bool:
         """Whether the machine runs: QEMU stops it on an error of KVM, say; raises CannotObserve without an answer."""
-        with self._qmp() as qmp:
-            state = qmp.cmd("query-status")
+        state = self._ask("query-status")
         return isinstance(state, dict) and bool(state.get("running"))
 
     def quit(self) -> None:
         """Tell QEMU to end; it may be gone before it has answered."""
-        with suppress(CannotObserve), self._qmp() as qmp:
-            qmp.cmd("quit")
+        with suppress(CannotObserve):
+            self._ask("quit")
 
-    @contextmanager
-    def _qmp(self) -> "Iterator[QEMUMonitorProtocol]":
-        # Slow to import, and only who steers needs it.
-        from qemu.qmp import QMPError
-        from qemu.qmp.legacy import QEMUMonitorProtocol
+    def _ask(self, command: str, arguments: "dict[str, object] | None" = None) -> object:
+        # Slow to import, and only who steers needs them.
+        import asyncio
 
-        qmp = QEMUMonitorProtocol(str(self.socket))
+        from qemu.qmp import QMPClient, QMPError
+
+        async def converse() -> object:
+            client = QMPClient()
+            await client.connect(str(self.socket))
+            try:
+                return await client.execute(command, arguments)
+            finally:
+                with suppress(QMPError, OSError, EOFError):
+                    await client.disconnect()
+
         try:
-            qmp.settimeout(120)
-            qmp.connect()
-            yield qmp
-        except (QMPError, OSError, TimeoutError) as error:
-            raise CannotObserve(f"{self.whose} does not answer: {error}") from error
-        finally:
-            with suppress(QMPError, OSError, EOFError):
-                qmp.close()
+            return asyncio.run(asyncio.wait_for(converse(), _PATIENCE_SECONDS))
+        except (QMPError, OSError, EOFError, TimeoutError) as error:
+            raise CannotObserve(f"{self.whose} does not answer: {str(error) or type(error).__name__}") from error
 
 
 def _listens(path: Path) -> bool:
