@@ -365,3 +365,17 @@ def test_an_interruption_gives_the_terminal_back_and_the_reports_are_written(
     assert last[-1] == "report: reports/report.html"
     steps = json.loads((pytester.path / "reports" / "grade.json").read_text())["steps"]
     assert steps[1]["checks"][0]["actual"] == "stopped while it ran: interrupted"
+
+
+def test_without_a_terminal_it_is_told_that_guests_are_brought_home(graded: Graded) -> None:
+    conftest = """
+from xenlab.grading.run import run_of
+
+def pytest_collection_finish(session):
+    run_of(session.config).closing.append(lambda: None)
+"""
+    lines = graded(CHAIN, "--grade-output=plain", conftest=conftest).result.outlines
+    at = lines.index("bringing guests home")
+    assert lines[at - 1].startswith("passed  move guest2")
+    assert lines[at + 1] == SUMMARY[0]
+    assert "bringing guests home" not in graded(CHAIN, "--grade-output=quiet", conftest=conftest).result.outlines

@@ -66,6 +66,11 @@ class Bodies:
         if (raised := self._raised.get(step)) is not None:
             raise raised
 
+    @property
+    def are_running(self) -> bool:
+        """Whether any test goes on beside pytest."""
+        return any(thread.is_alive() for thread in self._threads)
+
     def stop(self) -> None:
         """End what runs: it does nothing more to the lab and waits for nothing; returns when all have ended."""
         self._stop.set()

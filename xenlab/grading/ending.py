@@ -50,6 +50,8 @@ class Ending:
 
         Where that is not waited for, nothing more is done to it.
         """
+        if not self._bodies.are_running:
+            return
         self._interrupts.cleaning_up(_STEPS)
         try:
             with self._terminal.cleaning_up(_STEPS):

@@ -110,6 +110,8 @@ class TerminalReport:
     def cleaning_up(self, what: str) -> Iterator[None]:
         """Show that `what` goes on after the steps, and what of it, within a `with` block."""
         if self._table is None:
+            if self._tells_each_step:
+                self._say(what)
             yield
             return
         self._table.cleaning_up(what)
@@ -145,7 +147,7 @@ class TerminalReport:
         """Show what has finished."""
         if self._table is not None:
             self._table.refresh()
-        elif self._held is not None and self._output is not OutputMode.QUIET:
+        elif self._tells_each_step:
             width = max((len(name_of(run)) for run in self._run.steps), default=0)
             for run in self._run.steps:
                 if run.finished and run not in self._printed:
@@ -194,6 +196,11 @@ class TerminalReport:
         self._stop_table()
         if self._console is not None:
             self._console.file.close()
+
+    @property
+    def _tells_each_step(self) -> bool:
+        """Whether each step is told in a line of ours as it ends."""
+        return self._held is not None and self._table is None and self._output is not OutputMode.QUIET
 
     def _say(self, line: str) -> None:
         word = line.partition(" ")[0]
