@@ -6,12 +6,13 @@ from typing import TypeVar
 
 import pytest
 
-from xenlab.errors import UsageError
+from xenlab.errors import CannotObserve, UsageError
 from xenlab.grading.rubric import StepRule, shipped
 from xenlab.grading.run import StepRun, running
 from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import StepSpec
 from xenlab.outcomes import CheckResult, Finding, Outcome
+from xenlab.remote.waiting import is_stopped
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -70,12 +71,15 @@ def check(
     is recorded. One that is waived fails nothing. Texts given here win over the findings'; an `id` is for one alone.
 
     :raises UsageError: no step is running.
+    :raises CannotObserve: the run is ending.
     :raises TypeError: there is nothing to check, or something that is neither a finding nor a bool, such as a method
         that was not called and so would always hold.
     :raises ChecksFailedError, ChecksUnknownError: something essential failed or could not be told.
     """
     __tracebackhide__ = True
     run = running()
+    if is_stopped():
+        raise CannotObserve("the run is ending: what is seen now is no measure of the lab")
     if id and not (len(findings) == 1 and isinstance(findings[0], Finding | bool)):
         raise TypeError("check() takes an id beside one finding or bool only")
     recorded = []

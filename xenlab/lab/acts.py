@@ -25,7 +25,7 @@ from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.remote import commands
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.machine import Machine
-from xenlab.remote.waiting import NotInTime, wait_for
+from xenlab.remote.waiting import NotInTime, is_stopped, wait_for
 from xenlab.xen import peers, xl
 from xenlab.xen.cfg import parse_config
 from xenlab.xen.messages import parse_migration, without_debugging
@@ -353,6 +353,8 @@ class Acts:
         try:
             wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, _LOOK_SECONDS)
         except NotInTime as late:
+            if is_stopped():
+                raise
             self._boot_given_up = True
             self._blame_for_silence(host, late)
 
