@@ -1,7 +1,7 @@
 """Bringing guests home on two played hosts: from wherever they are, to how they were found, or not at all."""
 
 import time
-from threading import Timer
+from threading import Event, Timer
 
 import pytest
 from playedxen import RUNS, TIMEOUTS, PlayedXen
@@ -11,7 +11,7 @@ from xenlab.lab import acts as acts_module
 from xenlab.lab import bringing_home as module
 from xenlab.lab.bringing_home import Homecoming, bring_home, leave_alone
 from xenlab.lab.found import GuestFound, as_found, is_as_found
-from xenlab.remote.waiting import wait_for
+from xenlab.remote.waiting import NotInTime, stopped_by, wait_for
 
 PAUSED = "--p---"
 OFF, HOME, PEER, STOPPED = (
@@ -155,6 +155,25 @@ def test_a_guest_that_still_boots_is_let_boot_before_anything_is_asked_of_it(fou
     booting.join()
     assert booted_at == [1]
     assert len(xen.acted) == 2
+
+
+def test_a_boot_that_was_not_waited_for_is_not_given_up(xen: PlayedXen) -> None:
+    """The run ended meanwhile: that a wait was ended says nothing of the guest."""
+    guest = xen.machines["guest1"]
+    guest.silent = True
+    acts, stop, wait = xen.acts(), Event(), guest.wait_until_reachable
+
+    def ends_meanwhile(timeout: float, word: str = "") -> None:
+        stop.set()
+        wait(timeout, word)
+
+    guest.wait_until_reachable = ends_meanwhile  # type: ignore[method-assign]
+    with stopped_by(stop), pytest.raises(NotInTime, match="stopped waiting"):
+        acts.create(xen.peer)
+    booting = Timer(0.3, setattr, (guest, "silent", False))
+    booting.start()
+    assert bring_home(xen.spec.guests[0], acts, xen.hosts, OFF, TIMEOUTS).as_found
+    assert not booting.is_alive()
 
 
 def test_a_guest_that_never_boots_is_waited_for_once(xen: PlayedXen) -> None:
