@@ -52,10 +52,14 @@ def reached(login: Login) -> Iterator[Reached]:
         host.close()
 
 
-def test_a_host_behind_a_jump_host_is_one_like_any_other(gate: Sshd, sshd: Sshd, jump: Jump, reached: Reached) -> None:
+def test_a_host_behind_a_jump_host_is_one_like_any_other(
+    gate: Sshd, sshd: Sshd, jump: Jump, reached: Reached, tmp_path: Path
+) -> None:
     host = reached(jump.connect)
     assert host.run("echo", "there").stdout == "there\n"
-    host.write_file("/dev/null", b"x" * 300_000)  # more than a window of the channel that carries it
+    data = b"x" * 300_000  # more than a window of the channel that carries it
+    host.write_file(str(tmp_path / "file"), data)
+    assert (tmp_path / "file").read_bytes() == data
     assert gate.asked_for == [("127.0.0.1", sshd.port)]
     assert gate.commands == []  # a jump host need not have a shell
     assert host.fingerprint == sshd.host_key.fingerprint

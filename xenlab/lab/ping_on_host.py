@@ -99,7 +99,8 @@ class HostPing:
     def silent_for(self) -> float:
         """Seconds without a reply when it was last looked at."""
         seen = self._progress
-        return seen.clock - seen.last_reply if seen and seen.last_reply is not None else 0.0
+        # The clock is read a little before the last line of a ping that goes on meanwhile.
+        return max(0.0, seen.clock - seen.last_reply) if seen and seen.last_reply is not None else 0.0
 
     def stop(self, drain: float = 0.0) -> None:
         """Stop it, read what it wrote and remove its file; what cannot be read is never raised. Idempotent.
