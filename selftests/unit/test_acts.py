@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from playedxen import RUNS, TIMEOUTS, PlayedXen, config_of
 
 from xenlab.errors import CannotObserve, LabFault
+from xenlab.lab import acts as acts_module
 from xenlab.lab.acts import Acts
 from xenlab.remote.errors import HostUnreachable
 
@@ -107,6 +109,32 @@ def test_nothing_is_started_while_its_disk_cannot_be_looked_at(xen: PlayedXen, a
     xen.disk("guest1").unlink()
     xen.disk("guest1").symlink_to(xen.disk("guest1").name)  # as bad as a stale handle: an error, but no absence
     refuses(xen, acts, CannotObserve, "Too many levels of symbolic links")
+
+
+@pytest.fixture
+def unseen(tmp_path: Path) -> Path:
+    """A disk that cannot be looked at."""
+    disk = tmp_path / "mail.img"
+    disk.symlink_to(disk.name)
+    return disk
+
+
+def test_a_doubt_that_passes_is_waited_out(
+    unseen: Path, xen: PlayedXen, acts: Acts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen on real Xen: a guest that went down beside it was listed with a disk that was no more to be looked at."""
+    monkeypatch.setattr(acts_module, "_SETTLE_SECONDS", 20.0)
+    xen.runs("mail", "labubuntu", "--ps--", f"{unseen} xvda1 w")
+    gone = Timer(0.5, xen.goes, ("mail", "labubuntu"))
+    gone.start()
+    acts.create(xen.home)
+    gone.join()
+    assert xen.where() == {"labubuntu/guest1": RUNS}
+
+
+def test_a_doubt_that_stays_keeps_it_from_being_started(unseen: Path, xen: PlayedXen, acts: Acts) -> None:
+    xen.runs("mail", "labubuntu", "--ps--", f"{unseen} xvda1 w")
+    refuses(xen, acts, CannotObserve, f"mail on labubuntu may have its disk: {unseen}")
 
 
 def test_a_config_that_cannot_be_read_is_no_fault(xen: PlayedXen, acts: Acts) -> None:

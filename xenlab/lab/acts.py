@@ -12,7 +12,7 @@ from dataclasses import replace
 from secrets import token_hex
 
 from xenlab.causes import explain
-from xenlab.errors import CannotObserve, LabFault
+from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.judging.start import refusal
@@ -107,12 +107,9 @@ class Acts:
         :raises LabFault: it may not be started, `xl create` failed, or it does not come up.
         :raises CannotObserve: somebody may have its disks, or it cannot be seen whether it came up.
         """
-        looks = self._look_before_start(on)
-        mine = next(look for look in looks if look.host == on.name)
         path = self._spec.config
-        text = known(mine.config, f"{path} on {on.name}", mine.ids)
-        config = parse_config(text, source=path)
-        if (problem := refusal(self._name, config, path, looks)) is not None:
+        looks, problem = self._look_whether_to_start(on)
+        if problem is not None:
             raise problem
         files = [file for look in looks if not isinstance(look.files, Unknown) for file in look.files]
         self.disk_paths = frozenset(self.disks) | {file.resolved for file in files}
@@ -285,6 +282,26 @@ class Acts:
         if not result.ok:
             words = f"{result.stdout}\n{result.stderr}"
             raise explain(argv[1], result.exit_code, words, host=host.name, guest=self._name, evidence=(result.id,))
+
+    def _look_whether_to_start(self, on: Dom0) -> tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]:
+        """Both hosts, and why it may not be started; a doubt that passes is waited out.
+
+        Another guest that goes down meanwhile is listed with its disks, which a moment later are no more to be seen.
+        """
+        path = self._spec.config
+        latest: list[tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]] = []
+
+        def is_clear() -> bool:
+            looks = self._look_before_start(on)
+            mine = next(look for look in looks if look.host == on.name)
+            config = parse_config(known(mine.config, f"{path} on {on.name}", mine.ids), source=path)
+            problem = refusal(self._name, config, path, looks)
+            latest[:] = [(looks, problem)]
+            return not isinstance(problem, CannotObserve)
+
+        with suppress(NotInTime):
+            wait_for(is_clear, f"who may have the disks of {self._name} to be seen", _SETTLE_SECONDS, _LOOK_SECONDS)
+        return latest[0]
 
     def _look_before_start(self, on: Dom0) -> tuple[DomainsLook, DomainsLook]:
         """Both hosts, asked for the disks that the config names now."""
