@@ -30,7 +30,9 @@ fi
 show "${name##*/}"
 """
 _OPEN_VSWITCH = "command -v ovs-vsctl >/dev/null 2>&1 || exit 0; ovs-vsctl --timeout=5 list-br"
-# One line of facts for each path, then its digest where it is small enough to be read whole.
+# One line of facts for each path, then its digest where it is small enough to be read whole. blkid opens without
+# waiting, and a file that an NFS client was given a write delegation of cannot be opened so on its server (RFC 8881,
+# 10.4): it is held open meanwhile, which has waited until the client gave that back.
 _IDENTITIES = """
 small=$1; shift
 for path; do
@@ -39,7 +41,7 @@ for path; do
     digest=-
     [ "$size" -gt "$small" ] || digest=$(sha256sum <"$path")
     echo "file $size ${digest%% *} $path"
-    blkid -p -o export -- "$path" 2>/dev/null | grep -E '^(TYPE|UUID|PTTYPE|PTUUID)='
+    { blkid -p -o export -- "$path" 2>/dev/null | grep -E '^(TYPE|UUID|PTTYPE|PTUUID)='; } <"$path"
 done
 true
 """
