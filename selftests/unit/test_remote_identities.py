@@ -1,6 +1,8 @@
 """What each file is: told by the real blkid, and of a file that somebody holds by a lease as well."""
 
+import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,3 +66,13 @@ def test_a_disk_that_a_client_has_a_delegation_of_is_told_as_well(held: Path, di
 
 def test_what_is_missing_is_said_to_be(tmp_path: Path) -> None:
     assert identity(tmp_path / "none") == [f"missing {tmp_path / 'none'}"]
+
+
+def test_what_cannot_be_opened_is_no_other_file(tmp_path: Path) -> None:
+    """A device without a driver: it is there and may be read, but opening it fails, as on a stale handle."""
+    device = tmp_path / "disk"
+    try:
+        os.mknod(device, 0o600 | stat.S_IFBLK, os.makedev(240, 77))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    assert identity(device) == [f"unread {device}"]

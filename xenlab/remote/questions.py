@@ -37,7 +37,8 @@ _IDENTITIES = """
 small=$1; shift
 for path; do
     [ -e "$path" ] || { printf 'missing %s\\n' "$path"; continue; }
-    size=$(stat -L -c %s -- "$path") && [ -r "$path" ] || { printf 'unread %s\\n' "$path"; continue; }
+    size=$(stat -L -c %s -- "$path") && [ -r "$path" ] && true <"$path" ||
+        { printf 'unread %s\\n' "$path"; continue; }
     digest=-
     [ "$size" -gt "$small" ] || digest=$(sha256sum <"$path")
     echo "file $size ${digest%% *} $path"
