@@ -147,7 +147,6 @@ def _holder(line: str) -> tuple[str, str]:
         words: dict[str, str] = json.loads(line)
         who = f"run {words['id']} of {words['who']} from {words['from']} (pid {words['pid']})"
         at = f", at {words['step']}" if words.get("step") else ""
-        who = f"run {words['id']} of {words['who']} from {words['from']} (pid {words['pid']})"
         return f"{who} since {words['since']}{at}", words["id"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"by another run: {line.strip()[:200]}", "ID"
