@@ -232,6 +232,25 @@ def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("quick", "embedded", "exit_code", "halves"),
+    [(0, 0, 0, 2), (1, 0, 1, 2), (0, 1, 1, 2), (0, 2, 2, 2), (130, 0, 130, 1)],
+)
+def test_the_projects_own_tests_run_in_two_halves(
+    quick: int, embedded: int, exit_code: int, halves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends, called = [embedded, quick], []
+
+    def run(arguments: list[str], _working_copy: Path) -> int:
+        called.append(arguments[-1])
+        return ends.pop()
+
+    monkeypatch.setattr(RUN_PYTEST, run)
+    monkeypatch.setattr("xenlab.cli.pytest_child.run_tool", lambda *_: 0)
+    assert main(["test"]) == exit_code
+    assert called == ["not embedded", "embedded"][:halves]
+
+
 def test_ctrl_c_reaches_the_graded_run_once_and_lets_it_clean_up(working_copy: Path) -> None:
     """A terminal interrupts its whole foreground group: a run told twice would leave its cleaning-up half done."""
     (working_copy / "test_long.py").write_text(

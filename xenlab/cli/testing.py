@@ -4,6 +4,8 @@ import argparse
 
 from xenlab.cli.grammar import Verbs, add_verb
 
+_INTERRUPTED = 130
+
 
 def add_verbs(verbs: Verbs) -> None:
     """Add `test`."""
@@ -22,4 +24,11 @@ def _test(arguments: argparse.Namespace) -> int:
         if run_tool(tool, arguments.working_copy):
             return 1
     whole = ["--whole"] if arguments.whole else []
-    return run_pytest(["selftests", "-v", *whole, *arguments.pytest], arguments.working_copy)
+    call = ["selftests", "-v", *whole]
+    if arguments.pytest:
+        return run_pytest([*call, *arguments.pytest], arguments.working_copy)
+    # Two calls: the quick tests run side by side, those on the one embedded lab must not.
+    quick = run_pytest([*call, "-m", "not embedded"], arguments.working_copy)
+    if quick == _INTERRUPTED:
+        return quick
+    return run_pytest([*call, "-m", "embedded"], arguments.working_copy) or quick
