@@ -27,6 +27,7 @@ class Door(paramiko.ServerInterface):
         self.user_key = paramiko.ECDSAKey.generate()
         self.knocks: list[str] = []
         self.hangs_up = False
+        self.hesitates = 0.0
         self.transports: list[paramiko.Transport] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
@@ -37,6 +38,7 @@ class Door(paramiko.ServerInterface):
             while True:
                 self.transports.append(transport := paramiko.Transport(self.listener.accept()[0]))
                 transport.add_server_key(self.host_key)
+                threading.Event().wait(self.hesitates)
                 with contextlib.suppress(paramiko.SSHException, EOFError):
                     transport.start_server(server=self)
 
@@ -90,6 +92,27 @@ def test_a_key_or_a_password_gets_in(login: Login, door: Door) -> None:
     assert gets_in(login)
     assert gets_in(replace(login, key_file=None, password=PASSWORD))
     assert door.knocks == ["key", "password"]
+
+
+def test_a_slow_server_has_longer_for_its_keys_than_tcp_has(login: Login, door: Door) -> None:
+    """A host that boots under emulation takes seconds for them, which is no "No existing session"."""
+    door.hesitates = 0.6
+    assert gets_in(login, Limits(connect=0.2, banner=10, login=5))
+
+
+def test_a_server_that_never_shows_a_key_is_told_in_words(login: Login) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        there = replace(login, port=listener.getsockname()[1])
+
+        def greet() -> None:
+            with contextlib.suppress(OSError), listener.accept()[0] as tcp:
+                tcp.sendall(b"SSH-2.0-greeter\r\n")
+                while tcp.recv(4096):
+                    pass
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(errors.HostUnreachable, match=r"no key exchange within 0\.5 s"):
+            gets_in(there, Limits(connect=0.2, banner=0.5, login=2))
 
 
 def test_the_kernel_gives_a_silent_peer_up(login: Login) -> None:

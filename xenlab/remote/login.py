@@ -63,9 +63,9 @@ def _password(spec: Reachable, environ: Mapping[str, str]) -> str:
 class Limits:
     """Bounds of a connection, in seconds; an emulated host needs most of them.
 
-    `silence` is how long sent data may stay unacknowledged before the kernel gives the connection up (RFC
-    5482, TCP_USER_TIMEOUT); with `keepalive` there is always something to acknowledge, which finds a dead
-    peer. 0 turns either off.
+    `connect` is TCP's, `banner` the server's first words and the key exchange after them. `silence` is how long sent
+    data may stay unacknowledged before the kernel gives the connection up (RFC 5482, TCP_USER_TIMEOUT); with
+    `keepalive` there is always something to acknowledge, which finds a dead peer. 0 turns either off.
     """
 
     connect: float = 15.0

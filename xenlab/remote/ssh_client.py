@@ -193,7 +193,7 @@ def _log_in(
             login.user,
             password=login.password,
             pkey=key,
-            timeout=limits.connect,
+            timeout=limits.banner,  # the connection stands: this bounds what comes before the login
             banner_timeout=limits.banner,
             auth_timeout=limits.login,
             channel_timeout=limits.channel,
@@ -229,8 +229,11 @@ def _log_in(
                 f"{peer}: there is no key or password to log in with",
                 hint="name key_file or password_env in the lab file, or load a key into the SSH agent",
             ) from failure
+        # paramiko lets a key exchange that is late pass, and then finds no session to log in by.
+        late = "No existing session" in str(failure)
+        said = f"no key exchange within {limits.banner:g} s" if late else printable(failure)
         raise HostUnreachable(
-            f"{peer} does not answer as an SSH server: {printable(failure) or 'connection closed'}",
+            f"{peer} does not answer as an SSH server: {said or 'connection closed'}",
             hint="is sshd up, and is this its port?",
         ) from failure
 

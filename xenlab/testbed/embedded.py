@@ -7,7 +7,7 @@ for this recipe, QEMU and machine, it is made first by a cold boot.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,7 +165,8 @@ class EmbeddedLab:
                     shutil.copyfile(warm / qemu.disk.name, qemu.disk)
             with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
                 self._start(state, qemus, restore=True)
-                self._await(state, qemus, "to answer after its restore", _RESTORE_SECONDS)
+                with self._hosts(state) as hosts:
+                    self._await(state, qemus, hosts, "to answer after its restore", _RESTORE_SECONDS)
         except CannotObserve:
             self._stop(state)
             raise
@@ -183,7 +184,7 @@ class EmbeddedLab:
         with cache.building(folder) as partial, self._hosts(state) as hosts:
             with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
                 self._start(state, qemus, restore=False)
-                self._await(state, qemus, "to boot", _BOOT_SECONDS[accelerator.name])
+                self._await(state, qemus, hosts, "to boot", _BOOT_SECONDS[accelerator.name])
             for host in hosts.values():
                 provision.require_guests_possible(host, profile.guest_type)
             with self.progress.stage(f"{key}-share", "mounting the share"):
@@ -199,13 +200,15 @@ class EmbeddedLab:
             for qemu in qemus:
                 shutil.move(qemu.disk, partial / qemu.disk.name)
 
-    def _await(self, state: LabState, qemus: list[Qemu], what: str, bound: float) -> None:
+    def _await(
+        self, state: LabState, qemus: list[Qemu], hosts: Mapping[str, RemoteHost], what: str, bound: float
+    ) -> None:
         """Wait until both hosts take logins, side by side, and give them the time of now.
 
         :raises CannotObserve: one does not; carries its console's last lines, or QEMU's own words.
         """
         over = Event()
-        with self._hosts(state) as hosts, ThreadPoolExecutor(len(qemus)) as pool:
+        with ThreadPoolExecutor(len(qemus)) as pool:
             jobs = [pool.submit(self._await_one, state, hosts[q.host.name], q, what, bound, over) for q in qemus]
             try:
                 for job in jobs:
