@@ -15,8 +15,9 @@ from xenlab.causes import explain
 from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
+from xenlab.lab.judging.ended import ended_while_booting
 from xenlab.lab.judging.start import refusal
-from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
+from xenlab.lab.looking import look_at_domains, look_at_logs, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
 from xenlab.lab.migration import Kind, Migration
 from xenlab.lab.outliving import Ended, OutlivingAct, run_to_its_end, see_its_end
@@ -354,15 +355,8 @@ class Acts:
             look = look_at_domains(host)
             row = next((r for r in known(look.rows, f"xl list on {host.name}", look.ids) if r.name == self._name), None)
             if row is None or row.crashed:
-                raise LabFault(
-                    f"{self._name} {'crashed' if row else 'ended'} while booting on {host.name}",
-                    expected=f"{self._name} boots on {host.name}",
-                    actual="its domain crashed" if row else "its domain is gone",
-                    hint=f"xl create -c {self._spec.config} shows its console",
-                    host=host.name,
-                    guest=self._name,
-                    evidence=look.ids,
-                )
+                logs = look_at_logs(host, 0, 0, self._name)
+                raise ended_while_booting(self._spec, look, logs, is_listed=row is not None)
             return False
 
         bound = self._timeouts.boot_seconds

@@ -1,0 +1,74 @@
+"""A guest whose domain is gone or crashed while it booted is told as what it is, by what was noted of it."""
+
+import pytest
+from playedxen import GUESTS
+
+from xenlab.errors import LabFault
+from xenlab.lab.judging.ended import ended_while_booting
+from xenlab.lab.looks import DomainsLook, LogsLook, Unknown
+from xenlab.labfile import GuestSpec
+
+# As on a real host (Xen 4.20), of a PVH guest that crashed while it booted.
+XL = """
+==> /var/log/xen/xl-guest1.log <==
+Waiting for domain guest1 (domid 1) to die [pid 1281]
+Domain 1 has shut down, reason code {reason} 0x{reason}
+Action for shutdown reason code {reason} is destroy
+Domain 1 needs to be cleaned up: destroying the domain
+Done. Exiting now
+"""
+PANIC = "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"
+CONSOLE = f"""
+==> /var/log/xen/console/guest-guest1.log <==
+[    3.281] {PANIC}
+[    3.282] ---[ end {PANIC} ]---
+"""
+OTHERS = "==> /var/log/xen/xen-hotplug.log <==\nDomain 9 has shut down, reason code 3 0x3\n"
+
+
+def told(texts: str | Unknown, *, is_listed: bool = False) -> LabFault:
+    spec = GuestSpec.model_validate(
+        {"name": GUESTS[0], "address": "10.1.1.85", "home": "labubuntu", "config": "/mnt/private/artem/guest1.cfg"}
+        | {"known_hosts": "/k", "ping_target": "10.1.1.1", "original_config": "/home/artem/guest1.cfg"}
+    )
+    look = DomainsLook("labubuntu", ("look-1",), 0.0, (), (), {})
+    return ended_while_booting(
+        spec, look, LogsLook("labubuntu", ("look-2",), 0.0, {"guest": texts}), is_listed=is_listed
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "message", "actual"),
+    [
+        (XL.format(reason=3), "crashed", "gone: it crashed (Domain 1 has shut down, reason code 3 0x3)"),
+        (XL.format(reason=0), "ended", "gone: it powered itself off (Domain 1 has shut down, reason code 0 0x0)"),
+        (XL.format(reason=5), "ended", "gone: it ended (Domain 1 has shut down, reason code 5 0x5)"),
+        (OTHERS, "ended", "gone"),
+        ("==> /var/log/xen/xl-guest1.log <==\nDomain 4 has been destroyed.\n", "ended", "gone: it was destroyed"),
+        (Unknown("no answer"), "ended", "gone"),
+    ],
+)
+def test_a_domain_that_is_gone(texts: str | Unknown, message: str, actual: str) -> None:
+    fault = told(texts)
+    assert fault.message == f"guest1 {message} while booting on labubuntu"
+    assert fault.actual.startswith(f"its domain is {actual}")
+    assert fault.hint.startswith("xl create -c /mnt/private/artem/guest1.cfg shows its console")
+    assert ("on_crash" in fault.hint) == (message == "crashed")
+    assert fault.evidence == ("look-1", "look-2")
+
+
+def test_a_crashed_one_that_is_kept() -> None:
+    fault = told(XL.format(reason=3), is_listed=True)
+    assert fault.message == "guest1 crashed while booting on labubuntu"
+    assert fault.actual.startswith("its domain crashed: it crashed (")
+    assert "on_crash" not in fault.hint
+
+
+def test_its_console_says_why() -> None:
+    fault = told(XL.format(reason=3) + CONSOLE)
+    assert fault.actual.endswith(f"; its console: [    3.281] {PANIC}")
+    assert fault.hint.startswith("unknown-block: root= in the config")
+
+
+def test_the_panic_of_an_earlier_boot_is_not_this_ones() -> None:
+    assert "console:" not in told(XL.format(reason=0) + CONSOLE).actual
