@@ -85,6 +85,9 @@ def dom0_overlay(host: HostPlan, profile: Profile, keys: LabKeys) -> Overlay:
     # xl sends a guest's memory through ssh; of its ciphers this is the fastest under emulation, by a quarter.
     tree.file("/etc/ssh/ssh_config.d/xenlab.conf", "Ciphers ^aes128-gcm@openssh.com\n")
     tree.file("/etc/xen/xl.conf", 'autoballoon="off"\n')
+    # What a guest that crashes says last is on its console (xenconsoled(8)).
+    tree.directory("/var/log/xen/console")
+    tree.file("/etc/default/xen", 'XENCONSOLED_ARGS="--log=guest"\n')
     tree.file("/etc/nfs.conf.d/xenlab.conf", "[nfsd]\nvers3=n\nthreads=4\n")
     fstab = ["/dev/vda / ext4 rw,noatime 0 1"]
     if host is SERVER:
