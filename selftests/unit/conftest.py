@@ -31,16 +31,16 @@ def sessions(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> Sessions:
 
 
 @pytest.fixture(scope="session")
-def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def _state_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for each test: a mktemp() of each would look through all before it."""
     folder = tmp_path_factory.mktemp("states")
     return (folder / str(number) for number in count())
 
 
 @pytest.fixture(autouse=True)
-def _state_of_its_own(states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def _state_of_its_own(_state_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run notes of itself is not to be found by a real one."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(next(states)))
+    monkeypatch.setenv("XDG_STATE_HOME", str(next(_state_folders)))
 
 
 @pytest.fixture
