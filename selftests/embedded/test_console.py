@@ -1,6 +1,6 @@
 """A guest that is reached by its console alone, on real Xen: booted, moved live and back, and left as found.
 
-Its moves take nine minutes, and are run by `./lab test --whole`.
+Its moves, and what is said of a wrong password, take ten minutes, and are run by `./lab test --whole`.
 """
 
 import json
@@ -73,6 +73,7 @@ def test_a_guest_by_its_console_moves_live(fresh_lab: None, tmp_path: Path) -> N
     assert not any("login:" in command["stdout"] for command in commands if command["host"] == "guest1")
 
 
+@pytest.mark.whole
 def test_a_wrong_console_password_is_no_fault_of_the_lab(fresh_lab: None, tmp_path: Path) -> None:
     code, grade = graded_by_console(tmp_path, "battery-staple", "boot-from-share")
     assert outcomes(grade)["boot-from-share"] is Outcome.ERROR
