@@ -1,6 +1,13 @@
 """What concerns all of the project's own tests."""
 
+import os
+import sys
+
 import pytest
+
+# Hundreds of children would each compile all that they import, wherever the machine forbids to keep it.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Asserts of the helpers show their values too; pytest does that by itself for test modules alone.
 pytest.register_assert_rewrite("console", "madeuplooks", "pages", "playedsessions", "playedxen")
