@@ -27,4 +27,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Most of the quick tests wait, so several run at once; those on the one embedded lab must not."""
-    return 4 if config.option.markexpr == "not embedded" else 0
+    return 3 if config.option.markexpr == "not embedded" else 0

@@ -5,6 +5,7 @@ Usage: harm.py WORKING_COPY FOLDER WHAT. Prints what came of it, as JSON; FOLDER
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -45,8 +46,14 @@ def refused(act: Callable[[], object]) -> Result:
     try:
         act()
     except XenlabError as problem:
-        return {"kind": type(problem).__name__, "fault": problem.exit_code == 1, "words": str(problem)}
-    return {"kind": "", "fault": False, "words": ""}
+        actual = getattr(problem, "actual", "")
+        return {
+            "kind": type(problem).__name__,
+            "fault": problem.exit_code == 1,
+            "words": str(problem),
+            "actual": actual,
+        }
+    return {"kind": "", "fault": False, "words": "", "actual": ""}
 
 
 def where(lab: Lab) -> dict[str, str]:
@@ -91,6 +98,20 @@ def second_writer(spec: LabFile) -> Result:
         result = {"taken": taken, "named": named, "lists": lists, **gone_home(lab)}
         lab.hosts.named("baye").remote.run("xl", "shutdown", "-w", "artem-guest1", timeout=300)
         return {**result, "sound": disk_is_sound(lab, guest)}
+
+
+def panics(spec: LabFile) -> Result:
+    """guest1's config names no ramdisk, so that its kernel finds no disk and gives up."""
+    with begun(spec) as lab:
+        guest = lab.guest("guest1")
+        remote, path = guest.home.remote, spec.guests[0].config
+        text = remote.read_bytes(path).decode()
+        remote.write_file(path, re.sub(r"(?m)^ramdisk.*\n", "", text).encode())
+        began = time.monotonic()
+        told = refused(lambda: guest.start(on=guest.home))
+        seconds = time.monotonic() - began
+        remote.write_file(path, text.encode())
+        return {"told": told, "seconds": seconds, **gone_home(lab), "sound": disk_is_sound(lab, guest)}
 
 
 def halves(spec: LabFile) -> Result:
@@ -270,6 +291,7 @@ def _cut_when_moving(spec: LabFile) -> None:
 
 WHAT: dict[str, Callable[[LabFile], Result]] = {
     "second-writer": second_writer,
+    "panics": panics,
     "halves": halves,
     "as-they-were": as_they_were,
     "colleague": colleague,

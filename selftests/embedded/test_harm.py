@@ -50,6 +50,18 @@ def test_a_guest_is_never_started_beside_itself(tmp_path: Path) -> None:
     assert found["sound"]
 
 
+def test_a_guest_that_crashes_while_it_boots_is_told_by_its_own_words(tmp_path: Path) -> None:
+    found = done("panics", tmp_path)
+    assert found["told"]["fault"]
+    assert "guest1 crashed while booting on labubuntu" in found["told"]["words"]
+    assert "its domain is gone: it crashed (" in found["told"]["actual"]
+    assert "; its console: " in found["told"]["actual"]
+    assert "Kernel panic - not syncing" in found["told"]["actual"]
+    assert found["seconds"] < 120
+    assert found["as_found"] == [True, True]
+    assert found["sound"]
+
+
 def test_a_half_moved_guest_is_left_alone_and_told(tmp_path: Path) -> None:
     found = done("halves", tmp_path)
     assert found["again"]["fault"]
