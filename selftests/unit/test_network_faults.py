@@ -37,14 +37,14 @@ def start(behaviour: str, seconds: float) -> Started:
 
 
 def finish(program: Started, on_the_way: int = 0) -> Found:
-    """What it saw; so many replies may have been on their way when the link was taken away."""
+    """What it saw; so many requests and replies may have been on their way when the link was taken away."""
     out, err = program.communicate(timeout=60)
     assert program.returncode == 0, err
     found: Found = json.loads(out)
     seen = found["seen"]
     # Whatever the network does, nothing is counted twice and nothing is left out.
     assert seen["sent"] == seen["received"] + seen["lost"]
-    assert seen["sent"] == found["requests"]
+    assert found["requests"] <= seen["sent"] <= found["requests"] + on_the_way
     assert found["replied"] - on_the_way <= seen["received"] <= found["replied"]
     assert (seen["duplicated"], seen["reordered"]) == (found["doubled"], found["overtaken"])
     return found
@@ -109,7 +109,7 @@ def test_filtered_replies(pinging: dict[str, Started]) -> None:
 
 def test_a_missing_route_is_no_loss(pinging: dict[str, Started]) -> None:
     found = finish(pinging["unreachable"], on_the_way=1)
-    assert found["seen"]["lost"] <= 1
+    assert found["seen"]["lost"] <= 2
     assert found["seen"]["send_errors"] > 20
     assert found["causes"] == [PingCause.NOT_SENT]
 
