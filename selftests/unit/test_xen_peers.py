@@ -105,9 +105,10 @@ def test_a_megabyte_without_end_is_one_line(tmp_path: Path) -> None:
 
 def test_the_end_is_its_own_and_not_that_of_what_it_leaves_behind(tmp_path: Path) -> None:
     """A connection that ssh shares keeps our words' pipe open for as long as it lives."""
-    end = tmp_path / "end"
-    answer = answered(tmp_path, f"(while [ ! -e {end} ]; do sleep 0.02; done; echo late) & echo said; exit 3")
-    end.write_text("")
+    shared = tmp_path / "shared"
+    shared.write_text("")
+    answer = answered(tmp_path, f"(while [ -e {shared} ]; do sleep 0.02; done; echo late) & echo said; exit 3")
+    shared.unlink()
     assert (answer.state, answer.log.words) == ("3", "said\n")
 
 
