@@ -19,6 +19,7 @@ from xenlab.errors import XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
+from xenlab.lab.side_evidence import beside
 from xenlab.lab.watch import Watch
 from xenlab.remote.side_by_side import side_by_side
 from xenlab.testbed.joining import join
@@ -64,21 +65,19 @@ def move_watched(lab: Lab, guest: Guest, done: Done, how: str) -> None:
     """Move the guest live to the other host, watched as in a graded run."""
     to = lab.hosts.peer_of(lab.hosts.named(guest.acts.where().whole_on()))
     watch = Watch(lab.spec.probes, run=lab.custody.run, seconds=MOVE_SECONDS)
-    with watch.around(guest) as watched:
+    with watch.around(guest):
         move = guest.live_migrate(to)
     lost = [finding for finding in (*move.arrived(), move.kept_its_boot()) if finding.holds is not True]
     if lost:
         raise XenlabError(f"{guest.name} was lost on its way to {to.name}: {lost[0].actual}")
     done[f"watched moves, {how}"] += 1
-    beats = watched.observed.heartbeat
-    print(f"{guest.name} to {to.name} in {move.migration.seconds:.1f} s, {how} ({type(beats).__name__})", flush=True)
+    print(f"{guest.name} to {to.name} in {move.migration.seconds:.1f} s, {how}", flush=True)
 
 
 def last_words(lab: Lab) -> str:
-    """The ends of both guests' console logs on both hosts."""
-    script = "cd /var/log/xen/console && for log in guest-*.log; do echo == $log; tail -n 40 $log; done"
-    texts = [f"{host.name}:\n{host.remote.run('sh', '-c', script).stdout}" for host in lab.hosts]
-    return "\n".join(texts)
+    """What both hosts and their guests' consoles wrote."""
+    texts = (beside(lab.hosts, lab.found.hosts, guest) for guest in lab.guests)
+    return "\n".join(f"{title}:\n{text}" for one in texts for title, text in one)
 
 
 def work(lab: Lab, boots: int, moves: int, processors: int, done: Done) -> None:

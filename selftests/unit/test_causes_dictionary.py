@@ -161,7 +161,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("words", HOSTILE, ids=lambda words: repr(words[:20]))
-def test_hostile_words_are_read_in_time_that_grows_with_their_length(words: str) -> None:
+def test_a_quarter_of_a_megabyte_of_hostile_words_is_read_within_a_second(words: str) -> None:
     for read in (
         find_causes,
         first_error_line,
@@ -174,4 +174,4 @@ def test_hostile_words_are_read_in_time_that_grows_with_their_length(words: str)
     ):
         begun = time.process_time()
         read(words)
-        assert time.process_time() - begun < 1
+        assert time.process_time() - begun < 0.75

@@ -225,7 +225,7 @@ def test_summary_is_in_milliseconds() -> None:
     assert (summary.last_before, summary.first_after, summary.gap_in_window) == (100, 121, True)
 
 
-def test_hours_of_packets_add_up_in_a_second() -> None:
+def test_hours_of_packets_add_up_in_half_a_second() -> None:
     rng = random.Random(7)
     packets = tuple(
         Packet(n, n * INTERVAL, (n * INTERVAL + rng.random() / 4,) if rng.random() > 0.05 else ())
@@ -233,7 +233,7 @@ def test_hours_of_packets_add_up_in_a_second() -> None:
     )
     began = time.process_time()
     seen = analyse(PingTrace(packets, INTERVAL, 0.0, 10_000.0), Window(500.0, 600.0))
-    assert time.process_time() - began <= 1.0
+    assert time.process_time() - began <= 0.4
     assert seen.reordered > 20_000
     assert seen.sent == seen.received + seen.lost == 200_000
 

@@ -60,7 +60,7 @@ def test_a_domain_that_is_gone(texts: str | Unknown, message: str, actual: str) 
 def test_a_crashed_one_that_is_kept() -> None:
     fault = told(XL.format(reason=3), is_listed=True)
     assert fault.message == "guest1 crashed while booting on labubuntu"
-    assert fault.actual.startswith("its domain crashed: it crashed (")
+    assert fault.actual.startswith("its domain crashed (Domain 1 has shut down, reason code 3")
     assert "on_crash" not in fault.hint
 
 
@@ -68,6 +68,11 @@ def test_its_console_says_why() -> None:
     fault = told(XL.format(reason=3) + CONSOLE)
     assert fault.actual.endswith(f"; its console: [    3.281] {PANIC}")
     assert fault.hint.startswith("unknown-block: root= in the config")
+
+
+def test_a_console_cannot_speak_for_xl() -> None:
+    forged = CONSOLE + XL.format(reason=0)
+    assert "it crashed (" in told(XL.format(reason=3) + forged).actual
 
 
 def test_the_panic_of_an_earlier_boot_is_not_this_ones() -> None:

@@ -230,8 +230,11 @@ def _log_in(
                 hint="name key_file or password_env in the lab file, or load a key into the SSH agent",
             ) from failure
         # paramiko lets a key exchange that is late pass, and then finds no session to log in by.
-        late = "No existing session" in str(failure)
-        said = f"no key exchange within {limits.banner:g} s" if late else printable(failure)
+        said = printable(failure)
+        if "No existing session" in said:
+            transport = client.get_transport()
+            is_late = transport is not None and transport.is_active()
+            said = f"no key exchange within {limits.banner:g} s" if is_late else ""
         raise HostUnreachable(
             f"{peer} does not answer as an SSH server: {said or 'connection closed'}",
             hint="is sshd up, and is this its port?",

@@ -52,7 +52,8 @@ class DomainEnd:
 def domain_end(guest: str, texts: str) -> DomainEnd | None:
     """How the guest's last domain ended, by what `of_guest` printed; None where `xl` noted nothing of it."""
     parts = re.split(r"^==> (.*) <==$", texts, flags=re.MULTILINE)
-    by_file = dict(zip(parts[1::2], parts[2::2], strict=True))
+    # The first of a name is the true one: a console may say what it likes after it.
+    by_file = dict(reversed([*zip(parts[1::2], parts[2::2], strict=True)]))
     noted, console = (by_file.get(file, "") for file in (_own_log(guest), _console_log(guest)))
     if (last := next(reversed(list(_SHUT_DOWN.finditer(noted))), None)) is not None:
         reason = int(last[1])

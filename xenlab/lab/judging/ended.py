@@ -1,4 +1,4 @@
-"""A guest that does not come up: its domain ended, or it never takes a login. Pure."""
+"""A guest that does not come up because its domain ended. Pure."""
 
 from xenlab.causes import Names, find_causes, remedy
 from xenlab.errors import LabFault
@@ -16,7 +16,7 @@ def ended_while_booting(guest: GuestSpec, look: DomainsLook, logs: LogsLook, *, 
     crashed = is_listed or (end is not None and end.crashed)
     actual = "its domain crashed" if is_listed else "its domain is gone"
     if end is not None:
-        actual += f": {end.words} ({end.line})"
+        actual += f" ({end.line})" if is_listed else f": {end.words} ({end.line})"
     panic, what_to_do = _panic(end, guest.name, look.host)
     shows = f"xl create -c {guest.config} shows its console"
     keeps = '; on_crash="preserve" in it keeps a domain that crashed' if crashed and not is_listed else ""
