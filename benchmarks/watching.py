@@ -19,9 +19,8 @@ from xenlab.errors import UsageError, XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.lab.dom0 import Dom0
 from xenlab.lab.guest import Guest
-from xenlab.lab.guest_programs import HEARTBEAT_MS, WRITER_MS
 from xenlab.lab.lab import Lab
-from xenlab.lab.watch import ECHO_SECONDS, Watch
+from xenlab.lab.watch import Watch
 from xenlab.probes.outside import OutsidePing
 from xenlab.remote import commands, facts
 from xenlab.testbed.joining import join
@@ -59,24 +58,25 @@ def inside(lab: Lab, guest: Guest) -> AbstractContextManager[None]:
     return program(guest, start, commands.stop_ping)
 
 
-def writer(_lab: Lab, guest: Guest) -> AbstractContextManager[None]:
+def writer(lab: Lab, guest: Guest) -> AbstractContextManager[None]:
     """The writer to its disk alone."""
-    return program(guest, commands.start_writer(FILE, WRITER_MS, SECONDS), commands.stop_writer)
+    return program(guest, commands.start_writer(FILE, lab.spec.probes.write_interval_ms, SECONDS), commands.stop_writer)
 
 
-def heartbeat(_lab: Lab, guest: Guest) -> AbstractContextManager[None]:
+def heartbeat(lab: Lab, guest: Guest) -> AbstractContextManager[None]:
     """The heartbeat alone."""
-    return program(guest, commands.start_heartbeat(FILE, HEARTBEAT_MS, SECONDS), commands.stop_heartbeat)
+    start = commands.start_heartbeat(FILE, lab.spec.probes.heartbeat_interval_ms, SECONDS)
+    return program(guest, start, commands.stop_heartbeat)
 
 
 @contextmanager
-def echo(_lab: Lab, guest: Guest) -> Iterator[None]:
+def echo(lab: Lab, guest: Guest) -> Iterator[None]:
     """The TCP connection alone."""
     connection = guest.machine.pinned_connection()
     if connection is None:
         raise UsageError(f"{guest.name} is not reached by SSH")
     with closing(connection):
-        echoed = connection.echo(ECHO_SECONDS)
+        echoed = connection.echo(lab.spec.probes.echo_interval_ms / 1000)
         echoed.wait_for_more(30)
         yield
         echoed.finish(90)

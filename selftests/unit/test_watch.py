@@ -27,7 +27,7 @@ from xenlab.remote.result import CommandResult
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="no bash on this machine")
 
-PROBES = ProbeSpec(settle_seconds=0.5, inside_interval_ms=50, outside_interval_ms=50)
+PROBES = ProbeSpec(settle_seconds=0.5, inside_interval_ms=50, outside_interval_ms=50, write_interval_ms=50)
 UNREACHABLE = HostUnreachable("guest1 cannot be reached: no answer", hint="is it up?", evidence=("cmd-9",))
 
 
@@ -39,7 +39,6 @@ def pings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalMachine]:
     monkeypatch.setattr(guest_programs, "FOLDER", str(tmp_path))
-    monkeypatch.setattr(guest_programs, "WRITER_MS", 50)
     made = LocalMachine(tmp_path)
     yield made
     for pid in programs():
@@ -236,8 +235,8 @@ def test_a_ping_that_is_not_answered_before_the_move(
 
 
 def test_programs_that_outlast_the_move_they_were_meant_for(machine: LocalMachine) -> None:
-    programs_ = guest_programs.GuestPrograms(machine, RUN, 1)  # type: ignore[arg-type]
-    programs_.start("10.1.1.1", 50)
+    programs_ = guest_programs.GuestPrograms(machine, PROBES, RUN, 1)  # type: ignore[arg-type]
+    programs_.start("10.1.1.1")
     time.sleep(1.2)
     left = programs_.stop_and_read()
     assert left.writes == Unknown("it ran for 1 s and then ended by itself, before the move was over")
@@ -245,8 +244,8 @@ def test_programs_that_outlast_the_move_they_were_meant_for(machine: LocalMachin
 
 def test_one_that_hangs_keeps_no_other_from_being_read(machine: LocalMachine) -> None:
     """The script is cut off in the writer's part: what came before it is there."""
-    programs_ = guest_programs.GuestPrograms(machine, RUN, 60)  # type: ignore[arg-type]
-    programs_.start("10.1.1.1", 50)
+    programs_ = guest_programs.GuestPrograms(machine, PROBES, RUN, 60)  # type: ignore[arg-type]
+    programs_.start("10.1.1.1")
     time.sleep(0.4)
     run = machine.run
 
@@ -266,8 +265,8 @@ def test_one_that_hangs_keeps_no_other_from_being_read(machine: LocalMachine) ->
 
 @pytest.mark.parametrize(("code", "ended", "hung"), [(0, False, False), (3, True, False), (124, False, True)])
 def test_how_a_program_ended_is_kept(machine: LocalMachine, code: int, ended: bool, hung: bool) -> None:
-    programs_ = guest_programs.GuestPrograms(machine, RUN, 60)  # type: ignore[arg-type]
-    programs_.start("10.1.1.1", 50)
+    programs_ = guest_programs.GuestPrograms(machine, PROBES, RUN, 60)  # type: ignore[arg-type]
+    programs_.start("10.1.1.1")
     time.sleep(0.3)
     run = machine.run
 

@@ -32,7 +32,7 @@ from xenlab.xen.cfg import parse_config
 from xenlab.xen.messages import parse_migration, without_debugging
 
 # xl list costs an emulated host a second that a booting guest would need: it is asked rarely.
-_BOOT_LOOK_SECONDS = 20.0
+_BOOT_LOOK_SECONDS = 30.0
 _GONE_SECONDS = 60.0
 # After an `xl migrate` that failed the target's end of it takes its half down by itself.
 _SETTLE_SECONDS = 30.0

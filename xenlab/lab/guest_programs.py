@@ -8,18 +8,18 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from xenlab.errors import CannotObserve
 from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown, UptimeReading
+from xenlab.labfile import ProbeSpec
 from xenlab.remote import commands, facts, sections
 from xenlab.remote.errors import CommandUnfinished, ConnectionLost
 from xenlab.remote.facts import Background, PingProgress
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Answer, Section
 
-HEARTBEAT_MS = 50
-WRITER_MS = 200
 FOLDER = "/root"
 IN_MEMORY = "/dev/shm"  # noqa: S108 - there, in a guest or on a host, no disk is waited for
 
@@ -52,10 +52,14 @@ class ProgramsOutput:
 
 
 class GuestPrograms:
-    """The programs of one watch in one guest; `run` is the run's id, after `seconds` they end by themselves."""
+    """The programs of one watch in one guest, at the intervals of `probes`.
 
-    def __init__(self, machine: Machine, run: str, seconds: int) -> None:
+    `run` is the run's id, after `seconds` they end by themselves.
+    """
+
+    def __init__(self, machine: Machine, probes: ProbeSpec, run: str, seconds: int) -> None:
         self._machine = machine
+        self._probes = probes
         self._prefix = prefix_of(run)
         self._seconds = seconds
         self._started: dict[str, Background | Unknown] = {}
@@ -63,17 +67,19 @@ class GuestPrograms:
         self.started_at = 0.0
         self.evidence: tuple[str, ...] = ()
 
-    def start(self, ping_target: str, ping_ms: int) -> None:
+    def start(self, ping_target: str) -> None:
         """Start all three; one that does not start is unknown.
 
         :raises CannotObserve: the guest cannot be asked, or its ping cannot be started: there is nothing to watch by.
         """
         ping, writer, beat = (f"{FOLDER}/{self._prefix}{name}" for name in ("ping", "writer", "heartbeat"))
-        asked = (
-            Section("ping", commands.start_ping(ping_target, ping, ping_ms, self._seconds), _START_SECONDS),
-            Section("writer", commands.start_writer(writer, WRITER_MS, self._seconds), _START_SECONDS),
-            Section("heartbeat", commands.start_heartbeat(beat, HEARTBEAT_MS, self._seconds), _START_SECONDS),
-        )
+        probes, seconds = self._probes, self._seconds
+        starts = {
+            "ping": commands.start_ping(ping_target, ping, probes.inside_interval_ms, seconds),
+            "writer": commands.start_writer(writer, probes.write_interval_ms, seconds),
+            "heartbeat": commands.start_heartbeat(beat, probes.heartbeat_interval_ms, seconds),
+        }
+        asked = [Section(name, argv, _START_SECONDS) for name, argv in starts.items()]
         self.started_at = time.monotonic()
         answers = self._ask(asked)
         self._started = {section.name: _fact(answers[section.name], facts.background) for section in asked}
@@ -102,7 +108,11 @@ class GuestPrograms:
 
         What has a whole output is read even where a program after it hangs. `timeout` bounds it all, in seconds.
         """
-        stops = {"heartbeat": commands.stop_heartbeat, "writer": commands.stop_writer, "ping": commands.stop_ping}
+        stops: dict[str, Callable[[int, str], commands.Argv]] = {
+            "heartbeat": partial(commands.stop_heartbeat, interval_ms=self._probes.heartbeat_interval_ms),
+            "writer": commands.stop_writer,
+            "ping": commands.stop_ping,
+        }
         asked = [Section("uptime", commands.uptime(), 5)]
         for name, stop in stops.items():
             if isinstance(program := self._started.get(name), Background):

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Protocol
 
 from xenlab.errors import CannotObserve, LabFault
-from xenlab.lab.guest_programs import HEARTBEAT_MS, GuestPrograms, ProgramsOutput
+from xenlab.lab.guest_programs import GuestPrograms, ProgramsOutput
 from xenlab.lab.observed import Observed, Unknown, UptimeReading
 from xenlab.lab.seats import OutsideView, Seat
 from xenlab.labfile import ProbeSpec
@@ -23,7 +23,6 @@ from xenlab.remote.facts import PingProgress
 from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
 
-ECHO_SECONDS = 0.25
 # TCP doubles its patience at each loss (RFC 6298): after an outage it may stay silent for as long again.
 _ECHO_PATIENCE_SECONDS = 90.0
 _FIRST_REPLIES_SECONDS = 30.0
@@ -104,7 +103,8 @@ class Watch:
         watched = Watched()
         interval = self._probes.outside_interval_ms / 1000
         outside = OutsideView(guest.seats, guest.name, guest.address, interval, self._seconds)
-        watcher = _Watcher(guest, self._probes, outside, GuestPrograms(guest.machine, self._run, self._seconds))
+        programs = GuestPrograms(guest.machine, self._probes, self._run, self._seconds)
+        watcher = _Watcher(guest, self._probes, outside, programs)
         with ExitStack() as stack:
             watcher.begin(stack)
             try:
@@ -133,10 +133,10 @@ class _Watcher:
         connection = None if guest.by_console else guest.machine.pinned_connection()
         if connection is not None:
             stack.enter_context(closing(connection))
-            self._echo = connection.echo(ECHO_SECONDS)
+            self._echo = connection.echo(self._probes.echo_interval_ms / 1000)
         stack.enter_context(self._outside)
         try:
-            self._programs.start(guest.ping_target, self._probes.inside_interval_ms)
+            self._programs.start(guest.ping_target)
         except BaseException:
             self._programs.stop_and_read(_LAST_CHANCE_SECONDS)
             raise
@@ -201,7 +201,7 @@ class _Watcher:
                 None if isinstance(after, Unknown) else after[0].bytes_written,
             ),
             heartbeat=left.heartbeat,
-            heartbeat_interval=HEARTBEAT_MS / 1000,
+            heartbeat_interval=self._probes.heartbeat_interval_ms / 1000,
             writes=left.writes,
             echoed=echoed,
             uptime_before=before if isinstance(before, Unknown) else before[1],

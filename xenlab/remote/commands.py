@@ -120,12 +120,13 @@ file=$1
 setsid bash -c "$5" heartbeat "$2" "$3" "$4" >"$file" 2>&1 </dev/null &
 echo "$! $file"
 """
-# Of an hour's beats one a second is enough, and each that came late with the one before it.
+# Of an hour's beats one a second is enough, and each that came late with the one before it. `late` is
+# three beats, in seconds, `second` the beats of one second.
 _THIN_HEARTBEAT = """
 function show() { if (held != "") print held; held = ""; print; uptime = $3; wall = $2 }
 $1 !~ /^[0-9]+$/ { print; next }
-$3 - uptime > 0.15 || $2 - wall > 0.15 || wall - $2 > 0.05 { show(); next }
-$1 % 20 == 1 { held = ""; show(); next }
+$3 - uptime > late || $2 - wall > late || wall - $2 > 0.05 { show(); next }
+$1 % second == 1 % second { held = ""; show(); next }
 { held = $0; uptime = $3; wall = $2 }
 END { if (held != "") print held }
 """
@@ -308,12 +309,13 @@ def start_heartbeat(file: str, interval_ms: int = 50, seconds: int = BACKGROUND_
     return _script(_START_HEARTBEAT, file, _in_seconds(interval_ms), count, str(seconds), _HEARTBEAT)
 
 
-def stop_heartbeat(pid: int, file: str) -> Argv:
+def stop_heartbeat(pid: int, file: str, interval_ms: int = 50) -> Argv:
     """Stop the heartbeat and read of it one beat a second, and those around each that was late.
 
     Exit codes as in `stop_background`.
     """
-    return stop_background(pid, file, "TERM", _THIN_HEARTBEAT)
+    intervals = f"BEGIN {{ late = {_in_seconds(3 * interval_ms)}; second = {max(1, 1000 // interval_ms)} }}"
+    return stop_background(pid, file, "TERM", intervals + _THIN_HEARTBEAT)
 
 
 def stop_background(pid: int, file: str, signal: str, awk: str = "") -> Argv:
