@@ -15,6 +15,7 @@ from pathlib import Path
 from xenlab.errors import CannotObserve
 from xenlab.testbed import cache, debian, privileges, tools, trees
 from xenlab.testbed.bootfiles import Images
+from xenlab.testbed.kernels import quick_to_unpack
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
 from xenlab.testbed.plan import GUESTS, HOSTS, GuestPlan, HostPlan
@@ -32,7 +33,7 @@ _GUEST_SWAP_BYTES = 64 * 1024 * 1024
 def recipe_digest(profile: Profile) -> str:
     """Digest over all that decides what the images hold: the profile and this room's own code."""
     digest = hashlib.sha256(repr(profile).encode())
-    for name in ("images", "bootfiles", "debian", "trees", "plan", "keys", "overlay", "profiles"):
+    for name in ("images", "kernels", "bootfiles", "debian", "trees", "plan", "keys", "overlay", "profiles"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()[:12]
 
@@ -111,6 +112,7 @@ class _Build:
             "initrd.img": re.compile(r"\./boot/initrd\.img-(.+)"),
             "xen": re.compile(r"\./boot/xen-[\d.]+-amd64\.gz"),
         }
+        ready = {"xen": gzip.decompress, "vmlinuz": quick_to_unpack}
         version = ""
         with tarfile.open(self.folder / "dom0.tar") as archive:
             for member in archive:
@@ -119,7 +121,7 @@ class _Build:
                     stream = archive.extractfile(member) if match and member.isfile() else None
                     if match and stream:
                         data = stream.read()
-                        (self.folder / name).write_bytes(gzip.decompress(data) if name == "xen" else data)
+                        (self.folder / name).write_bytes(ready.get(name, bytes)(data))
                         version = match[1] if name == "vmlinuz" else version
         missing = [name for name in wanted if not (self.folder / name).exists()]
         if missing:
@@ -135,6 +137,7 @@ class _Build:
 
     def _dom0_disk(self, host: HostPlan, version: str) -> tools.Program:
         overlay = trees.dom0_overlay(host, self.profile, self.keys)
+        overlay.file(f"/boot/vmlinuz-{version}", (self.folder / "vmlinuz").read_bytes())
         copies: dict[str, Path] = {}
         for guest in (guest for guest in GUESTS if guest.home is host):
             overlay.directory(guest.original_folder)
