@@ -34,7 +34,7 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/lab/judging/*.py"))),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
     *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
-    *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py"),
+    *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py", "xenlab/testbed/kernels.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/grading/exporters/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/causes/**/*.py")) if path.stem != "__main__"),
