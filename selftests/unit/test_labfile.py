@@ -86,6 +86,7 @@ def test_a_good_file(file: Path) -> None:
     assert first.swap
     assert second.known_hosts == Path("~/.ssh/known_hosts").expanduser()
     assert (lab.probes.outside_interval_ms, lab.probes.max_outside_gap_ms) == (50, 20000)
+    assert lab.probes.settled_seconds == lab.probes.settle_seconds > 0.6
     assert (lab.timeouts.command_seconds, lab.timeouts.boot_seconds) == (60, 300)
 
 
@@ -375,3 +376,14 @@ def test_sudo_is_used_unless_the_lab_file_says_otherwise(file: Path) -> None:
     assert Login.of(load(file).hosts[1], environ).sudo
     file.write_text(GOOD + "sudo = false\n")
     assert [Login.of(machine, environ).sudo for machine in load(file).guests] == [True, False]
+
+
+def test_probes_run_long_enough_for_writes_to_be_judged() -> None:
+    assert ProbeSpec(settle_seconds=0, write_interval_ms=1000).settled_seconds == 3.0
+    assert ProbeSpec(settle_seconds=5, write_interval_ms=1000).settled_seconds == 5.0
+
+
+@pytest.mark.parametrize("key", ["heartbeat_interval_ms", "write_interval_ms", "echo_interval_ms"])
+def test_a_pace_at_which_a_right_disk_would_seem_to_wait_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="less than or equal to 1000"):
+        ProbeSpec.model_validate({key: 1001})

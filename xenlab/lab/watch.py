@@ -90,7 +90,7 @@ class Watch:
     def __init__(self, probes: ProbeSpec, *, run: str, seconds: float) -> None:
         self._probes = probes
         self._run = run
-        around = 2 * (probes.settle_seconds + _FIRST_REPLIES_SECONDS) + _ECHO_PATIENCE_SECONDS
+        around = 2 * (probes.settled_seconds + _FIRST_REPLIES_SECONDS) + _ECHO_PATIENCE_SECONDS
         self._seconds = int(seconds + around + probes.max_outside_gap_ms / 1000) + 60
 
     @contextmanager
@@ -147,7 +147,7 @@ class _Watcher:
         self._outside.wait_for_replies(5, _FIRST_REPLIES_SECONDS)
         if self._echo and not self._echo.wait_for_more(_FIRST_REPLIES_SECONDS):
             raise CannotObserve(f"{guest.name} sends nothing back over an SSH connection")
-        with activity(f"letting both pings of {guest.name} run for {self._probes.settle_seconds:g} s"):
+        with activity(f"letting both pings of {guest.name} run for {self._probes.settled_seconds:g} s"):
             self._settle(_FIRST_REPLIES_SECONDS)
         progress: list[PingProgress] = []
 
@@ -218,13 +218,13 @@ class _Watcher:
 
     def _settle(self, patience: float) -> None:
         """Let both pings run for as long as the lab file says, told by the outside ping's own replies."""
-        seconds = self._probes.settle_seconds
+        seconds = self._probes.settled_seconds
         replies = max(3, int(seconds * 1000 / self._probes.outside_interval_ms * 0.9))
         self._outside.wait_for_replies(replies, seconds + patience)
 
     def _settled_after(self) -> bool:
         """Whether the guest answers after the move; where it does not, long enough to prove that it is gone."""
-        seconds = self._probes.settle_seconds
+        seconds = self._probes.settled_seconds
         patience = max(5.0, self._probes.max_outside_gap_ms / 1000 + 5.0 - self._outside.silent_for)
         try:
             with activity(f"letting both pings of {self._guest.name} run for {seconds:g} s"):

@@ -120,8 +120,8 @@ file=$1
 setsid bash -c "$5" heartbeat "$2" "$3" "$4" >"$file" 2>&1 </dev/null &
 echo "$! $file"
 """
-# Of an hour's beats one a second is enough, and each that came late with the one before it. `late` is
-# three beats, in seconds, `second` the beats of one second.
+# Of an hour's beats one a second is enough, and each that came late with the one before it: `late` is three
+# beats, in seconds, `second` the beats of one second.
 _THIN_HEARTBEAT = """
 function show() { if (held != "") print held; held = ""; print; uptime = $3; wall = $2 }
 $1 !~ /^[0-9]+$/ { print; next }
