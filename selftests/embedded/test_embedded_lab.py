@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xenlab.testbed.faults import Fault, faults
 
 from xenlab.outcomes import CheckResult, Grade, Outcome
 from xenlab.probes.diagnosis import PingCause
 from xenlab.remote.waiting import wait_for
-from xenlab.testbed.faults import Fault, faults
 from xenlab.testbed.state import LabState
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,14 +1,19 @@
-"""What takes hours: whole runs with guests on and off when found, and runs that are cut off at each step that acts."""
+"""What takes hours: whole runs with guests on and off when found, from a container, from behind a jump host, and runs
+that are cut off at each step that acts.
+"""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from container import contained
 from test_embedded_lab import ROOT, graded, lab, outcomes
 
+from xenlab.outcomes import Grade
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed.plan import GUESTS
 
@@ -62,6 +67,27 @@ def test_a_right_lab_whose_guests_are_off_when_found(profile: str, run: int, tmp
     code, grade = graded(tmp_path)
     assert (code, grade.score.earned) == (0, 100), outcomes(grade)
     assert set(listed("labubuntu")) == set(listed("baye")) == {"Domain-0"}
+
+
+@pytest.mark.parametrize("profile", ["classic", "modern"])
+def test_a_right_lab_in_a_stock_container(profile: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".lab", ".venv", ".*_cache", "reports"))
+    verify = contained([sys.executable, "-m", "xenlab", "verify", "--profile", profile])
+    assert subprocess.run(verify, cwd=copy, check=False).returncode == 0
+    grade = Grade.model_validate_json((copy / "reports/grade.json").read_text())
+    assert grade.score.earned == 100, outcomes(grade)
+    assert all(move.outside and move.outside.seat != "this machine" for move in grade.migrations if move.kind == "live")
+    assert not (copy / ".lab").exists()
+
+
+def test_a_right_lab_behind_a_jump_host_with_no_way_to_its_guests(tmp_path: Path) -> None:
+    up("classic")
+    gate = [sys.executable, str(Path(__file__).with_name("gate.py")), str(ROOT), str(tmp_path)]
+    run = [sys.executable, "-m", "pytest", f"--lab={tmp_path}/lab.toml", f"--reports={tmp_path}/reports"]
+    assert subprocess.run([*gate, *run], cwd=ROOT, check=False).returncode == 0
+    grade = Grade.model_validate_json((tmp_path / "reports/grade.json").read_text())
+    assert grade.score.earned == 100, outcomes(grade)
 
 
 @pytest.mark.parametrize("step", ACTS)

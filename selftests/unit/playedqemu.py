@@ -42,6 +42,9 @@ def talk(connection):
     say(QMP={{"version": {{"qemu": {{"major": 0, "minor": 0, "micro": 0}}, "package": ""}}, "capabilities": []}})
     while came := connection.recv(65536):  # one command each: the client waits for its answer
         asked = json.loads(came)
+        if command := asked.get("arguments", {{}}).get("command-line"):
+            with open(os.environ["PLAYED_STARTS"] + ".said", "a") as told:
+                told.write(command + "\\n")
         answer = {{"query-status": {{"running": True, "status": "running"}}, "human-monitor-command": ""}}
         say(**{{"return": answer.get(asked["execute"], {{}}), "id": asked.get("id")}})
         if asked["execute"] == "quit":
@@ -98,6 +101,11 @@ class PlayedHost:
 def starts() -> list[str]:
     """What QEMU was started for so far: accelerator, and boot or restore."""
     return Path(os.environ["PLAYED_STARTS"]).read_text().splitlines()
+
+
+def said() -> Path:
+    """What QEMU's monitors were told, one command a line."""
+    return Path(f"{os.environ['PLAYED_STARTS']}.said")
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from xenlab.cli.main import main
 from xenlab.cli.pytest_child import run_pytest
 from xenlab.errors import CannotObserve
 from xenlab.report.folder import ReportsFolder
-from xenlab.testbed.faults import faults
+from xenlab.scenarios.catalogue import RIGHT, WRONG
 
 VERBS = (
     *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
+    "prove",
     *("mend", "unlock"),
 )
 RUN_PYTEST = "xenlab.cli.pytest_child.run_pytest"
@@ -86,24 +87,34 @@ def test_a_missing_lab_file_is_refused_with_a_remedy(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["ssh", "baye"], ["ssh", "baye", "uname", "-n"], ["console", "guest1"], ["break", faults()[0].name]],
+    "arguments", ["ssh baye", "ssh baye uname -n", "console guest1", "break unmounted", "break --undo"]
 )
-def test_what_needs_a_lab_says_how_to_get_one(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused(capsys, *arguments) == "xenlab: no lab is up in this working copy (./lab up)\n"
+def test_what_needs_a_lab_says_how_to_get_one(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, *arguments.split()) == "xenlab: no lab is up in this working copy (./lab up)\n"
 
 
 def test_an_unknown_fault_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "./lab faults" in refused(capsys, "break", "gravity")
 
 
+def test_a_break_takes_a_fault_or_the_undoing(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["unmounted", "--undo"]):
+        assert "./lab faults" in refused(capsys, "break", *arguments)
+
+
 def test_faults_are_listed_with_the_check_they_turn_red(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(faults())
-    for fault, line in zip(faults(), lines, strict=True):
-        assert line.startswith(fault.name)
-        assert f"{fault.step}, {fault.check}" in line
+    assert len(lines) == len(WRONG)
+    for fault, line in zip(WRONG, lines, strict=True):
+        assert fault.red
+        assert line.startswith(f"{fault.name} ")
+        assert f"{fault.red.step}, {fault.red.check}" in line
+
+
+def test_right_labs_are_listed_by_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faults", "--right"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [lab.name for lab in RIGHT]
 
 
 @pytest.mark.parametrize(
@@ -147,12 +158,12 @@ def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(RUN_PYTEST, taken)
     options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
-    options += ["--rubric", "my/rubric.toml", "--reports", "team-7", "--network", "user"]
+    options += ["--rubric", "my/rubric.toml", "--reports", "team-7", "--network", "user", "--alone"]
     assert main(["verify", *options]) == 3
     # pytest runs in the working copy, wherever the call came from.
     wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--profile=classic"]
     wanted += ["--network=user", "--guest=guest2", "--step=hosts", "--step=live-migration"]
-    assert given == [[*wanted, f"--rubric={Path.cwd() / 'my/rubric.toml'}"]]
+    assert given == [[*wanted, "--alone", f"--rubric={Path.cwd() / 'my/rubric.toml'}"]]
 
 
 def left_by_a_run(reports: Path) -> None:

@@ -278,3 +278,26 @@ def test_the_run_is_reachable(pytester: pytest.Pytester) -> None:
     assert (run.lab_name, run.guests, run.profile) == ("my.toml", ("g",), None)
     assert run.reports == config.rootpath / "reports"
     assert plugin.STEP_KEY is not None
+
+
+def test_a_step_may_be_graded_alone_without_a_score(graded: Graded, pytester: pytest.Pytester) -> None:
+    ran = graded(CHAIN, "--step=boot", "--alone")
+    assert list(ran.steps) == ["boot"]
+    assert ran.ret == 0
+    assert (ran.grade.verdict, ran.grade.score.possible) == ("passed", 0)
+    assert ran.grade.remarks == ("no score: of all steps only boot was graded, what it needs taken as given",)
+    ran.result.stdout.fnmatch_lines(["score: no points to earn, passed"])
+    assert not (pytester.path / "reports/gradescope-results.json").exists()
+
+
+def test_steps_that_are_graded_alone_still_come_after_each_other(graded: Graded) -> None:
+    ran = graded(CHAIN, "--step=move", "--step=paths", "--alone")
+    assert list(ran.steps) == ["paths", "move"]
+    # Of a step in between nothing is known.
+    assert {step.id: step.outcome.value for step in ran.grade.steps} == {"paths": "failed", "move": "passed"}
+
+
+def test_alone_needs_a_step(graded: Graded) -> None:
+    ran = graded(CHAIN, "--alone")
+    assert ran.ret == 4
+    ran.result.stderr.fnmatch_lines(["*--alone needs a --step*"])

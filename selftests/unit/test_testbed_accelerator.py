@@ -1,23 +1,24 @@
 """What runs the hosts: KVM only where the whole lab comes up on it; tried on a played QEMU."""
 
 import io
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playedqemu import played, starts
+from playedqemu import played, said, starts
 from rich.console import Console
 
-from xenlab.errors import CannotObserve
+from xenlab.errors import CannotObserve, UsageError
 from xenlab.testbed.accelerator import Accelerator, candidates, first_usable
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.images import Images
 from xenlab.testbed.plan import HOSTS
 from xenlab.testbed.profiles import profile_named
 from xenlab.testbed.progress import Progress
-from xenlab.testbed.state import LabState
+from xenlab.testbed.state import LabState, ProcessId
 
 KVM = Accelerator("kvm", "it works")
 TCG = Accelerator("tcg", "KVM does not")
@@ -146,3 +147,37 @@ def test_guests_that_need_no_virtualisation_are_made_without(play: Callable[[str
     """classic's PV guests do without hvm."""
     state, started = play("no hvm").start("classic")
     assert (state.accelerator, started) == ("kvm", ON_KVM)
+
+
+# Checkpoints
+
+
+def test_a_checkpoint_is_kept_and_gone_back_to_while_both_hosts_stand_still(play: Callable[[str], Played]) -> None:
+    played_lab = play("")
+    lab, state = played_lab.lab, LabState(played_lab.lab.folder, profile="modern", images=str(played_lab.images.folder))
+    state.sockets = str(lab.folder)
+    lab._start_hosts(state, profile_named("modern"), played_lab.images, cold=False)
+    try:
+        state.keeper, state.ready = ProcessId.of(os.getpid()), True
+        state.save()
+        said().unlink(missing_ok=True)
+        lab.keep("before")
+        lab.go_back("before")
+    finally:
+        lab._stop(state)
+    both = lambda command: [command] * 2  # noqa: E731
+    assert said().read_text().splitlines() == [
+        *both("stop"),
+        *both("savevm before"),
+        *both("cont"),
+        *both("stop"),
+        *both("loadvm before"),
+        *both("cont"),
+    ]
+
+
+def test_without_a_lab_there_is_nothing_to_keep(tmp_path: Path) -> None:
+    lab = EmbeddedLab(tmp_path, Console(file=io.StringIO()))
+    for act in (lab.keep, lab.go_back):
+        with pytest.raises(UsageError, match="no lab is up"):
+            act("before")

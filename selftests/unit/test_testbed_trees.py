@@ -1,6 +1,5 @@
-"""What is put on the embedded machines' disks, the guests' move onto the share, and the faults to plant."""
+"""What is put on the embedded machines' disks, and the guests' move onto the share."""
 
-import ast
 import shutil
 import subprocess
 import tarfile
@@ -10,16 +9,14 @@ import paramiko
 import pytest
 
 from xenlab.errors import UsageError
-from xenlab.testbed.faults import fault_named, faults
 from xenlab.testbed.keys import LabKeys
 from xenlab.testbed.overlay import Overlay
-from xenlab.testbed.plan import CLIENT, GUEST_PASSWORD, GUESTS, HOSTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
+from xenlab.testbed.plan import GUEST_PASSWORD, GUESTS, HOSTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
 from xenlab.testbed.profiles import PROFILES, profile_named
 from xenlab.testbed.provision import shared_paths
 from xenlab.testbed.trees import dom0_overlay, guest_overlay, original_config
 from xenlab.xen.cfg import XlConfig, parse_config, rewrite_paths
 from xenlab.xen.changes import compare
-from xenlab.xen.grammar import ConfigSyntaxError
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = LabKeys.generate([*HOSTS, *GUESTS])
@@ -179,91 +176,3 @@ def test_root_of_a_guest_has_a_password_for_the_console_alone(tmp_path: Path) ->
         pytest.skip("openssl, which can hash the password again, is not installed")
     argv = [openssl, "passwd", "-6", "-salt", salt, GUEST_PASSWORD]
     assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip() == hashed
-
-
-# Faults
-
-
-def steps_of_the_lab_sheet() -> set[str]:
-    found = set()
-    for path in (ROOT / "tests").glob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "step":
-                found.add(ast.literal_eval(node.args[0]))
-    return found
-
-
-def findings_with_a_hint() -> set[str]:
-    found = set()
-    for path in (ROOT / "xenlab/lab/judging").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding":
-                # A hint is the fifth argument, or named.
-                hinted = len(node.args) > 4 or any(keyword.arg == "hint" for keyword in node.keywords)
-                if hinted and isinstance(node.args[0], ast.Constant):
-                    found.add(str(node.args[0].value))
-    return found
-
-
-def test_every_fault_names_a_step_and_a_check_with_a_hint() -> None:
-    steps, checks = steps_of_the_lab_sheet(), findings_with_a_hint()
-    assert {"hosts", "live-migration"} <= steps
-    assert {fault.step for fault in faults()} <= steps
-    assert {fault.check for fault in faults()} <= checks
-    assert "no-such-check" not in checks
-
-
-def test_faults_have_names_of_their_own() -> None:
-    names = [fault.name for fault in faults()]
-    assert len(set(names)) == len(names)
-    for fault in faults():
-        assert fault_named(fault.name) == fault
-    with pytest.raises(UsageError, match="no fault is called 'gravity'"):
-        fault_named("gravity")
-
-
-class OneConfig:
-    """A lab of which nothing is asked but the first guest's shared config."""
-
-    name = CLIENT.name
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.hosts = self
-        self.remote = self
-
-    def named(self, name: str) -> "OneConfig":
-        assert name == CLIENT.name
-        return self
-
-    def read_bytes(self, path: str) -> bytes:
-        assert path == GUESTS[0].shared_config
-        return self.text.encode()
-
-    def write_file(self, path: str, data: bytes, mode: int) -> None:
-        assert (path, mode) == (GUESTS[0].shared_config, 0o644)
-        self.text = data.decode()
-
-
-@both_profiles
-@pytest.mark.parametrize("name", ["config-path", "config-memory", "config-syntax"])
-def test_a_fault_of_the_config_breaks_just_that(name: str, profile: str) -> None:
-    text, original = config_of(GUESTS[0], profile)
-    shared = rewrite_paths(text, shared_paths(GUESTS[0], [entry.path for entry in original.paths()]))
-    lab = OneConfig(shared)
-    fault_named(name).plant(lab)  # type: ignore[arg-type]
-    broken = sum(a != b for a, b in zip(shared.splitlines(), lab.text.splitlines(), strict=True))
-    assert broken == 1
-    if name == "config-syntax":
-        with pytest.raises(ConfigSyntaxError):
-            parse_config(lab.text)
-        return
-    kinds = {change.key: change.kind for change in compare(original, parse_config(lab.text))}
-    assert kinds.get("memory") == ("other" if name == "config-memory" else None)
-    kernel = parse_config(lab.text).kernel
-    assert (kernel == f"{MOUNT_POINT}/vmlinuz-{KERNEL}") == (name == "config-path")
-
-
-def test_a_fault_that_changes_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match="cannot be planted"):
-        fault_named("config-memory").plant(OneConfig("name='other'\n"))  # type: ignore[arg-type]

@@ -1,35 +1,43 @@
-"""Faults to plant in the running embedded lab."""
+"""Wrong labs, and unusual right ones, to be had in the running embedded lab."""
 
 import argparse
 
 from xenlab.cli.grammar import Verbs, add_verb
+from xenlab.errors import UsageError
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add `break` and `faults`."""
-    break_ = add_verb(
-        verbs, "break", _break, "plant a fault in the running embedded lab (down and up undo it)", "config-path"
-    )
-    break_.add_argument("fault", metavar="FAULT")
-    add_verb(verbs, "faults", _faults, "the faults that can be planted, and which check each turns red")
+    break_ = add_verb(verbs, "break", _break, "plant a fault in the running embedded lab, or undo it", "unmounted")
+    break_.add_argument("scenario", metavar="NAME", nargs="?", help="one of those that ./lab faults lists")
+    break_.add_argument("--undo", action="store_true", help="have the lab as it was before the first of them")
+    faults = add_verb(verbs, "faults", _faults, "the faults that can be planted, and which check each turns red")
+    faults.add_argument("--right", action="store_true", help="the right labs instead: unusual, and no check may be red")
 
 
 def _break(arguments: argparse.Namespace) -> int:
-    from xenlab.lab.lab import Lab
-    from xenlab.testbed.faults import fault_named
-    from xenlab.testbed.joining import join
-    from xenlab.testbed.provision import no_record
+    from xenlab.scenarios.catalogue import scenario_named
+    from xenlab.scenarios.planting import break_lab, mend_lab
 
-    fault = fault_named(arguments.fault)
-    with Lab(join(arguments.working_copy), sink=no_record) as lab:
-        fault.plant(lab)
-    print(f"planted: {fault.what}; step {fault.step} should now fail at {fault.check}")
+    if arguments.undo == bool(arguments.scenario):
+        raise UsageError("break takes the name of a fault, or --undo", hint="./lab faults lists them")
+    if arguments.undo:
+        undone = mend_lab(arguments.working_copy)
+        print(f"the lab is as it was before {', '.join(undone)}" if undone else "nothing is planted")
+        return 0
+    scenario = scenario_named(arguments.scenario)
+    break_lab(arguments.working_copy, scenario)
+    shown = "no check may turn red"
+    if scenario.red:
+        shown = f"step {scenario.red.step} should now fail at {scenario.red.check}"
+    print(f"planted: {scenario.what}; {shown}")
     return 0
 
 
-def _faults(_arguments: argparse.Namespace) -> int:
-    from xenlab.testbed.faults import faults
+def _faults(arguments: argparse.Namespace) -> int:
+    from xenlab.scenarios.catalogue import RIGHT, WRONG
 
-    for fault in faults():
-        print(f"{fault.name:<15} {fault.what} (turns red: {fault.step}, {fault.check})")
+    for scenario in RIGHT if arguments.right else WRONG:
+        shown = f" (turns red: {scenario.red.step}, {scenario.red.check})" if scenario.red else ""
+        print(f"{scenario.name:<35} {scenario.what}{shown}")
     return 0

@@ -24,6 +24,9 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
+    verify.add_argument(
+        "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
+    )
     add_reports(verify, "where the reports go")
 
     report = add_verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
@@ -50,6 +53,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--network={arguments.network}"] if arguments.network else []
     options += [f"--guest={guest}" for guest in arguments.guest]
     options += [f"--step={step}" for step in arguments.step]
+    options += ["--alone"] if arguments.alone else []
     options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
     return run_pytest(["tests", *options], arguments.working_copy)
 

@@ -1,6 +1,7 @@
 """Which steps a session runs: those chosen by --step, --guest, -k and others, with what they need, in their order."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from xenlab.grading.rubric import load, shipped
 from xenlab.grading.run import STEP_KEY, Run, StepRun
 from xenlab.grading.scoring import StepSpec
 from xenlab.grading.writing import COMMANDS
+from xenlab.tomlfile import listed
 
 # pytest's options that run no test, so that nothing is written and what lies in reports/ stays.
 _RUN_NOTHING = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
@@ -58,7 +60,10 @@ class Choosing:
         plan = Plan(list(allowed))
         left = set(items)
         chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
-        self._run.steps = plan.ordered(chosen)
+        alone: bool = self._config.getoption("--alone")
+        self._run.steps = plan.alone(chosen) if alone else plan.ordered(chosen)
+        if alone:
+            self._refuse_scores(ids)
         others = [] if ids else [item for item in items if STEP_KEY not in item.stash]
         kept = others + [item_of[run] for run in self._run.steps]
         self._tell_deselected(before=items, after=kept)
@@ -80,6 +85,14 @@ class Choosing:
             if given is not None:
                 run.spec = self._run.rubric.weighed(run.spec)
             run.waivers = self._run.rubric.in_force(self._run.started.date())
+
+    def _refuse_scores(self, ids: list[str]) -> None:
+        """Give no points for steps that were graded alone: whether what they rest on is right nobody has seen."""
+        if not ids:
+            raise UsageError("--alone needs a --step", hint="--step live-migration --alone")
+        for run in self._run.steps:
+            run.spec = replace(run.spec, points=0)
+        self._run.remarks.append(f"no score: of all steps only {listed(ids)} was graded, what it needs taken as given")
 
     @staticmethod
     def _refuse_unknown(what: str, given: "tuple[str, ...] | list[str]", known: list[str]) -> None:

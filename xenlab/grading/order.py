@@ -3,7 +3,7 @@
 The order is the collected one (the modules' numbers), changed only where a step comes before what it needs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from xenlab.errors import UsageError
@@ -31,6 +31,17 @@ class Plan:
 
     def ordered(self, chosen: Iterable[StepRun]) -> list[StepRun]:
         """`chosen` and all that they need, each after what it needs."""
+        return self._in_order(self._with_needs(chosen))
+
+    def alone(self, chosen: Iterable[StepRun]) -> list[StepRun]:
+        """`chosen` and nothing else, each after those of them that it needs; what else they need is taken as given."""
+        wanted = set(chosen)
+        for run in wanted:
+            run.needed = tuple(other for other in run.needed if other in wanted)
+        return self._in_order(wanted)
+
+    @staticmethod
+    def _with_needs(chosen: Iterable[StepRun]) -> set[StepRun]:
         wanted: set[StepRun] = set()
         waiting = list(chosen)
         while waiting:
@@ -38,6 +49,9 @@ class Plan:
             if run not in wanted:
                 wanted.add(run)
                 waiting += run.needed
+        return wanted
+
+    def _in_order(self, wanted: Collection[StepRun]) -> list[StepRun]:
         order: dict[StepRun, None] = {}
 
         def put(run: StepRun) -> None:

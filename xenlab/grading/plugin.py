@@ -56,6 +56,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for option, name, what in (("--guest", "NAME", "guest"), ("--step", "ID", "step and what it needs")):
         group.addoption(option, action="append", default=[], metavar=name, help=f"only this {what} (repeatable)")
+    group.addoption(
+        "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
+    )
     add_option(group)
 
 

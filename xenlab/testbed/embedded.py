@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Event
 
@@ -91,6 +91,44 @@ class EmbeddedLab:
             self._clear()
         shutil.rmtree(self.folder)
         return state is not None
+
+    def keep(self, checkpoint: str) -> None:
+        """Keep both hosts as they are now, memory, disks and guests, under a name: they stand still for some seconds.
+
+        :raises UsageError: no lab is up; :raises CannotObserve: QEMU refuses.
+        """
+        with self._standing_still() as (_, qemus):
+            for qemu in qemus:
+                qemu.monitor(f"savevm {checkpoint}")
+
+    def go_back(self, checkpoint: str) -> None:
+        """Have both hosts as they were when that was kept, but for the time of day; the lab's network must be joined.
+
+        :raises UsageError: no lab is up; :raises CannotObserve: there is no such checkpoint, or a host does not come
+            back.
+        """
+        with self._standing_still() as (state, qemus):
+            for qemu in qemus:
+                qemu.monitor(f"loadvm {checkpoint}")
+        with self._hosts(state) as hosts:
+            self._await(state, qemus, hosts, f"to answer after going back to {checkpoint}", _RESTORE_SECONDS)
+
+    @contextmanager
+    def _standing_still(self) -> Iterator[tuple[LabState, list[Qemu]]]:
+        """Both hosts of the lab that is up, stopped, so that neither sees the other in another time."""
+        with cache.locked(self.folder / "lock") if self.folder.exists() else nullcontext():
+            state = self.state()
+            if state is None or not state.running:
+                raise UsageError("no lab is up in this working copy", hint="./lab up")
+            accelerator = Accelerator(state.accelerator, state.reason)
+            qemus = self._qemus(state, profile_named(state.profile), Images(Path(state.images)), accelerator)
+            try:
+                for qemu in qemus:
+                    qemu.monitor("stop")
+                yield state, qemus
+            finally:
+                for qemu in qemus:
+                    qemu.monitor("cont")
 
     def _profile_to_be_had(self, profile: Profile, *, asked: bool) -> tuple[Profile, Images]:
         """The profile and its images; where it was not asked for and its release is gone, the one that lasts.

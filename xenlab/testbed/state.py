@@ -82,7 +82,7 @@ class LabState:
     """One lab that is up, coming up or half gone.
 
     `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts and guests are
-    reached from this machine otherwise than by their own addresses.
+    reached from this machine otherwise than by their own addresses. `planted` are the scenarios that it was changed to.
     """
 
     folder: Path
@@ -97,6 +97,7 @@ class LabState:
     keeper: ProcessId | None = None
     hosts: dict[str, ProcessId] = field(default_factory=dict)
     ready: bool = False
+    planted: list[str] = field(default_factory=list)
     since: float = field(default_factory=time.time)
 
     @classmethod

@@ -105,7 +105,8 @@ def carry(channel: paramiko.Channel, tcp: socket.socket, flows: threading.Event)
 
 
 class Sshd:
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.host_key = paramiko.ECDSAKey.generate()
         self.user_key = paramiko.ECDSAKey.generate()
         self.commands: list[str] = []
@@ -121,7 +122,7 @@ class Sshd:
         self.channels: list[paramiko.Channel] = []
         self.carried: dict[int, socket.socket] = {}
         self.transports: list[paramiko.Transport] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((address, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -155,9 +156,11 @@ class Sshd:
     def login(self, folder: Path, name: str) -> Login:
         """The login that it takes; its files have this name in the folder."""
         known_hosts, key = folder / f"{name}.known_hosts", folder / f"{name}.id"
-        known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.host_key.get_name()} {self.host_key.get_base64()}\n")
+        known_hosts.write_text(
+            f"[{self.address}]:{self.port} {self.host_key.get_name()} {self.host_key.get_base64()}\n"
+        )
         self.user_key.write_private_key_file(str(key))
-        return Login("127.0.0.1", "root", known_hosts, self.port, key)
+        return Login(self.address, "root", known_hosts, self.port, key)
 
     def stop(self) -> None:
         self.answers.set()

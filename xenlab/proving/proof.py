@@ -1,0 +1,55 @@
+"""The proof as it lies in its folder: proof.json, one row a scenario, and proof.md for readers."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from xenlab.errors import UsageError
+from xenlab.proving.matrix import Matrix
+from xenlab.proving.pages import markdown
+from xenlab.proving.row import Row, digest_of
+from xenlab.report.folder import write_whole
+from xenlab.scenarios.scenario import Scenario
+
+
+class Proof:
+    """The rows that were proven last, in the catalogue's order; each new one is written down at once."""
+
+    def __init__(self, folder: Path, catalogue: Sequence[Scenario]) -> None:
+        """Read what is there.
+
+        :raises UsageError: the file there is no proof of ours.
+        """
+        self.folder = folder
+        self._order = [scenario.name for scenario in catalogue]
+        self._rows = {row.scenario: row for row in _read(folder / "proof.json")}
+
+    @property
+    def matrix(self) -> Matrix:
+        """All rows; those of scenarios that are no more are left out."""
+        steady = [name for name in self._rows if name.startswith("as-it-is-")]
+        return Matrix(tuple(self._rows[name] for name in (*self._order, *steady) if name in self._rows))
+
+    def left(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
+        """Those that have no good row yet, or were changed since."""
+        done = {row.scenario: row.digest for row in self._rows.values() if row.is_good}
+        return [scenario for scenario in scenarios if done.get(scenario.name) != digest_of(scenario)]
+
+    def keep(self, row: Row) -> None:
+        """Put a row in its place, and write all down.
+
+        :raises OSError: it cannot be written.
+        """
+        self._rows[row.scenario] = row
+        rows = [json.loads(each.model_dump_json()) for each in self.matrix.rows]
+        write_whole(self.folder / "proof.json", json.dumps(rows, indent=1) + "\n")
+        write_whole(self.folder / "proof.md", markdown(self.matrix))
+
+
+def _read(path: Path) -> list[Row]:
+    try:
+        return [Row.model_validate(row) for row in json.loads(path.read_text())]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"{path} is no proof: {problem}", hint="remove it, and prove all again") from None

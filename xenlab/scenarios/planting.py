@@ -1,0 +1,111 @@
+"""Planting scenarios into the embedded lab that is up, and going back to how it was before.
+
+Before anything is planted the lab's hosts are kept as they are (a checkpoint), and going back undoes all at once.
+"""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from xenlab.errors import CannotObserve, XenlabError
+from xenlab.lab.lab import Lab
+from xenlab.labfile import LabFile
+from xenlab.remote.machine import Machine
+from xenlab.scenarios.scenario import LabChange, Scenario
+from xenlab.testbed.embedded import EmbeddedLab
+from xenlab.testbed.joining import join
+from xenlab.testbed.provision import no_record
+
+BEFORE = "before-break"
+"""The checkpoint to which `./lab break --undo` goes back."""
+
+_SECONDS = 300.0
+_WORDS = 400
+
+
+class NotPlanted(CannotObserve):
+    """A scenario did not take: what it should change is as it was, or could not be changed."""
+
+
+def break_lab(working_copy: Path, scenario: Scenario) -> None:
+    """LabChange the lab that is up, which is kept as it is now before the first such change; a guest is started first
+    where it must run.
+
+    :raises UsageError: no lab is up. :raises NotPlanted: the scenario did not take; the lab is as before.
+    """
+    spec, embedded = join(working_copy), EmbeddedLab(working_copy, Console(stderr=True))
+    already = _planted(embedded)
+    if not already:
+        embedded.keep(BEFORE)
+    _note(embedded, [*already, scenario.name])
+    try:
+        if scenario.runs:
+            start_guests(spec)
+        plant(scenario, spec)
+    except XenlabError:
+        if not already:
+            mend_lab(working_copy)
+        raise
+
+
+def mend_lab(working_copy: Path) -> list[str]:
+    """Go back to before the first change; returns the names of the scenarios that are undone.
+
+    :raises UsageError: no lab is up; :raises CannotObserve: it does not come back.
+    """
+    join(working_copy)
+    embedded = EmbeddedLab(working_copy, Console(stderr=True))
+    planted = _planted(embedded)
+    if planted:
+        embedded.go_back(BEFORE)
+        _note(embedded, [])
+    return planted
+
+
+def start_guests(spec: LabFile) -> None:
+    """Start every guest at home, and wait until each takes a login.
+
+    :raises XenlabError: one does not come up.
+    """
+    with Lab(spec, no_record) as lab:
+        for guest in lab.guests.values():
+            guest.home.remote.run("xl", "create", guest.spec.config, timeout=_SECONDS, changes=True).check()
+        for guest in lab.guests.values():
+            guest.machine.wait_until_reachable(spec.timeouts.boot_seconds, f"{guest.name} to boot")
+
+
+def plant(scenario: Scenario, spec: LabFile) -> None:
+    """Make every change of a scenario, and see that each took.
+
+    :raises NotPlanted: one did not.
+    """
+    with Lab(spec, no_record) as lab:
+        for change in scenario.changes:
+            _run(scenario, _machine(lab, change), change.script, "cannot be made")
+        for change in scenario.changes:
+            _run(scenario, _machine(lab, change), change.took, "did not take")
+
+
+def _run(scenario: Scenario, machine: Machine, script: str, what: str) -> None:
+    result = machine.run("sh", "-c", script, timeout=_SECONDS, changes=True)
+    if not result.ok:
+        words = (result.stderr or result.stdout).strip()[-_WORDS:] or f"exit code {result.exit_code}"
+        raise NotPlanted(f"{scenario.name}: its change of {machine.name} {what}: {words}", evidence=result.evidence)
+
+
+def _machine(lab: Lab, change: LabChange) -> Machine:
+    if change.machine in lab.guests:
+        return lab.guests[change.machine].machine
+    return lab.hosts.named(change.machine).remote
+
+
+def _planted(embedded: EmbeddedLab) -> list[str]:
+    state = embedded.state()
+    return list(state.planted) if state else []
+
+
+def _note(embedded: EmbeddedLab, names: list[str]) -> None:
+    state = embedded.state()
+    if state is not None:
+        state.planted = names
+        state.save()

@@ -1,0 +1,1 @@
+"""Right labs: none may turn anything red."""

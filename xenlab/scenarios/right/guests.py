@@ -1,0 +1,52 @@
+"""Guests that are right, however they are found. Pure data."""
+
+from xenlab.scenarios.scenario import Scenario, right
+from xenlab.scenarios.shell import GUEST, done, in_image
+from xenlab.testbed.plan import CLIENT, SERVER
+
+GUESTS: tuple[Scenario, ...] = (
+    right(
+        "fstab-by-uuid",
+        "the guest's fstab names its disks by UUID and label",
+        "boot-from-share",
+        in_image(
+            'uuid=$(blkid -o value -s UUID "$(findmnt -n -o SOURCE -T .)"); '
+            'sed -i "s,^/dev/xvda1,UUID=$uuid," etc/fstab',
+            "grep -q ^UUID= etc/fstab",
+        ),
+    ),
+    right("runs-when-found", "the guests run when they are found", "boot-from-share", runs=True),
+    right(
+        "runs-on-the-peer-when-found",
+        f"{GUEST.name} runs on {SERVER.name} when it is found",
+        "boot-from-share",
+        done(SERVER.name, f"xl create -q {GUEST.shared_config}", f"xl domid {GUEST.name}"),
+    ),
+    right(
+        "paused-when-found",
+        "the guest is paused when it is found",
+        "boot-from-share",
+        done(CLIENT.name, f"xl pause {GUEST.name}", f"xl list {GUEST.name} | grep -q -- --p---"),
+        runs=True,
+    ),
+    right(
+        "guest-greets",
+        "the guest has a login message, a banner on its console and a .bashrc that prints",
+        "boot-from-share",
+        in_image(
+            "echo 'Willkommen!' >etc/motd; echo 'echo Hallo' >root/.bashrc; printf 'Nur für Befugte\\n\\n' >etc/issue",
+            "grep -q Hallo root/.bashrc",
+        ),
+    ),
+    right(
+        "noisy-kernel-log",
+        "the guest's kernel log tells of errors of devices that are none of its own",
+        "cold-migration",
+        in_image(
+            "sed -i '$a echo \"<3>end_request: I/O error, dev fd0, sector 0\" >/dev/kmsg' etc/init.d/start",
+            "grep -q fd0 etc/init.d/start",
+        ),
+        alone=True,
+    ),
+)
+"""Guests that are right."""

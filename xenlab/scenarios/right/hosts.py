@@ -1,0 +1,73 @@
+"""Hosts that are right, however they are set up. Pure data."""
+
+from xenlab.scenarios.scenario import Scenario, right
+from xenlab.scenarios.shell import appended, both_configs_edited, done, written
+from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER
+
+HOSTS: tuple[Scenario, ...] = (
+    right(
+        "hosts-greet",
+        "both hosts have a login message, a banner, and a .bashrc that prints where somebody works at it",
+        "hosts",
+        *(
+            change
+            for host in (CLIENT.name, SERVER.name)
+            for change in (
+                written(host, "/etc/motd", "Welcome to the lab!"),
+                written(host, "/root/.bashrc", 'case $- in *i*) echo "Hello at $(hostname)";; esac'),
+                written(
+                    host,
+                    "/etc/ssh/sshd_config.d/zz-scenario.conf",
+                    "Banner /etc/motd",
+                    'kill -HUP "$(cat /run/sshd.pid)"',
+                ),
+            )
+        ),
+    ),
+    right(
+        "known-hosts-hashed",
+        "the hosts know each other by hashed names",
+        "hosts",
+        done(CLIENT.name, "ssh-keygen -q -H -f /root/.ssh/known_hosts", "grep -q '^|1|' /root/.ssh/known_hosts"),
+    ),
+    right(
+        "clocks-apart",
+        f"the clock of {SERVER.name} is five hours ahead",
+        "path-fixes",
+        done(SERVER.name, "date -s '+5 hours'", "test $(date +%s) -gt $(($(stat -c %Y /run/sshd.pid) + 10000))"),
+    ),
+    right(
+        "default-bridge",
+        "the guest's vif names no bridge: xl.conf does",
+        "path-fixes",
+        appended(CLIENT.name, "/etc/xen/xl.conf", f'vif.default.bridge="{BRIDGE}"'),
+        appended(SERVER.name, "/etc/xen/xl.conf", f'vif.default.bridge="{BRIDGE}"'),
+        *both_configs_edited(f"s/,bridge={BRIDGE}//"),
+    ),
+    right(
+        "autoballoon",
+        "xl takes memory for guests from Domain-0",
+        "hosts",
+        written(CLIENT.name, "/etc/xen/xl.conf", 'autoballoon="on"'),
+        written(SERVER.name, "/etc/xen/xl.conf", 'autoballoon="on"'),
+    ),
+    right(
+        "others-work-there",
+        f"colleagues have a domain, a mount, a loop device and a user's programs on {SERVER.name}",
+        "shared-storage",
+        done(
+            SERVER.name,
+            'printf \'name="payroll"\\nmemory=16\\ntype="pv"\\nkernel="%s"\\n\' /boot/vmlinuz-* >/run/payroll.cfg && '
+            "xl create -q -p /run/payroll.cfg; xl rename payroll mail--incoming; mkdir -p /run/theirs; "
+            "mount -t tmpfs tmpfs /run/theirs; truncate -s 1M /run/theirs/snap && losetup -f /run/theirs/snap",
+            "xl domid mail--incoming && mountpoint -q /run/theirs && losetup -l | grep -q snap",
+        ),
+    ),
+    right(
+        "spare-route",
+        "a firewall's route forbids the hosts other machines, not each other",
+        "hosts",
+        done(CLIENT.name, "ip route add unreachable 10.1.1.200/32", "ip route show 10.1.1.200 | grep -q unreachable"),
+    ),
+)
+"""Hosts that are right."""

@@ -1,0 +1,82 @@
+"""Moves that are right, whatever befalls them. Pure data."""
+
+from xenlab.scenarios.scenario import LabChange, Scenario, right
+from xenlab.scenarios.shell import (
+    GUEST,
+    done,
+    once_moved,
+    when_it_arrives,
+    when_it_leaves,
+)
+from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER
+
+_RUNS = {"alone": True, "runs": True}
+
+
+def _slow_script(seconds: int, script: str, host: str) -> LabChange:
+    path = f"/etc/xen/scripts/{script}"
+    return done(host, f"sed -i '2i sleep {seconds}' {path}", f"sed -n 2p {path} | grep -qx 'sleep {seconds}'")
+
+
+LATE_VIF = when_it_arrives(
+    SERVER.name,
+    "while :; do vif=$(ls /sys/class/net | grep -m1 '^vif'); [ -n \"$vif\" ] && break; sleep 0.1; done; "
+    "until ip link set $vif nomaster && ! test -e /sys/class/net/$vif/master && "
+    '[ "$(cat /sys/class/net/$vif/carrier 2>/dev/null)" = 1 ]; do sleep 0.1; done; '
+    f"sleep 4; ip link set $vif master {BRIDGE}",
+)
+"""The guest's vif comes into the target's bridge 4 s after the guest goes on."""
+
+SLOW_DISK_SCRIPT = _slow_script(5, "block", SERVER.name)
+"""The script that attaches disks takes 5 s more on the target, for each of them."""
+
+MOVES: tuple[Scenario, ...] = (
+    right(
+        "slow-disk-script", "the script that attaches disks takes 5 s more", "live-migration", SLOW_DISK_SCRIPT, **_RUNS
+    ),
+    right(
+        "late-vif",
+        "the guest's vif comes into the bridge 4 s after the guest goes on",
+        "live-migration",
+        LATE_VIF,
+        **_RUNS,
+    ),
+    right(
+        "guests-clock-set",
+        "the guest's clock is set an hour ahead once it has moved, as by NTP",
+        "live-migration",
+        once_moved(GUEST.name, "date -s '+1 hour'"),
+        **_RUNS,
+    ),
+    right(
+        "our-ssh-cut",
+        "every SSH session to the sender is cut in the middle of the move, which goes on",
+        "live-migration",
+        when_it_leaves(CLIENT.name, "pkill -KILL -f 'sshd: root@'", after=5),
+        **_RUNS,
+    ),
+    right(
+        "a-lost-packet-now-and-then",
+        "one packet in two hundred to the guest is lost",
+        "live-migration",
+        done(
+            CLIENT.name,
+            f"modprobe sch_netem; tc qdisc add dev vif$(xl domid {GUEST.name}).0 root netem loss 0.5%",
+            "tc qdisc show | grep -q netem",
+        ),
+        **_RUNS,
+    ),
+    right(
+        "colleagues-migration",
+        f"a colleague's domain stands half moved on {SERVER.name} all the while",
+        "live-migration",
+        done(
+            SERVER.name,
+            'printf \'name="mail"\\nmemory=16\\ntype="pv"\\nkernel="%s"\\n\' /boot/vmlinuz-* >/run/mail.cfg && '
+            "xl create -q -p /run/mail.cfg && xl rename mail mail--incoming",
+            "xl domid mail--incoming",
+        ),
+        **_RUNS,
+    ),
+)
+"""Moves that are right."""

@@ -1,0 +1,155 @@
+"""The changes that scenarios are made of, as shell text. Pure."""
+
+import shlex
+from hashlib import sha256
+
+from xenlab.scenarios.scenario import LabChange
+from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER, GuestPlan
+
+GUEST, OTHER_GUEST = GUESTS
+
+KEPT = "/run/scenario"
+"""Where what was there before is kept on a host, and the programs that run on are noted."""
+
+_QUIET = "</dev/null >/dev/null 2>&1"
+
+
+def done(machine: str, script: str, took: str) -> LabChange:
+    """That script, once."""
+    return LabChange(machine, script, took)
+
+
+def edited(machine: str, path: str, *edits: str) -> LabChange:
+    """A file, changed by sed(1)."""
+    kept = f"{KEPT}/{sha256(path.encode()).hexdigest()[:8]}"
+    commands = " ".join(f"-e {shlex.quote(edit)}" for edit in edits)
+    return LabChange(
+        machine,
+        f"mkdir -p {KEPT} && cp {path} {kept} && sed -i {commands} {path}",
+        f"test -s {kept} && ! cmp -s {kept} {path}",
+    )
+
+
+def appended(machine: str, path: str, text: str, then: str = ":") -> LabChange:
+    """A file with more lines at its end, and what makes them count."""
+    line = text.splitlines()[-1]
+    return LabChange(
+        machine,
+        f"printf '%s\\n' {shlex.quote(text)} >>{path} && {then}",
+        f"grep -qxF -e {shlex.quote(line)} {path}",
+    )
+
+
+def written(machine: str, path: str, text: str, then: str = ":") -> LabChange:
+    """A file with that text, and what makes it count."""
+    quoted = shlex.quote(text.rstrip("\n"))
+    return LabChange(machine, f"printf '%s\\n' {quoted} >{path} && {then}", f'test "$(cat {path})" = {quoted}')
+
+
+def config_edited(*edits: str, guest: GuestPlan = GUESTS[0]) -> LabChange:
+    """The guest's config on the share."""
+    return edited(CLIENT.name, guest.shared_config, *edits)
+
+
+def both_configs_edited(*edits: str, guest: GuestPlan = GUESTS[0]) -> tuple[LabChange, LabChange]:
+    """The guest's config on the share and its original, so that it has always been so."""
+    return config_edited(*edits, guest=guest), edited(guest.home.name, guest.original_config, *edits)
+
+
+def in_image(script: str, took: str, guest: GuestPlan = GUESTS[0]) -> LabChange:
+    """Something in the guest's / while it is off; both scripts run there."""
+
+    def mounted(inner: str, mode: str) -> str:
+        image = f"{guest.shared_folder}/{guest.name}.img".replace(MOUNT_POINT, EXPORT)
+        return (
+            f"mkdir -p {KEPT}/image && mount -o loop,{mode} {image} {KEPT}/image && cd {KEPT}/image && "
+            f"{{ ({inner}); status=$?; cd /; umount {KEPT}/image && exit $status; }}"
+        )
+
+    return LabChange(SERVER.name, mounted(script, "rw"), mounted(took, "ro"))
+
+
+def exported(*lines: str) -> LabChange:
+    """The server's /etc/exports with these lines alone, in force, what its clients have cached forgotten."""
+    folders = sorted({line.split()[0] for line in lines})
+    change = written(SERVER.name, "/etc/exports", "\n".join(lines), "exportfs -ra && exportfs -f")
+    return LabChange(
+        SERVER.name, change.script, " && ".join(f"exportfs -v | grep -q '^{folder}[[:space:]]'" for folder in folders)
+    )
+
+
+def mounted(source: str, kind: str = "nfs4", options: str = "vers=4.2") -> LabChange:
+    """Something else, or the same otherwise, at the client's mount point."""
+    return LabChange(
+        CLIENT.name,
+        f"umount {MOUNT_POINT} && mount -t {kind} -o {options},retry=0 '{source}' {MOUNT_POINT}",
+        f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF '{source}'",
+    )
+
+
+def small_domain(name: str, memory_mib: str = "16") -> str:
+    """The shell text that makes a domain of that name, which does nothing."""
+    lines = (f'name=\\"{name}\\"', f"memory={memory_mib}", 'type=\\"pv\\"', 'kernel=\\"$(ls /boot/vmlinuz-*)\\"')
+    text = " ".join(f'"{line}"' for line in lines)
+    return f"printf '%s\\n' {text} >/run/{name}.cfg && xl create -q -p /run/{name}.cfg"
+
+
+def memory_taken(host: str, left: int) -> LabChange:
+    """Another domain has all of the host's free memory but so many MiB (and what a domain costs beside)."""
+    return LabChange(
+        host,
+        f"free=$(xl info free_memory); {small_domain('hog', f'$((free - {left}))')}",
+        f'test "$(xl info free_memory)" -le {left}',
+    )
+
+
+def bridge_renamed(host: str) -> LabChange:
+    """The host's bridge goes on under another name, so that nobody finds it."""
+    return LabChange(
+        host,
+        f"ip link set {BRIDGE} down; ip link set {BRIDGE} name br0; ip link set br0 up",
+        f"test -d /sys/class/net/br0/bridge && ! test -e /sys/class/net/{BRIDGE}",
+    )
+
+
+def running_on(machine: str, script: str) -> LabChange:
+    """A program that goes on by itself; its end is the lab's."""
+    note = f"{KEPT}/program"
+    return LabChange(
+        machine,
+        f"mkdir -p {KEPT}; setsid sh -c {shlex.quote(f'echo $$ >{note}; {script}')} {_QUIET} & sleep 0.5",
+        f'kill -0 "$(cat {note})"',
+    )
+
+
+def when_it_arrives(host: str, script: str, after: float = 0.0) -> LabChange:
+    """What is done on the host once a guest is on its way to it."""
+    return running_on(host, f"{_until(_RECEIVES)}; sleep {after:g}; {script}")
+
+
+def when_it_leaves(host: str, script: str, after: float = 0.0) -> LabChange:
+    """What is done on the host once a guest is being sent from it."""
+    return running_on(host, f"{_until(_SENDS)}; sleep {after:g}; {script}")
+
+
+def once_moved(guest: str, script: str) -> LabChange:
+    """What is done in the guest once it has stood still for three seconds, as for its move."""
+    wait = (
+        "last=; while :; do read -r up _ </proc/uptime; up=${up%.*}; "
+        '[ -n "$last" ] && [ $((up - last)) -ge 3 ] && break; last=$up; sleep 0.3; done'
+    )
+    return running_on(guest, f"{wait}; {script}")
+
+
+def once_under_way(script: str) -> LabChange:
+    """What is done on the client once a run has found the lab and tries the share: by the nonces that it writes."""
+    wait = f"until nonce=$(ls -A {MOUNT_POINT} | grep -m1 '^[.]xenlab-'); do sleep 0.2; done"
+    return running_on(CLIENT.name, f"{wait}; {script}")
+
+
+_SENDS = 'pgrep -f "[x]l (-v+ )?migrate "'
+_RECEIVES = 'pgrep -f "[x]l (-v+ )?migrate-receive"'
+
+
+def _until(condition: str) -> str:
+    return f"until {condition} >/dev/null; do sleep 0.3; done"

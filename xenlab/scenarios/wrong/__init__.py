@@ -1,0 +1,1 @@
+"""Wrong labs: each must turn one check red, with its cause."""
