@@ -8,6 +8,7 @@ from pages import check, grade, step
 
 from xenlab.errors import UsageError
 from xenlab.outcomes import Grade, Outcome
+from xenlab.proving.html import render
 from xenlab.proving.matrix import Matrix
 from xenlab.proving.pages import line, markdown, summary
 from xenlab.proving.proof import Proof
@@ -115,6 +116,17 @@ def test_the_page_has_a_row_a_scenario_and_what_falls_short() -> None:
     assert page.index("## Wrong labs") < page.index("## Right labs") < page.index("## Not as they should be")
 
 
+def test_the_html_page_shows_what_falls_short_and_asks_for_nothing() -> None:
+    hostile = dataclasses.replace(WRONG, name="hostile", what="<script>alert(1)</script>")
+    page = render(Matrix((*rows(), graded(hostile, run(check("one-server", "failed", actual="<b>\x1b[31m")), 1))))
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "\x1b" not in page
+    assert "http" not in page.replace('http-equiv="Content-Security-Policy"', "")
+    assert page.index("share/one-server") < page.index("Wrong labs") < page.index("Right labs")
+    assert page.count('class="wanted"') == 4  # one in each row of a wrong lab
+
+
 CATALOGUE = [WRONG, dataclasses.replace(WRONG, name="unseen"), RIGHT]
 
 
@@ -127,6 +139,7 @@ def test_rows_are_kept_as_they_come_and_read_again(tmp_path: Path) -> None:
     again = Proof(tmp_path / "proof", CATALOGUE)
     assert again.matrix.rows == (first, last)
     assert (tmp_path / "proof/proof.md").read_text() == markdown(again.matrix)
+    assert (tmp_path / "proof/proof.html").read_text() == render(again.matrix)
     assert Proof(tmp_path / "proof", CATALOGUE[2:]).matrix.rows == (last,)
 
 

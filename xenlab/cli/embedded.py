@@ -67,6 +67,8 @@ def _status(arguments: argparse.Namespace) -> int:
         log = state.folder / f"{host.name}.console.log"
         print(f"  {host.name:<10} {host.address:<12} {alive}{here}, console log {log}")
     print(f"  lab file   {state.lab_file}")
+    if state.planted:
+        print(f"  planted    {', '.join(state.planted)} (./lab break --undo)")
     return 0 if state.running else 3
 
 

@@ -1,10 +1,11 @@
-"""The proof as it lies in its folder: proof.json, one row a scenario, and proof.md for readers."""
+"""The proof as it lies in its folder: proof.json, one row a scenario; proof.md and proof.html for readers."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from xenlab.errors import UsageError
+from xenlab.proving.html import render
 from xenlab.proving.matrix import Matrix
 from xenlab.proving.pages import markdown
 from xenlab.proving.row import Row, digest_of
@@ -44,6 +45,7 @@ class Proof:
         rows = [json.loads(each.model_dump_json()) for each in self.matrix.rows]
         write_whole(self.folder / "proof.json", json.dumps(rows, indent=1) + "\n")
         write_whole(self.folder / "proof.md", markdown(self.matrix))
+        write_whole(self.folder / "proof.html", render(self.matrix))
 
 
 def _read(path: Path) -> list[Row]:

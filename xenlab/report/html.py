@@ -4,20 +4,15 @@ Everything that came from the hosts goes through `plain` and Jinja's escaping; o
 are our own SVG, are put in as they are.
 """
 
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cache
-from pathlib import Path
 from typing import Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from xenlab import __version__
-from xenlab.evidence.text import bounded, brief, plain, points
+from xenlab.evidence.text import bounded, plain, points
 from xenlab.outcomes import Grade, LabInfo, MigrationRecord, Outcome, PingSummary, StepResult
 from xenlab.report.compare import compare
 from xenlab.report.graph import ROW, step_graph
@@ -29,6 +24,7 @@ from xenlab.report.reading import (
     nothing_observed,
     unseen_checks,
 )
+from xenlab.report.templating import ms, template
 from xenlab.report.views import for_students
 from xenlab.report.whereabouts import whereabouts_svg
 
@@ -93,7 +89,9 @@ def render(
     if view == "student":
         grade, commands = for_students(grade, commands)
     fix = first_to_fix(grade)
-    return _template().render(
+    return template(
+        "report.html.j2"
+    ).render(
         grade=grade,
         version=__version__,
         view=view,
@@ -131,30 +129,6 @@ def _sealed(steps: Sequence[StepResult]) -> StepResult | None:
     """The hidden step that is all there is to fix, when its checks may not be told."""
     wrong = (Outcome.FAILED, Outcome.ERROR)
     return next((step for step in steps if step.hidden and step.outcome in wrong), None)
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "plain": plain,
-        "brief": lambda text, limit=240: brief(plain(text), limit),
-        "points": points,
-        "title_text": _title_text,
-        "got": _got,
-        "seconds": _seconds,
-        "moment": _moment,
-        "day": _day,
-        "percent": lambda part: f"{points(100 * part)} %",
-        "ms": _ms,
-    }
-    return environment.get_template("report.html.j2")
 
 
 def _steps(steps: Sequence[StepResult], known: set[str], side: Mapping[str, str]) -> list[dict[str, object]]:
@@ -225,11 +199,6 @@ def _hosts(lab: LabInfo) -> list[tuple[str, str, str]]:
     return [(name, xen.get(name, "version not read"), lab.host_keys.get(name, "")) for name in names]
 
 
-def _got(step: StepResult) -> str:
-    """The points of a step; what could not be observed is never told as none."""
-    return "–" if is_ungradable(step) else points(step.earned)
-
-
 def _again(grade: Grade, fix: str | None) -> list[tuple[str, str]]:
     if grade.lab.kind == "replay":
         return [("Grade the same evidence again", f"./lab regrade {shlex.quote(plain(grade.lab.name))}")]
@@ -258,37 +227,12 @@ def _pings(grade: Grade) -> str:
 def _gap(ping: PingSummary) -> str:
     """The true outage lies in (gap - resolution, gap], so both ends are said."""
     low = max(0.0, ping.longest_gap_ms - ping.gap_resolution_ms)
-    return f"{low:,.0f} to {_ms(ping.longest_gap_ms)}"
+    return f"{low:,.0f} to {ms(ping.longest_gap_ms)}"
 
 
 def _around(ping: PingSummary) -> str:
     ends = (ping.last_before, ping.first_after)
     return " → ".join("none" if end is None else str(end) for end in ends)
-
-
-def _ms(value: float) -> str:
-    return f"{value:,.0f} ms" if value >= 10 else f"{value:.3g} ms"
-
-
-def _seconds(value: float) -> str:
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, seconds = divmod(round(value), 60)
-    return f"{minutes} min {seconds} s"
-
-
-def _title_text(title: str) -> Markup:
-    """A title as HTML; what stands between backticks is code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(title))))  # noqa: S704
-
-
-def _moment(value: datetime) -> str:
-    value = value.astimezone(UTC)
-    return f"{_day(value)}, {value:%H:%M} UTC"
-
-
-def _day(value: date) -> str:
-    return f"{value.day} {value:%B %Y}"
 
 
 _FIGURES: tuple[tuple[str, Callable[[PingSummary], str]], ...] = (
@@ -301,7 +245,7 @@ _FIGURES: tuple[tuple[str, Callable[[PingSummary], str]], ...] = (
     ("Duplicated", lambda ping: f"{ping.duplicated:,}"),
     ("Reordered", lambda ping: f"{ping.reordered:,}"),
     ("Send errors", lambda ping: f"{ping.send_errors:,}"),
-    ("Interval", lambda ping: _ms(ping.interval_ms)),
+    ("Interval", lambda ping: ms(ping.interval_ms)),
 )
 _LEAD_FIGURES = 4
 """How many of them are shown without being asked for."""
