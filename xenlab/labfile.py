@@ -3,7 +3,6 @@
 Nothing below this module knows of the file. What is wrong with one is said as in `tomlfile`.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -244,6 +243,20 @@ class LabFile(Model):
     guests: tuple[GuestSpec, ...]
     jumps: tuple[JumpSpec, ...] = ()
 
+    @property
+    def password_variables(self) -> frozenset[str]:
+        """The environment variables that hold its passwords."""
+        machines = (*self.hosts, *self.guests, *self.jumps)
+        return frozenset(machine.password_env for machine in machines if machine.password_env)
+
+    def without_files(self) -> Self:
+        """The same lab, without the files of this machine that it is logged in by."""
+        nothing = {"key_file": None, "known_hosts": Path("known_hosts")}
+        tables = {"hosts": self.hosts, "guests": self.guests, "jumps": self.jumps}
+        return self.model_copy(
+            update={key: tuple(row.model_copy(update=nothing) for row in rows) for key, rows in tables.items()}
+        )
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if problems := list(self._contradictions()):
@@ -358,7 +371,7 @@ def load(path: Path) -> LabFile:
 
 
 def loads(text: str, name: str) -> LabFile:
-    """Read what `dump` wrote; `name` stands for it in errors.
+    """Read what `tomlfile.dump` wrote; `name` stands for it in errors.
 
     :raises UsageError: it has problems, such as a key file that is gone by now: one line each.
     """
@@ -373,27 +386,3 @@ def _says(loc: tuple[int | str, ...], problem: Problem) -> str:
         key = ".".join(map(str, loc))
         return f"{key}: a lab file holds no secrets: name an environment variable in password_env instead"
     return ""
-
-
-def dump(lab: LabFile) -> str:
-    """Return the lab as TOML text, which `load` reads back to an equal model."""
-    tables = lab.model_dump(mode="json", exclude_none=True)
-    plain = {key: value for key, value in tables.items() if not isinstance(value, dict | list)}
-    parts = ["".join(_assignments(plain))]
-    for key, value in tables.items():
-        if isinstance(value, dict) and value:
-            parts.append("".join([f"[{key}]\n", *_assignments(value)]))
-        elif isinstance(value, list):
-            parts += ["".join([f"[[{key}]]\n", *_assignments(row)]) for row in value]
-    return "\n".join(parts)
-
-
-def _assignments(table: dict[str, str | int | float | bool]) -> Iterator[str]:
-    for key, value in table.items():
-        name = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _scalar(key)
-        yield f"{name} = {_scalar(value)}\n"
-
-
-def _scalar(value: str | int | float | bool) -> str:
-    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -4,8 +4,9 @@ A line for each problem: file, key, and what is allowed.
 """
 
 import json
+import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,3 +96,27 @@ def _says(loc: tuple[int | str, ...], error: Problem, model: type[Model], tables
     # pydantic says "Input should be a valid integer".
     wanted = message.partition(" should ")[2] or f"be otherwise ({message})"
     return f"{key}: {json.dumps(error['input'], ensure_ascii=False)} is not allowed: it must {wanted}"
+
+
+def dump(model: Model) -> str:
+    """A model as TOML text, which reads back to an equal one; what it does not have is left out."""
+    tables = model.model_dump(mode="json", exclude_none=True)
+    plain = {key: value for key, value in tables.items() if not isinstance(value, dict | list)}
+    parts = ["".join(_assignments(plain))]
+    for key, value in tables.items():
+        if isinstance(value, dict) and value:
+            parts.append("".join([f"[{key}]\n", *_assignments(value)]))
+        elif isinstance(value, list):
+            parts += ["".join([f"[[{key}]]\n", *_assignments(row)]) for row in value]
+    return "\n".join(parts)
+
+
+def _assignments(table: Mapping[str, str | int | float | bool]) -> Iterator[str]:
+    for key, value in table.items():
+        name = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _scalar(key)
+        yield f"{name} = {_scalar(value)}\n"
+
+
+def _scalar(value: str | int | float | bool) -> str:
+    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

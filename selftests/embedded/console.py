@@ -10,8 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from xenlab.labfile import GuestSpec, dump, load
+from xenlab.labfile import GuestSpec, load
 from xenlab.testbed.joining import join
+from xenlab.tomlfile import dump
 
 PASSWORD_ENV = "XENLAB_GUEST_PASSWORD"
 

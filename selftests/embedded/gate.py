@@ -13,10 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sshd import Sshd
 
-from xenlab.labfile import HOSTS, JumpSpec, LabFile, dump
+from xenlab.labfile import HOSTS, JumpSpec, LabFile
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed.joining import join
 from xenlab.testbed.tools import environment
+from xenlab.tomlfile import dump
 
 # RFC 5737: addresses for documentation.
 GATE, RUNNER = "192.0.2.1", "192.0.2.2"

@@ -5,6 +5,7 @@ from playedxen import HOSTS, PlayedXen
 from xenlab.lab import custody
 from xenlab.lab.custody import Act, Custody, LabFound
 from xenlab.lab.lab import Lab
+from xenlab.lab.tape import Tape
 
 
 class Sessions:
@@ -13,9 +14,9 @@ class Sessions:
     def __init__(self, xen: PlayedXen) -> None:
         self.xen = xen
 
-    def begin(self, step: str = "live-migration") -> Lab:
+    def begin(self, step: str = "live-migration", tape: Tape | None = None) -> Lab:
         """A run of its own, with its own id."""
-        opened = Lab(self.xen.spec, lambda _: "", {}, Custody(self.xen.folder / "custody"))
+        opened = Lab(self.xen.spec, lambda _: "", {}, Custody(self.xen.folder / "custody"), tape)
         opened.begin("lab.toml", str(self.xen.folder), lambda: step)
         return opened
 

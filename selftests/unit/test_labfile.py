@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import UsageError
-from xenlab.labfile import LabFile, ProbeSpec, dump, load
+from xenlab.labfile import LabFile, ProbeSpec, load
 from xenlab.remote.login import Login, secrets_of
+from xenlab.tomlfile import dump
 
 GOOD = """
 name = "lia-lab-2"

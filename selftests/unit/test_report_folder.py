@@ -9,7 +9,8 @@ import pytest
 from gradedrun import CHAIN, LOOKING, Graded
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.report.folder import RESULTS, ReportsFolder, forget_results, part_of, write_whole
+from xenlab.evidence.files import part_of, write_whole
+from xenlab.report.folder import RESULTS, ReportsFolder, forget_results
 
 ALLURE = ("-p", "allure_pytest")
 NOTHING_WRONG = CHAIN.replace('guest_name != "guest1"', "True")

@@ -8,7 +8,7 @@ import paramiko
 import pytest
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.labfile import dump, loads
+from xenlab.labfile import loads
 from xenlab.remote.login import Login
 from xenlab.testbed import namespace
 from xenlab.testbed.images import Images
@@ -20,6 +20,7 @@ from xenlab.testbed.networks import choose, network_named
 from xenlab.testbed.plan import GUESTS, HOSTS
 from xenlab.testbed.profiles import profile_named
 from xenlab.testbed.usernet import UserNetwork, ways_in
+from xenlab.tomlfile import dump
 
 # What `unshare` says where it may not, and what `ip` says where it may not.
 UNSHARE_REFUSED = "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1"

@@ -9,7 +9,7 @@ from xenlab.errors import CannotObserve, UsageError
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add `verify` and `report`."""
+    """Add `verify`, `report` and `regrade`."""
     verify = add_verb(
         verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration"
     )
@@ -32,6 +32,13 @@ def add_verbs(verbs: Verbs) -> None:
     report = add_verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
     report.add_argument("--allure", action="store_true", help="make allure.html, too (needs Node.js and npm)")
     add_reports(report, "the run's reports")
+
+    regrade = add_verb(
+        verbs, "regrade", _regrade, "judge the evidence of a run again, without the lab", "reports/evidence.zip"
+    )
+    regrade.add_argument("bundle", type=Path, metavar="BUNDLE", help="evidence.zip of a run, or its reports folder")
+    regrade.add_argument("--rubric", metavar="PATH", help="another rubric.toml than the run's own")
+    regrade.add_argument("--reports", type=Path, metavar="DIR", help="where the reports go (default: reports/regraded)")
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -56,6 +63,33 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += ["--alone"] if arguments.alone else []
     options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
     return run_pytest(["tests", *options], arguments.working_copy)
+
+
+def _regrade(arguments: argparse.Namespace) -> int:
+    from xenlab.cli.pytest_child import run_pytest
+    from xenlab.evidence import bundle
+    from xenlab.grading.writing import read_grade
+    from xenlab.report.compare import differences
+
+    reports: Path = arguments.reports or arguments.working_copy / "reports" / "regraded"
+    with bundle.opened(arguments.bundle) as folder:
+        facts, then = bundle.facts_of(folder), read_grade(folder)
+        options = [f"--lab={folder / bundle.LAB}", f"--played={folder}", f"--reports={reports.absolute()}"]
+        options += ["--grade-output=quiet", *(f"--guest={guest}" for guest in facts.guests)]
+        options += [*(f"--step={step}" for step in facts.steps), *(["--alone"] if facts.alone else [])]
+        if arguments.rubric:
+            options += [f"--rubric={Path(arguments.rubric).absolute()}"]
+        elif facts.rubric:
+            options += [f"--rubric={folder / bundle.RUBRIC}"]
+        code = run_pytest(["tests", *options], arguments.working_copy)
+        if code not in (0, 1, 3):
+            return code
+        now = read_grade(reports)
+    if facts.suite != bundle.suite_digest(arguments.working_copy):
+        print(f"graded then by xenlab {facts.version}, whose steps or judgements were others than these")
+    lines = list(differences(then, now))
+    print(*lines or ["every check as it was then"], sep="\n")
+    return code
 
 
 def forget(reports: Path | None, working_copy: Path) -> None:

@@ -13,7 +13,7 @@ from xenlab.grading.order import Plan
 from xenlab.grading.rubric import load, shipped
 from xenlab.grading.run import STEP_KEY, Run, StepRun
 from xenlab.grading.scoring import StepSpec
-from xenlab.grading.writing import COMMANDS
+from xenlab.grading.writing import COMMANDS, TAPE
 from xenlab.tomlfile import listed
 
 # pytest's options that run no test, so that nothing is written and what lies in reports/ stays.
@@ -62,6 +62,7 @@ class Choosing:
         chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
         alone: bool = self._config.getoption("--alone")
         self._run.steps = plan.alone(chosen) if alone else plan.ordered(chosen)
+        self._run.alone = alone
         if alone:
             self._refuse_scores(ids)
         others = [] if ids else [item for item in items if STEP_KEY not in item.stash]
@@ -71,6 +72,7 @@ class Choosing:
         if self._run.steps and not runs_nothing(self._config):
             self._interrupts.install()
             self._run.journal.open(self._run.reports / COMMANDS)
+            self._run.tape.open(self._run.reports / TAPE)
 
     def _weigh(self, runs: list[StepRun]) -> None:
         """Read the rubric and how late the work is, and give each run what they say of it."""
@@ -79,6 +81,7 @@ class Choosing:
             # The shipped rubric's steps are known even where one file of the sheet is run alone.
             known = dict.fromkeys([*(run.spec.id for run in runs), *shipped().steps])
             self._run.rubric = load(Path(given), known)
+            self._run.rubric_text = Path(given).read_text("utf-8")
         metadata: str | None = self._config.getoption("--submission-metadata")
         self._run.late = late(None if metadata is None else Path(metadata), self._run.rubric)
         for run in runs:

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 from xenlab.grading.run import Run
 from xenlab.lab.custody import WATCH
-from xenlab.lab.guest import Guest, Move, PausedMove
+from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
 from xenlab.lab.looks import Unknown
 from xenlab.lab.migration import Migration
+from xenlab.lab.moved import Move, PausedMove
 from xenlab.lab.watch import Watch, Watched
 from xenlab.lab.watch_analysis import with_figures
 from xenlab.lab.watched_move import WatchedMove
@@ -29,15 +30,22 @@ class Moves:
     @contextmanager
     def watched(self, guest: Guest) -> Iterator[Watched]:
         """Both pings, a heartbeat, an SSH connection and a running write around the body."""
+        watched, take = Watched(), self._lab.tape.take
+        live: list[Watched] = []
+        with ExitStack() as over, ExitStack() as watch:
+            take(f"{guest.name} watch begins", lambda: live.append(watch.enter_context(self._watch(guest))))
+            over.callback(lambda: watched.is_over(take(f"{guest.name} watch", lambda: live[0].observed)))
+            yield watched
+        if live and not any(seen.unread for seen in watched.observed.outside):  # else it is tried again at the end
+            self._lab.custody.not_watched(guest.name)
+
+    def _watch(self, guest: Guest) -> AbstractContextManager[Watched]:
         run, seconds = self._lab.custody.run, self._lab.spec.timeouts.migrate_seconds
         self._lab.custody.will(WATCH, guest=guest.name)
         for seat in guest.seats:
             if seat.keeps_files:
                 self._lab.custody.will(WATCH, guest=guest.name, host=seat.name)
-        with Watch(self._probes, run=run, seconds=seconds).around(guest) as watched:
-            yield watched
-        if not any(seen.unread for seen in watched.observed.outside):  # else it is tried again at the run's end
-            self._lab.custody.not_watched(guest.name)
+        return Watch(self._probes, run=run, seconds=seconds).around(guest)
 
     def keep(self, move: Move) -> Move:
         """Keep a move for the reports."""

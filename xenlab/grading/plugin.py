@@ -22,6 +22,7 @@ from xenlab.grading.choosing import Choosing, runs_nothing
 from xenlab.grading.ending import Ending
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.junit import follow_for_junit
+from xenlab.grading.played import Played
 from xenlab.grading.recording import Wrapper, clean, is_waived, record, recorded
 from xenlab.grading.run import (
     RUN_KEY,
@@ -50,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", metavar="NAME", help="profile of the embedded lab")
     group.addoption("--network", metavar="NAME", help="how the embedded lab's hosts are wired: namespace or user")
     group.addoption("--reports", metavar="DIR", help="where reports go (default: reports/ of the project)")
+    group.addoption("--played", metavar="DIR", help="the evidence of a run, to be graded again instead of the lab")
     group.addoption("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     group.addoption(
         "--submission-metadata", metavar="PATH", help="when the work was handed in, as Gradescope's file tells it"
@@ -118,6 +120,8 @@ def pytest_configure(config: pytest.Config) -> None:
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),
     )
+    if (played := config.getoption("--played")) is not None:
+        run.play(Played.of(Path(played)))
     config.add_cleanup(lambda: _close(run.journal))
     terminal = TerminalReport(config, run)
     files = config.stash.get(FILES_KEY, {})

@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
+from xenlab.evidence.lines import Lines
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
+from xenlab.grading.played import Played
 from xenlab.grading.rubric import Rubric, WaiverRule, shipped
 from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
@@ -234,10 +236,11 @@ class Run:
     """A run of the graded steps: its options, and what fixtures add to it.
 
     `lab_name` is `--lab` as given, `guests` the guests chosen by `--guest` (none: all), `late` how late the work
-    came, if it did, `previous` the grade of the attempt before. Fixtures set `lab` once the lab is known, and record
-    commands by `record`; `homes` are the guests' home hosts, and `moves_alone` says whether watched moves have the
-    lab to themselves. `remarks` are lines for the reader that no check is about, `whereabouts` say where each guest is
-    at the end.
+    came, if it did, `previous` the grade of the attempt before. `tape` is where what is seen of the lab is kept; where
+    a run's evidence is graded again instead of a lab, that is `played`. Fixtures set `lab` once the lab is known, with
+    `lab_file` (its text, without credentials), and record commands by `record`; `homes` are the guests' home hosts,
+    and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
+    check is about, `whereabouts` say where each guest is at the end.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -248,12 +251,17 @@ class Run:
     profile: str | None
     guests: tuple[str, ...]
     folder: ReportsFolder
+    played: Played | None = None
     journal: Journal = field(default_factory=Journal)
+    tape: Lines = field(default_factory=Lines)
     rubric: Rubric = field(default_factory=shipped)
+    rubric_text: str = ""
+    alone: bool = False
     network: str | None = None
     late: Late | None = None
     previous: Grade | None = None
     lab: LabInfo | None = None
+    lab_file: str = ""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     homes: Mapping[str, str] = field(default_factory=dict)
     moves_alone: bool = True
@@ -282,6 +290,12 @@ class Run:
     def migrations(self) -> tuple[MigrationRecord, ...]:
         """The moves of all steps, in the steps' order."""
         return tuple(record for run in self.steps for record in run.migrations)
+
+    def play(self, played: Played) -> None:
+        """Grade that evidence again: as of the day when it was gathered, with the commands that were run then."""
+        self.played = played
+        self.started = played.grade.started
+        self.journal.resume(played.commands)
 
     def record(self, record: CommandRecord) -> str:
         """Keep a command in the journal, as one of the step that it was run for; returns its id."""
@@ -337,7 +351,7 @@ class Run:
             specs.setdefault(run.spec.id, run.spec)
         steps = score_steps(tuple(specs.values()), (run.instance for run in self.steps))
         unknown = LabInfo(name=self.lab_name, kind="embedded" if self.lab_name == "embedded" else "real", hosts=())
-        return Grade(
+        grade = Grade(
             lab=self.lab or unknown,
             started=self.started,
             finished=datetime.now(UTC),
@@ -348,6 +362,7 @@ class Run:
             remarks=tuple(_shown(self.journal, text, CHECK_TEXT) for text in self.remarks),
             whereabouts=tuple(_shown(self.journal, text, CHECK_TEXT) for text in self.whereabouts),
         )
+        return self.played.timed(grade) if self.played else grade
 
 
 RUN_KEY = pytest.StashKey[Run]()

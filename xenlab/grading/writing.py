@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from xenlab import __version__
 from xenlab.errors import UsageError
+from xenlab.evidence import bundle
 from xenlab.evidence.text import brief, points
 from xenlab.grading.exporters.gradescope import gradescope
 from xenlab.grading.exporters.markdown import markdown
@@ -20,8 +22,9 @@ from xenlab.report.folder import ReportsFolder
 from xenlab.report.html import View, render
 from xenlab.report.reading import NO_COUNT, first_to_fix, is_ungradable, unseen_checks
 
-COMMANDS = "evidence/commands.jsonl"
-"""Every remote command, one a line; appended to while the run goes on."""
+EVIDENCE = "evidence"
+COMMANDS, TAPE = f"{EVIDENCE}/{bundle.COMMANDS}", f"{EVIDENCE}/{bundle.TAPE}"
+"""Every remote command, and what was seen and done, one a line; appended to while the run goes on."""
 
 PAGES: dict[str, View] = {"report.html": "student", "report-instructor.html": "instructor"}
 """The pages by file name; the instructor's is only there when a step is hidden from students."""
@@ -36,8 +39,9 @@ def write_reports(run: Run, grade: Grade) -> None:
     and the verdict is no error. On GitHub Actions the Markdown page becomes the job's summary as well.
     """
     folder = run.folder
-    if problem := run.journal.close():
-        folder.problems.append(f"{folder.path / COMMANDS} is not whole: {problem.strerror or problem}")
+    for lines, name in ((run.journal, COMMANDS), (run.tape, TAPE)):
+        if problem := lines.close():
+            folder.problems.append(f"{folder.path / name} is not whole: {problem.strerror or problem}")
     for name, text in {**run.timelines, **run.traces}.items():
         folder.write(f"timelines/{name}", text)
     for name, text in run.side.items():
@@ -47,8 +51,32 @@ def write_reports(run: Run, grade: Grade) -> None:
     folder.write("summary.md", markdown(grade))
     if (results := gradescope(grade)) and not folder.problems:
         folder.write("gradescope-results.json", results.model_dump_json(indent=2) + "\n")
+    if run.played is None and not folder.problems:
+        _write_bundle(run, grade)
     if into := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(markdown(grade), Path(into))
+
+
+def _write_bundle(run: Run, grade: Grade) -> None:
+    """Make of the evidence what can be graded again, and one file of it."""
+    folder, evidence = run.folder, run.folder.path / EVIDENCE
+    facts = bundle.RunFacts(
+        guests=run.guests,
+        steps=tuple(dict.fromkeys(step.spec.id for step in run.steps)),
+        alone=run.alone,
+        rubric=bool(run.rubric_text),
+        version=__version__,
+        suite=bundle.suite_digest(Path(__file__).resolve().parents[2]),
+    )
+    texts = {bundle.LAB: run.lab_file, bundle.RUN: facts.model_dump_json(indent=1), bundle.GRADE: grade_text(grade)}
+    texts |= {bundle.RUBRIC: run.rubric_text} if run.rubric_text else {}
+    for name, text in texts.items():
+        folder.write(f"{EVIDENCE}/{name}", text)
+    try:
+        bundle.seal(evidence)
+        bundle.pack(evidence, folder.path / "evidence.zip")
+    except OSError as problem:
+        folder.note(problem, evidence)
 
 
 def grade_text(grade: Grade) -> str:

@@ -1,8 +1,9 @@
 """A guest as the lab sheet speaks of it: what is done to it, and what it and its moves showed."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from testinfra.host import Host as TestinfraHost
 
@@ -12,6 +13,7 @@ from xenlab.lab.acts import Acts
 from xenlab.lab.config import ConfigLooks
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
+from xenlab.lab.guest_looks import ConfigRead, LoginTried, RunningDevices, Screen
 from xenlab.lab.judging import boot, moves
 from xenlab.lab.looking import (
     ask,
@@ -21,10 +23,11 @@ from xenlab.lab.looking import (
     look_at_identities,
 )
 from xenlab.lab.looks import GuestLook, IdentityLook, Unknown
-from xenlab.lab.migration import Migration
+from xenlab.lab.moved import Move, Nonce, PausedMove
 from xenlab.lab.places import Places
 from xenlab.lab.seats import Seat
 from xenlab.lab.share import NfsShare
+from xenlab.lab.tape import Tape
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
@@ -35,70 +38,14 @@ from xenlab.xen import xl
 from xenlab.xen.cfg import XlConfig, parse_config
 from xenlab.xen.parsers import Domain
 
+T = TypeVar("T")
+
 _CONSOLE_SECONDS = 15.0
 _PING_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Nonce:
-    """A random word that was written to a file on the guest's disk."""
-
-    word: str
-    file: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One move of the guest, and what is to be thought of it."""
-
-    migration: Migration
-
-    def arrived(self) -> tuple[Finding, ...]:
-        """The guest runs on the target alone, and answers there."""
-        on_target = moves.runs_only_on(self.migration.places, self.migration.target)
-        return (on_target, moves.answers_after(self.migration))
-
-    def kept_its_boot(self) -> Finding:
-        """The guest went on rather than booted again."""
-        return moves.kept_boot(self.migration.before, self.migration.after)
-
-    def booted_anew(self) -> Finding:
-        """The guest really was shut down and started again."""
-        return moves.booted_anew(self.migration)
-
-    def kept(self, nonce: Nonce) -> Finding:
-        """What was written before is on the disk still."""
-        return moves.still_has(self.migration.after, nonce.word)
-
-    def left_disk_clean(self) -> Finding:
-        """The guest's kernel saw no error of its disks, nor a journal to recover."""
-        return moves.has_clean_disk(self.migration.after)
-
-
-@dataclass(frozen=True, slots=True)
-class PausedMove:
-    """How Xen took a paused guest's move: `migration` is None where it refused."""
-
-    taken: Finding
-    migration: Migration | None
-    before: GuestLook
-    after: GuestLook
-
-    def left_it_unharmed(self) -> Finding:
-        """It moved, or Xen refused and left it as it was."""
-        return self.taken
-
-    def kept_its_boot(self) -> Finding:
-        """The guest goes on where it stopped."""
-        return moves.kept_boot(self.before, self.after)
-
-    def kept(self, nonce: Nonce) -> Finding:
-        """What was written before is on the disk still."""
-        return moves.still_has(self.after, nonce.word)
-
-
 class Guest:
-    """One domU of the lab; `home` is the host where it belongs."""
+    """One domU of the lab; `home` is the host where it belongs. What it is asked and does goes by the lab's tape."""
 
     def __init__(
         self,
@@ -109,6 +56,7 @@ class Guest:
         timeouts: TimeoutSpec,
         custody: Custody,
         seats: Sequence[Seat],
+        tape: Tape,
     ) -> None:
         self.spec = spec
         self.name = spec.name
@@ -119,6 +67,7 @@ class Guest:
         self._hosts = hosts
         self._share = share
         self._timeouts = timeouts
+        self._tape = tape
         self._detailed: tuple[Places, Domain | Unknown, tuple[str, ...]] | None = None
 
     def __repr__(self) -> str:
@@ -148,34 +97,45 @@ class Guest:
 
     # What is done to it
 
+    def _take(self, what: str, do: Callable[[], T]) -> T:
+        return self._tape.take(f"{self.name} {what}", do)
+
     def start(self, on: Dom0) -> None:
         """See that it runs on this host: started there, or shut down on the other host first."""
-        self.acts.start(on)
+        self._take("start", lambda: self.acts.start(on))
 
     def cold_migrate(self, to: Dom0, nonce: Nonce | None = None) -> Move:
         """Shut down here, start there."""
-        return Move(self.acts.cold_migrate(to, nonce.file if nonce else None))
+        file = nonce.file if nonce else None
+        return Move(self._take("cold migration", lambda: self.acts.cold_migrate(to, file)))
 
     def live_migrate(self, to: Dom0, nonce: Nonce | None = None) -> Move:
         """`xl migrate` of the running guest."""
-        return Move(self.acts.migrate(to, "live", nonce=nonce.file if nonce else None))
+        file = nonce.file if nonce else None
+        return Move(self._take("live migration", lambda: self.acts.migrate(to, "live", nonce=file)))
 
     def return_to(self, host: Dom0) -> None:
         """See that it is on this host again, moved live where it is not."""
-        if self.acts.where().whole_on() != host.name:
-            self.acts.migrate(host)
 
-    def paused_migrate(self, to: Dom0, nonce: Nonce | None = None) -> "PausedMove":
+        def go_back() -> None:
+            if self.acts.where().whole_on() != host.name:
+                self.acts.migrate(host)
+
+        self._take("return", go_back)
+
+    def paused_migrate(self, to: Dom0, nonce: Nonce | None = None) -> PausedMove:
         """The report's own way: `xl pause`, then `xl migrate`.
 
         Xen cannot send every paused guest: the guest itself must act on the request to suspend, and libxc gives up on
         a paused PV guest's page tables (xg_sr_save_x86_pv.c, normalise_pagetable). So xl may refuse; then the
         guest must be unharmed where it was, and goes on once it is unpaused.
         """
+        return self._take("paused migration", lambda: self._migrate_paused(to, nonce.file if nonce else None))
+
+    def _migrate_paused(self, to: Dom0, file: str | None) -> PausedMove:
         source = self._hosts.named(self.acts.where().whole_on())
         before = self.acts.look_inside()
         self.acts.pause(source)
-        file = nonce.file if nonce else None
         try:
             move = self.acts.migrate(to, "paused", before, file)
         except LabFault as fault:
@@ -190,61 +150,86 @@ class Guest:
                     raise
             if not refused:
                 raise
-            finding = moves.refused_unharmed(self.name, source.name, fault.actual, places)
-            return PausedMove(finding, None, before, self.acts.look_inside(file))
-        return PausedMove(moves.pause_was_taken(move), move, before, move.after)
+            after = self.acts.look_inside(file)
+            return PausedMove(self.name, source.name, fault.actual, places, None, before, after)
+        return PausedMove(self.name, source.name, "", move.places, move, before, move.after)
 
     @contextmanager
     def nonce(self) -> Iterator[Nonce]:
         """A fresh nonce on its disk, removed again however the body ends."""
-        with self.acts.nonce() as (word, file):
-            yield Nonce(word, file)
+        with ExitStack() as written:
+            nonce = self._take("nonce", lambda: Nonce(*written.enter_context(self.acts.nonce())))
+            yield nonce
+            self._take("nonce removed", written.close)
 
     # What it shows
 
     def runs_only_on(self, host: Dom0) -> Finding:
         """It is on this host, alive, and on no other."""
-        return moves.runs_only_on(self.acts.where(), host.name)
+        return moves.runs_only_on(self._take("places", self.acts.where), host.name)
 
     def answers_ping(self) -> Finding:
         """It answers a ping from outside, wherever it is pinged from."""
-        return boot.answers_ping(self.spec, [seat.hears(self.spec.address, _PING_SECONDS) for seat in self.seats])
+        hearings = self._take("pings", lambda: tuple(s.hears(self.spec.address, _PING_SECONDS) for s in self.seats))
+        return boot.answers_ping(self.spec, hearings)
 
     def takes_login(self) -> Finding:
         """A login works: over SSH, with the host key verified, or on the console."""
+        tried = self._take("login", self._try_login)
+        if tried.places is not None:
+            return boot.takes_no_login(self.name, tried.refused, tried.hint, tried.places)
+        return boot.takes_login(self.name, tried.way_in)
+
+    def _try_login(self) -> LoginTried:
         try:
             self.machine.wait_until_reachable(self._timeouts.boot_seconds, f"a login on {self.name}")
         except JumpUnreachable:
             raise
         except HostUnreachable as late:
-            return boot.takes_no_login(self.name, late.message, late.hint, self.acts.where())
-        return boot.takes_login(self.name, self.machine.way_in)
+            return LoginTried("", late.message, late.hint, self.acts.where())
+        return LoginTried(self.machine.way_in)
 
     def shows_login_prompt(self) -> Finding:
         """Its console, asked through xl, shows a login prompt."""
+        screen = self._take("console", self._read_screen)
+        return boot.shows_prompt(self.name, screen.host, screen.shown, screen.ids)
+
+    def _read_screen(self) -> Screen:
         host = self._hosts.named(self.acts.where().whole_on())
         if self.spec.login == "console":
             self.machine.close()  # logged in, it shows a shell
         shown = host.remote.read_screen(*xl.console(self.name), timeout=_CONSOLE_SECONDS)
-        return boot.shows_prompt(self.name, host.name, shown.stdout, (shown.id,))
+        return Screen(host.name, shown.stdout, (shown.id,))
 
     def look_inside(self, nonce: Nonce | None = None) -> "Inside":
         """What it shows of itself to a login, and what its host has given it."""
-        look = self.acts.look_inside(nonce.file if nonce else None)
-        return Inside(self.spec, look, self._details(self.acts.where())[0])
+
+        def look() -> tuple[GuestLook, Domain | Unknown]:
+            seen = self.acts.look_inside(nonce.file if nonce else None)
+            return seen, self._details(self.acts.where())[0]
+
+        return Inside(self.spec, *self._take("inside", look))
 
     def keeps_devices_on_share(self) -> tuple[Finding, ...]:
         """The running domain's own disks, kernel and ramdisk lie on the share; nothing where it does not run."""
+        devices = self._take("devices", self._look_at_devices)
+        if devices is None:
+            return ()
+        if isinstance(devices.domain, Unknown) or devices.files is None:
+            unknown = devices.domain if isinstance(devices.domain, Unknown) else Unknown("its files were not looked at")
+            return (boot.devices_unknown(self.name, devices.host, unknown, devices.ids),)
+        return tuple(boot.devices_on_share(devices.domain, devices.files, self._share.place_on(devices.files)))
+
+    def _look_at_devices(self) -> RunningDevices | None:
         places = self.acts.where()
         if places.is_off:
-            return ()
+            return None
         host = self._hosts.named(places.whole_on())
         domain, ids = self._details(places)
         if isinstance(domain, Unknown):
-            return (boot.devices_unknown(self.name, host.name, domain, ids),)
+            return RunningDevices(host.name, domain, ids, None)
         paths = [path for path, _ in boot.device_files(domain)]
-        look = look_at_files(host, (self._share.spec.mount_point, *paths))
-        return tuple(boot.devices_on_share(domain, look, self._share.place_on(look)))
+        return RunningDevices(host.name, domain, ids, look_at_files(host, (self._share.spec.mount_point, *paths)))
 
     def _details(self, places: Places) -> tuple[Domain | Unknown, tuple[str, ...]]:
         """The domain's stored configuration, asked for once between two acts."""
@@ -256,6 +241,20 @@ class Guest:
 
     def read_config(self, others: Mapping[str, GuestSpec]) -> ConfigLooks:
         """Its config and the files that it names, as both hosts see them; `others` are the lab's other guests."""
+        read = self._take("config", lambda: self._read_config(others))
+        home = next(look for look in read.looks if look.host == self.home.name)
+        return ConfigLooks(
+            self.spec,
+            self._share,
+            read.looks,
+            _parsed(home.text, self.spec.config),
+            _parsed(home.original, self.spec.original_config or ""),
+            read.files,
+            read.identities,
+            _configs(read.others),
+        )
+
+    def _read_config(self, others: Mapping[str, GuestSpec]) -> ConfigRead:
         spec = self.spec
         looks = self._hosts.at_once(
             lambda host: look_at_config(host, spec.config, spec.original_config if host is self.home else None)
@@ -263,9 +262,9 @@ class Guest:
         home = next(look for look in looks if look.host == self.home.name)
         config = _parsed(home.text, spec.config)
         original = _parsed(home.original, spec.original_config or "")
-        rest = self._configs_of(others)
+        rest = self._texts_of(others)
         self.acts.disks = _disks_of(config)
-        paths = _disks_of(config, *rest.values())
+        paths = _disks_of(config, *_configs(rest).values())
         asked = dict.fromkeys((self._share.spec.mount_point, *_paths_of(config), *paths))
         files = self._hosts.at_once(lambda host: look_at_files(host, tuple(asked)))
         identities: IdentityLook | None = None
@@ -273,16 +272,15 @@ class Guest:
             disks = _disks_of(original, config)
             whole = [path for path in (*_paths_of(original), *_paths_of(config)) if path not in disks]
             identities = look_at_identities(self.home, disks, whole)
-        return ConfigLooks(spec, self._share, looks, config, original, files, identities, rest)
+        return ConfigRead(looks, files, identities, rest)
 
-    def _configs_of(self, others: Mapping[str, GuestSpec]) -> Mapping[str, XlConfig]:
-        """The configs of other guests, as this one's home reads them; one that cannot be read is left out."""
+    def _texts_of(self, others: Mapping[str, GuestSpec]) -> Mapping[str, str | Unknown]:
+        """The configs of other guests, as this one's home reads them."""
         asked = [Section(name, commands.read(spec.config)) for name, spec in others.items() if name != self.name]
         if not asked:
             return {}
         found = ask(self.home.remote, *asked)
-        parsed = {section.name: _parsed(found.read(section.name, str), section.name) for section in asked}
-        return {name: config for name, config in parsed.items() if isinstance(config, XlConfig)}
+        return {section.name: found.read(section.name, str) for section in asked}
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +315,12 @@ def _parsed(text: str | Unknown, path: str) -> XlConfig | LabFault | Unknown:
         return parse_config(text, path)
     except LabFault as fault:
         return fault
+
+
+def _configs(texts: Mapping[str, str | Unknown]) -> Mapping[str, XlConfig]:
+    """Those of the texts that can be read."""
+    parsed = {name: _parsed(text, name) for name, text in texts.items()}
+    return {name: config for name, config in parsed.items() if isinstance(config, XlConfig)}
 
 
 def _paths_of(config: XlConfig | LabFault | Unknown) -> tuple[str, ...]:

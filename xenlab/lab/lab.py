@@ -24,8 +24,9 @@ from xenlab.lab.looks import DomainsLook, HostLook, Unknown
 from xenlab.lab.places import places_of
 from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
 from xenlab.lab.share import NfsShare
+from xenlab.lab.tape import Tape, Untaped
 from xenlab.lab.ways import Ways
-from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable, dump
+from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable
 from xenlab.outcomes import LabInfo
 from xenlab.remote import commands
 from xenlab.remote.connection import Sink
@@ -35,6 +36,7 @@ from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login, secrets_of
 from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, wait_for
+from xenlab.tomlfile import dump
 from xenlab.xen import peers, xl
 
 # A guest that has shut down is listed until its devices are down: for seconds, under emulation ten.
@@ -59,8 +61,10 @@ class Lab:
         sink: Sink,
         environ: Mapping[str, str] | None = None,
         custody: Custody | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self.spec = spec
+        self.tape = tape or Untaped()
         self._sink = sink
         self._environ = os.environ if environ is None else environ
         self._open = ExitStack()
@@ -71,7 +75,7 @@ class Lab:
         self._brought_home: dict[str, Homecoming] = {}
         first, second = (self._dom0(host) for host in spec.hosts)
         self.hosts = HostPair(first, second)
-        self.share = NfsShare(spec.share, self.hosts, self.custody)
+        self.share = NfsShare(spec.share, self.hosts, self.custody, self.tape)
         self._seats: dict[str, Seat] = {RUNNER: ThisMachine()}
         self.guests = {guest.name: self._guest(guest) for guest in spec.guests}
         self.found = Found(HostsFound(self._unseen(), spec.guests))
@@ -112,24 +116,13 @@ class Lab:
 
         :raises LabInUse: another run has the hosts.
         """
-        lock = HostLock(self.hosts, self.custody.run, str(os.getpid()), step)
-        try:
-            lock.take()
-        except CannotObserve as unlocked:
-            self.custody.refuse(f"its hosts could not be locked: {unlocked.message}")
-        else:
-            self._lock = lock
-        looks = self._look_at_hosts()
-        if self._is_in_transit([look.domains for look in looks]):
-            with suppress(NotInTime):
-                wait_for(self._all_stand_still, "guests that come or go to be in place", _SETTLE_SECONDS, _LOOK_SECONDS)
-            looks = self._look_at_hosts()
+        looks = self.tape.take("hosts", lambda: self._lock_and_look(step))
         domains = [look.domains for look in looks]
         guests = {name: as_found(places_of(name, domains)) for name in self.guests}
         self.found = Found(HostsFound(looks, self.spec.guests), guests)
         if self._lock is None:
             return
-        self.custody.still_ours = lock.check
+        self.custody.still_ours = self._lock.check
         found = LabFound(
             run=self.custody.run,
             process=this_process(),
@@ -143,6 +136,22 @@ class Lab:
             self.custody.begin(found)
         except CannotObserve as unwritable:
             self.custody.refuse(unwritable.message)
+
+    def _lock_and_look(self, step: Callable[[], str]) -> tuple[HostLook, HostLook]:
+        """Lock both hosts, and look at them once guests that come or go are in place."""
+        lock = HostLock(self.hosts, self.custody.run, str(os.getpid()), step)
+        try:
+            lock.take()
+        except CannotObserve as unlocked:
+            self.custody.refuse(f"its hosts could not be locked: {unlocked.message}")
+        else:
+            self._lock = lock
+        looks = self._look_at_hosts()
+        if self._is_in_transit([look.domains for look in looks]):
+            with suppress(NotInTime):
+                wait_for(self._all_stand_still, "guests that come or go to be in place", _SETTLE_SECONDS, _LOOK_SECONDS)
+            looks = self._look_at_hosts()
+        return looks
 
     def bring_home(self) -> tuple[Homecoming, ...]:
         """Bring every guest back that something was done to, each on its own; the others are only looked at."""
@@ -269,7 +278,7 @@ class Lab:
         # A booting guest is silent: ask often rather than long.
         machine = self._by_console(spec) if spec.login == "console" else self._remote(spec, Limits(connect=5.0))
         seats = tuple(self._seat(name) for name in seats_for(self.spec, spec))
-        return Guest(spec, machine, self.hosts, self.share, self.spec.timeouts, self.custody, seats)
+        return Guest(spec, machine, self.hosts, self.share, self.spec.timeouts, self.custody, seats, self.tape)
 
     def _seat(self, name: str) -> Seat:
         if name not in self._seats:

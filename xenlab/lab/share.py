@@ -1,6 +1,6 @@
 """The NFS share as a step of the lab sheet speaks of it: what both hosts showed, and what to think of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
@@ -11,6 +11,7 @@ from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.judging import share as judge
 from xenlab.lab.looking import ask, look_at_files, look_at_share
 from xenlab.lab.looks import FilesLook, NonceTrip, ShareLook, Unknown
+from xenlab.lab.tape import Tape
 from xenlab.labfile import GuestSpec, ShareSpec
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
@@ -25,18 +26,25 @@ _SECONDS = 20
 class NfsShare:
     """One export of one host, seen at the same mount point on both."""
 
-    def __init__(self, spec: ShareSpec, hosts: HostPair, custody: Custody) -> None:
+    def __init__(self, spec: ShareSpec, hosts: HostPair, custody: Custody, tape: Tape) -> None:
         self.spec = spec
         self._hosts = hosts
         self._custody = custody
+        self._tape = tape
 
     def look(self) -> "ShareLooks":
         """Both hosts' sides of it, in one round trip each."""
-        looks = self._hosts.at_once(lambda host: look_at_share(host, self.spec.mount_point, (self.spec.export,)))
-        return ShareLooks(self.spec, self._hosts, looks)
+
+        def look() -> tuple[ShareLook, ShareLook]:
+            return self._hosts.at_once(lambda host: look_at_share(host, self.spec.mount_point, (self.spec.export,)))
+
+        return ShareLooks(self.spec, self._hosts, self._tape.take("share", look))
 
     def carries_nonces(self) -> tuple[Finding, ...]:
         """What each host writes at the mount point, the other reads there, from the disk and not from its cache."""
+        return judge.nonces_are_shared(self._tape.take("nonces", self._exchange_nonces))
+
+    def _exchange_nonces(self) -> tuple[NonceTrip, ...]:
         nonces = {host.name: token_hex(16) for host in self._hosts}
         paths = {name: f"{self.spec.mount_point}/{NONCE_PREFIX}{self._custody.run}-{name}" for name in nonces}
         for name, path in paths.items():
@@ -47,30 +55,38 @@ class NfsShare:
         finally:
             for path in self._hosts.at_once(lambda host: _forget(host, paths[host.name])):
                 self._custody.removed(path)
-        trips = [
+        return tuple(
             NonceTrip(writer, reader.name, paths[writer], nonces[writer], answer, seen[writer], (*written, *ids))
             for (writer, answer, written) in wrote
             for reader, (seen, ids) in zip(self._hosts, read, strict=True)
             if reader.name != writer
-        ]
-        return judge.nonces_are_shared(trips)
+        )
 
     def shows_same_files(self, guests: Iterable[GuestSpec]) -> tuple[Finding, ...]:
         """Each guest's config, and every file on the share that it names, is one file from both hosts.
 
         A name that leads elsewhere, or nowhere, is no matter of the share: the paths' step tells it.
         """
-        configs: dict[str, str] = {}
+        seen = self._tape.take("files on the share", lambda: self._look_at_files(tuple(guests)))
+        named, growing = self._named_in(seen.texts)
+        return judge.same_files(seen.looks, seen.configs, named, growing)
+
+    def _look_at_files(self, guests: Sequence[GuestSpec]) -> "SharedFiles":
+        configs = {guest.config: guest.name for guest in guests}
+        texts = {guest.name: self._text_of(guest) for guest in guests}
+        asked = (*configs, *self._named_in(texts)[0])
+        looks = self._hosts.at_once(lambda host: look_at_files(host, tuple(dict.fromkeys(asked))))
+        return SharedFiles(configs, texts, looks)
+
+    def _named_in(self, texts: Mapping[str, str | Unknown]) -> tuple[dict[str, str], set[str]]:
+        """The files on the share that the guests' configs name, by path, and those that grow."""
         named: dict[str, str] = {}
         growing: set[str] = set()
-        for guest in guests:
-            configs[guest.config] = guest.name
-            if (config := self._config_of(guest)) is not None:
-                below = [path for path in (entry.path for entry in config.paths()) if self._is_below(path)]
-                named |= dict.fromkeys(below, guest.name)
+        for name, text in texts.items():
+            if (config := _config(text)) is not None:
+                named |= {entry.path: name for entry in config.paths() if self._is_below(entry.path)}
                 growing |= {disk.target for disk in config.disks if disk.format != "raw"}
-        looks = self._hosts.at_once(lambda host: look_at_files(host, tuple({**configs, **named})))
-        return judge.same_files(looks, configs, named, growing)
+        return named, growing
 
     def place_on(self, look: FilesLook) -> Place | Unknown:
         """Where the share lies on the host of a look that asked for its mount point as well."""
@@ -87,16 +103,19 @@ class NfsShare:
     def _is_below(self, path: str) -> bool:
         return path.startswith(f"{self.spec.mount_point}/")
 
-    def _config_of(self, guest: GuestSpec) -> XlConfig | None:
-        """What the guest's config says, as its home host reads it; None where it cannot be read."""
+    def _text_of(self, guest: GuestSpec) -> str | Unknown:
+        """The guest's config, as its home host reads it."""
         host = self._hosts.named(guest.home)
-        text = ask(host.remote, Section("config", commands.read(guest.config), _SECONDS)).read("config", str)
-        if isinstance(text, Unknown):
-            return None
-        try:
-            return parse_config(text, guest.config)
-        except LabFault:
-            return None
+        return ask(host.remote, Section("config", commands.read(guest.config), _SECONDS)).read("config", str)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFiles:
+    """The guests' configs (guests by path), their texts (by guest), and both hosts' looks at all that they name."""
+
+    configs: Mapping[str, str]
+    texts: Mapping[str, str | Unknown]
+    looks: tuple[FilesLook, FilesLook]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +140,16 @@ class ShareLooks:
 
     def _addresses(self) -> Mapping[str, frozenset[str]]:
         return {host.name: frozenset({host.spec.address, host.spec.among_hosts, host.name}) for host in self.hosts}
+
+
+def _config(text: str | Unknown) -> XlConfig | None:
+    """What a config says; None where it cannot be read."""
+    if isinstance(text, Unknown):
+        return None
+    try:
+        return parse_config(text)
+    except LabFault:
+        return None
 
 
 def _write(host: Dom0, path: str, nonce: str) -> tuple[str, Answer, tuple[str, ...]]:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xenlab.errors import UsageError
+from xenlab.evidence.files import write_whole
 from xenlab.proving.html import render
 from xenlab.proving.matrix import Matrix
 from xenlab.proving.pages import markdown
 from xenlab.proving.row import Row, digest_of
-from xenlab.report.folder import write_whole
 from xenlab.scenarios.scenario import Scenario
 
 

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from xenlab.errors import CannotObserve, UsageError
+from xenlab.evidence.files import write_whole
 from xenlab.outcomes import Grade
 from xenlab.report.allure import finished
-from xenlab.report.folder import write_whole
 from xenlab.testbed import cache, tools
 
 VERSION = "3.18.0"

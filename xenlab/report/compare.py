@@ -1,13 +1,13 @@
 """What changed since the previous attempt: two grades of one lab laid beside each other. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from xenlab.evidence.text import points
-from xenlab.outcomes import Grade, MigrationRecord, Outcome, PingSummary, StepResult
+from xenlab.evidence.text import brief, points
+from xenlab.outcomes import CheckResult, Grade, MigrationRecord, Outcome, PingSummary, StepResult
 
 _GONE_SHOWN = 100
 _WORDS = {outcome: outcome.value for outcome in Outcome} | {Outcome.ERROR: "not observed"}
@@ -82,6 +82,44 @@ def compare(previous: Grade | None, grade: Grade) -> Comparison | None:
         gained=round(gained, 2) or 0.0,
         seen=None if whole else len(seen),
     )
+
+
+def differences(then: Grade, now: Grade) -> Iterator[str]:
+    """A line for each step and each check that the same evidence was judged otherwise by; nothing where none was."""
+    before = {step.id: step for step in then.steps}
+    for step in now.steps:
+        old = before.pop(step.id, None)
+        if old is None:
+            yield f"{step.id}: was not graded, now {step.outcome.value}"
+            continue
+        if (old.outcome, old.earned, old.points) != (step.outcome, step.earned, step.points):
+            yield f"{step.id}: {_state(old)} -> {_state(step)}"
+        yield from _otherwise(old, step)
+    yield from (f"{gone}: was {step.outcome.value}, is not graded any more" for gone, step in before.items())
+
+
+def _state(step: StepResult) -> str:
+    return f"{step.outcome.value}, {points(step.earned)} of {points(step.points)}"
+
+
+def _otherwise(old: StepResult, new: StepResult) -> Iterator[str]:
+    def told(step: StepResult) -> dict[tuple[str, str, str, int], CheckResult]:
+        times: dict[tuple[str, str, str], int] = defaultdict(int)
+        found = {}
+        for check in step.checks:
+            key = (check.id, check.guest or "", check.host or "")
+            times[key] += 1
+            found[*key, times[key]] = check
+        return found
+
+    then, now = told(old), told(new)
+    for key in {**then, **now}:
+        one, other = then.get(key), now.get(key)
+        if one is None or other is None or one.outcome is not other.outcome:
+            where = " on ".join(part for part in key[1:3] if part)
+            words = [check.outcome.value if check else "not made" for check in (one, other)]
+            said = f": {brief(other.actual)}" if other else ""
+            yield f"  {key[0]}{f' ({where})' if where else ''}: {' -> '.join(words)}{said}"
 
 
 def _gaps(then: Iterable[MigrationRecord], now: Iterable[MigrationRecord]) -> tuple[Change[PingSummary], ...]:

@@ -3,7 +3,6 @@
 Whatever is written is there whole or not at all, and for its owner's eyes only: it holds what the hosts said.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -14,53 +13,16 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from xenlab.errors import CannotObserve, UsageError
+from xenlab.evidence.files import make_folder, part_of, write_whole
 
 LOCK = ".lock"
 RESULTS = (
     *("grade.json", "report.html", "report-instructor.html", "summary.md", "gradescope-results.json"),
-    *("junit.xml", "pytest.txt", "allure.html", "allure-results", "timelines", "evidence"),
+    *("junit.xml", "pytest.txt", "allure.html", "allure-results", "timelines", "evidence", "evidence.zip"),
 )
 """What a run leaves by name; all else in the folder is not ours."""
 
-_PART = ".part"
-_FILE, _FOLDER = 0o600, 0o700
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that nobody ever sees half of it; readable to its owner only (0600), as are new folders (0700).
-
-    :raises OSError: it could not be written; what was there before still is.
-    """
-    data = content.encode("utf-8", errors="replace") if isinstance(content, str) else content
-    part = part_of(path)
-    make_folder(path.parent)
-    try:
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE), "wb") as file:
-            file.write(data)
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-
-
-def part_of(path: Path) -> Path:
-    """Where a file lies until it is whole."""
-    return path.with_name(f".{path.name}{_PART}")
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, open to their owner only.
-
-    :raises OSError: it cannot be made.
-    """
-    if path.is_dir():
-        return
-    if path.exists():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-    make_folder(path.parent)
-    path.mkdir(_FOLDER, exist_ok=True)
+_FILE = 0o600
 
 
 class ReportsFolder:
@@ -116,7 +78,7 @@ class ReportsFolder:
         :raises CannotObserve: something cannot be removed.
         """
         try:
-            for path in (*(self.path / name for name in RESULTS), *self.path.glob(f".*{_PART}"), *others):
+            for path in (*(self.path / name for name in RESULTS), *self.path.glob(part_of(Path("*")).name), *others):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:

@@ -16,7 +16,6 @@ from threading import Event
 from rich.console import Console
 
 from xenlab.errors import CannotObserve, UsageError
-from xenlab.labfile import dump
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Limits, Login
@@ -36,6 +35,7 @@ from xenlab.testbed.progress import Progress
 from xenlab.testbed.qemu import SNAPSHOT, Qemu, qemu_version
 from xenlab.testbed.qmp import socket_folder
 from xenlab.testbed.state import LabState, ProcessId, lab_folder
+from xenlab.tomlfile import dump
 
 # An emulated Dom0 takes 40-60 s on an idle machine of two cores, several times that on a busy one.
 _BOOT_SECONDS = {"tcg": 900.0, "kvm": 120.0}

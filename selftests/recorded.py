@@ -1,0 +1,89 @@
+"""Judges a run's evidence again in this process: the lab sheet's own steps, without pytest and without a lab."""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from inspect import signature
+from pathlib import Path
+
+from xenlab.evidence import bundle
+from xenlab.grading.moves import Moves
+from xenlab.grading.order import Plan
+from xenlab.grading.played import Played
+from xenlab.grading.recording import TOLD, recorded
+from xenlab.grading.run import Run, StepRun, entered
+from xenlab.grading.scoring import StepSpec
+from xenlab.lab.kinds import kinds
+from xenlab.lab.lab import Lab
+from xenlab.lab.left import LabLeft
+from xenlab.lab.tape import PlayedTape
+from xenlab.labfile import load
+from xenlab.outcomes import Grade
+from xenlab.report.folder import ReportsFolder
+
+ROOT = Path(__file__).resolve().parents[1]
+Step = Callable[..., None]
+
+
+@cache
+def steps() -> dict[str, tuple[StepSpec, Step]]:
+    """The lab sheet's steps, by their ids."""
+    found = {}
+    for path in sorted((ROOT / "tests").glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for function in vars(module).values():
+            for mark in getattr(function, "pytestmark", ()):
+                found[mark.args[0].id] = (mark.args[0], function)
+    return found
+
+
+def judged(folder: Path) -> Grade:
+    """The grade of the evidence in a folder."""
+    facts, played = bundle.facts_of(folder), Played.of(folder)
+    run = Run(lab_name="", profile=None, guests=facts.guests, folder=ReportsFolder(folder))
+    run.play(played)
+    spec = load(folder / bundle.LAB)
+    lab = Lab(spec, run.record, dict.fromkeys(spec.password_variables, "-"), tape=PlayedTape(played.tape, kinds()))
+    lab.begin("", "")
+    run.lab = lab.describe()
+    all_steps = [StepRun(steps()[id_][0], guest, run.journal) for id_, guest in _instances(lab, facts)]
+    plan = Plan(all_steps)
+    chosen = [step for step in plan.ordered(all_steps) if step.spec.id in facts.steps]
+    run.steps = plan.alone(chosen) if facts.alone else chosen
+    for step in run.steps:
+        if (root := step.root_cause) is not None:
+            step.add_block(root)
+        else:
+            step.start()
+            with entered(step), suppress(*TOLD), recorded(step, ends_early=True):
+                steps()[step.spec.id][1](**_nouns(lab, run, step))
+        step.finish()
+    return run.grade()
+
+
+def _instances(lab: Lab, facts: bundle.RunFacts) -> Iterator[tuple[str, str | None]]:
+    for id_, (_, function) in steps().items():
+        each = facts.guests or tuple(lab.guests) if "guest" in signature(function).parameters else (None,)
+        yield from ((id_, guest) for guest in each)
+
+
+def _nouns(lab: Lab, run: Run, step: StepRun) -> dict[str, object]:
+    """What the step asks for; see fixtures/nouns.py."""
+    nouns: dict[str, Callable[[], object]] = {
+        "lab": lambda: lab,
+        "found": lambda: lab.found.hosts,
+        "hosts": lambda: lab.hosts,
+        "share": lambda: lab.share,
+        "guests": lambda: tuple(lab.guest(name) for name in run.guests or lab.guests),
+        "moves": lambda: Moves(lab, run),
+        "left": lambda: LabLeft.of(lab),
+    }
+    if step.guest is not None:
+        guest = lab.guest(step.guest)
+        nouns |= {"guest": lambda: guest, "home": lambda: guest.home, "peer": lambda: lab.hosts.peer_of(guest.home)}
+    return {name: nouns[name]() for name in signature(steps()[step.spec.id][1]).parameters}

@@ -1,0 +1,35 @@
+"""The kinds of data that a run's tape holds: all dataclasses that what is taken is made of."""
+
+import typing
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+
+from xenlab.lab.guest_looks import ConfigRead, LoginTried, RunningDevices, Screen
+from xenlab.lab.left import Leftovers
+from xenlab.lab.looks import GuestLook, HostLook, NonceTrip, ShareLook, Unknown
+from xenlab.lab.migration import Migration
+from xenlab.lab.moved import Nonce, PausedMove
+from xenlab.lab.observed import Hearing, Observed
+from xenlab.lab.places import Places
+from xenlab.lab.share import SharedFiles
+from xenlab.lab.tape import Kinds
+from xenlab.xen.parsers import Domain
+
+TAKEN = (
+    *(HostLook, ShareLook, NonceTrip, SharedFiles, ConfigRead, RunningDevices, LoginTried, Screen, Nonce),
+    *(GuestLook, Domain, Unknown, Places, Hearing, Migration, PausedMove, Observed, Leftovers),
+)
+
+
+def kinds() -> Kinds:
+    """The classes by their names."""
+    return {kind.__name__: kind for kind in _within(TAKEN, set())}
+
+
+def _within(hints: typing.Iterable[object], seen: set[object]) -> Iterator[type]:
+    for hint in hints:
+        if isinstance(hint, type) and is_dataclass(hint) and hint not in seen:
+            seen.add(hint)
+            yield hint
+            yield from _within(typing.get_type_hints(hint).values(), seen)
+        yield from _within(typing.get_args(hint), seen)
