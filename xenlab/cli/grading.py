@@ -73,7 +73,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
 
     reports: Path = arguments.reports or arguments.working_copy / "reports" / "regraded"
     with bundle.opened(arguments.bundle) as folder:
-        facts, then = bundle.facts_of(folder), read_grade(folder)
+        facts, then = bundle.facts_of(folder), bundle.grade_of(folder)
         options = [f"--lab={folder / bundle.LAB}", f"--played={folder}", f"--reports={reports.absolute()}"]
         options += ["--grade-output=quiet", *(f"--guest={guest}" for guest in facts.guests)]
         options += [*(f"--step={step}" for step in facts.steps), *(["--alone"] if facts.alone else [])]

@@ -1,12 +1,20 @@
 """The proof that the checks can fail, and fail for what they are there for."""
 
 import argparse
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from xenlab.cli.grammar import Verbs, add_network, add_profile, add_reports, add_verb
 
+if TYPE_CHECKING:
+    from xenlab.proving.proof import Proof
+    from xenlab.proving.row import Row
+    from xenlab.scenarios.scenario import Scenario
+
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add `prove`."""
+    """Add `prove` and `record`."""
     prove = add_verb(
         verbs,
         "prove",
@@ -21,16 +29,20 @@ def add_verbs(verbs: Verbs) -> None:
     add_network(prove)
     add_reports(prove, "the proof is written to proof/ in it")
 
+    record = add_verb(
+        verbs, "record", _record, "prove scenarios, and keep the evidence for the project's own tests", "unmounted"
+    )
+    record.add_argument("scenario", metavar="NAME", nargs="+", help="those of ./lab faults (and --right)")
+    add_profile(record)
+    add_network(record)
+    add_reports(record, "the proof is written to proof/ in it")
+
 
 def _prove(arguments: argparse.Namespace) -> int:
-    from xenlab.opening import open_lab
     from xenlab.proving.pages import line, summary
-    from xenlab.proving.proof import Proof
-    from xenlab.proving.prover import Prover
     from xenlab.scenarios.catalogue import SCENARIOS, scenario_named
-    from xenlab.testbed.plan import EMBEDDED
 
-    proof = Proof((arguments.reports or arguments.working_copy / "reports") / "proof", SCENARIOS)
+    proof = _proof(arguments)
     chosen = [scenario_named(name) for name in arguments.scenario] or list(SCENARIOS)
     if arguments.show:
         print(*map(line, proof.matrix.rows), sep="\n")
@@ -38,9 +50,42 @@ def _prove(arguments: argparse.Namespace) -> int:
     elif arguments.resume:
         chosen = proof.left(chosen)
     if chosen:
-        with open_lab(EMBEDDED, arguments.profile, arguments.working_copy, network=arguments.network):
-            for row in Prover(arguments.working_copy, proof.folder).prove(chosen):
-                proof.keep(row)
-                print(line(row), flush=True)
+        _add(proof, chosen, arguments)
     print(*summary(proof.matrix), sep="\n")
     return 1 if proof.matrix.odd else 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from xenlab.scenarios.catalogue import scenario_named
+
+    proof = _proof(arguments)
+    rows = _add(proof, [scenario_named(name) for name in arguments.scenario], arguments)
+    recordings = arguments.working_copy / "selftests" / "recordings"
+    recordings.mkdir(exist_ok=True)
+    for name in arguments.scenario:
+        if rows[name].is_good:
+            shutil.copyfile(proof.folder / name / "evidence.zip", recordings / f"{name}.zip")
+    return 0 if all(row.is_good for row in rows.values()) else 1
+
+
+def _proof(arguments: argparse.Namespace) -> "Proof":
+    from xenlab.proving.proof import Proof
+    from xenlab.scenarios.catalogue import SCENARIOS
+
+    return Proof((arguments.reports or arguments.working_copy / "reports") / "proof", SCENARIOS)
+
+
+def _add(proof: "Proof", scenarios: "Sequence[Scenario]", arguments: argparse.Namespace) -> "dict[str, Row]":
+    """Prove them on the embedded lab, each row kept and shown as it comes."""
+    from xenlab.opening import open_lab
+    from xenlab.proving.pages import line
+    from xenlab.proving.prover import Prover
+    from xenlab.testbed.plan import EMBEDDED
+
+    rows = {}
+    with open_lab(EMBEDDED, arguments.profile, arguments.working_copy, network=arguments.network):
+        for row in Prover(arguments.working_copy, proof.folder).prove(scenarios):
+            proof.keep(row)
+            rows[row.scenario] = row
+            print(line(row), flush=True)
+    return rows

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from xenlab.errors import UsageError
 from xenlab.evidence.files import write_whole
-from xenlab.outcomes import Model
+from xenlab.outcomes import Grade, Model
 
 TAPE, COMMANDS, LAB, RUN, GRADE = "tape.jsonl", "commands.jsonl", "lab.toml", "run.json", "grade.json"
 RUBRIC = "rubric.toml"
@@ -105,6 +105,17 @@ def facts_of(folder: Path) -> RunFacts:
         return RunFacts.model_validate_json((folder / RUN).read_bytes())
     except (OSError, ValidationError) as problem:
         raise UsageError(f"{folder / RUN} is none of ours: {problem}") from None
+
+
+def grade_of(folder: Path) -> Grade:
+    """The grade that was made of it then.
+
+    :raises UsageError: grade.json is none of ours.
+    """
+    try:
+        return Grade.model_validate_json((folder / GRADE).read_bytes())
+    except (OSError, ValidationError) as problem:
+        raise UsageError(f"{folder / GRADE} is none of ours: {problem}") from None
 
 
 def _check(folder: Path, path: Path) -> None:

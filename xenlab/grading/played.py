@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from xenlab.errors import UsageError
 from xenlab.evidence import bundle
 from xenlab.outcomes import Grade
@@ -23,11 +21,7 @@ class Played:
 
         :raises UsageError: it is none of ours.
         """
-        path = folder / bundle.GRADE
-        try:
-            return cls(folder, Grade.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError) as problem:
-            raise UsageError(f"{path} is none of ours: {problem}") from None
+        return cls(folder, bundle.grade_of(folder))
 
     @property
     def tape(self) -> list[str]:
