@@ -121,6 +121,6 @@ def test_ssh_needs_the_lab_file_and_becomes_openssh(up: LabState, tmp_path: Path
 
 
 def test_what_is_heavy_is_noticed(tmp_path: Path) -> None:
-    modules, _, _ = called(tmp_path, "faults")
+    modules, _, _ = called(tmp_path, "break", "unmounted")
     assert {"paramiko", "lark"} <= not_standard(modules)
     assert {"lab", "xen"} <= ours(modules)

@@ -150,7 +150,7 @@ class FullDisk:
 def test_a_full_disk_costs_no_record_and_no_half_line(tmp_path: Path) -> None:
     path = tmp_path / "commands.jsonl"
     journal = Journal(path)
-    journal._file = disk = FullDisk(journal._file, 700)  # type: ignore[assignment, arg-type]
+    journal._lines._file = disk = FullDisk(journal._lines._file, 700)  # type: ignore[assignment, arg-type]
     assert [journal.append(record(f"echo {number}")) for number in range(5)][-1] == "cmd-5"
     assert [entry["command"] for entry in lines(path)] == ["echo 0", "echo 1"]
     assert len(journal.entries) == 5
@@ -164,7 +164,7 @@ def test_a_full_disk_costs_no_record_and_no_half_line(tmp_path: Path) -> None:
 def test_what_a_full_disk_kept_out_is_written_once_there_is_room(tmp_path: Path) -> None:
     path = tmp_path / "commands.jsonl"
     journal = Journal(path)
-    journal._file = disk = FullDisk(journal._file, 700)  # type: ignore[assignment, arg-type]
+    journal._lines._file = disk = FullDisk(journal._lines._file, 700)  # type: ignore[assignment, arg-type]
     for number in range(5):
         journal.append(record(f"echo {number}"))
     disk.room = 100_000

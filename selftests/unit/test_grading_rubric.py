@@ -313,13 +313,14 @@ from types import SimpleNamespace
 from xenlab.grading.moves import Moves
 from xenlab.grading.run import run_of
 from xenlab.lab.custody import Custody
+from xenlab.lab.tape import Untaped
 from xenlab.labfile import ProbeSpec, TimeoutSpec
 
 @pytest.fixture
 def moves(request):
     custody = SimpleNamespace(run="1a2b", will=lambda *_, **__: None, not_watched=lambda _: None)
     spec = SimpleNamespace(probes=ProbeSpec(), timeouts=TimeoutSpec())
-    return Moves(SimpleNamespace(spec=spec, custody=custody), run_of(request.config))
+    return Moves(SimpleNamespace(spec=spec, custody=custody, tape=Untaped()), run_of(request.config))
 """
     given: list[ProbeSpec] = []
 

@@ -3,8 +3,23 @@
 from dataclasses import replace
 
 import pytest
-from madeuplooks import FIXED_TEXT, FLAGS, HOME, SERVER, XL_INFO, config, fails, holds, host_look, one, row, undecided
+from madeuplooks import (
+    FIXED_TEXT,
+    FLAGS,
+    GUEST,
+    HOME,
+    SERVER,
+    XL_INFO,
+    config,
+    fails,
+    holds,
+    host_look,
+    one,
+    row,
+    undecided,
+)
 
+from xenlab.lab.hosts import HostsFound
 from xenlab.lab.judging import hosts as judge
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.remote.facts import Cpu
@@ -357,3 +372,10 @@ def test_memory_that_cannot_be_reckoned_is_not_judged() -> None:
     assert memory(replace(look, xl_conf=SILENT)) == [None]
     assert memory(unreachable()) == [None]
     assert memory(replace(host_look(), xl_conf=SILENT)) == [True]
+
+
+def test_both_hosts_are_asked_for_every_guest_however_they_are_given() -> None:
+    """Given one by one, as a step does, the guests were asked for on the first host alone."""
+    found = HostsFound((host_look(HOME), host_look(SERVER)), (GUEST,))
+    made = {(finding.id, finding.host) for finding in found.can_take(guest.name for guest in (GUEST,))}
+    assert made == {(id_, host) for id_ in ("live-migratable", "bridge", "memory-free") for host in (HOME, SERVER)}

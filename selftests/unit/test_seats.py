@@ -26,6 +26,7 @@ from xenlab.lab.left import LabLeft
 from xenlab.lab.observed import SeenFrom, Unknown
 from xenlab.lab.ping_on_host import HostPing
 from xenlab.lab.seats import HostSeat, OutsideView, Seat, ThisMachine, seats_for
+from xenlab.lab.tape import Untaped
 from xenlab.lab.watch import Watch
 from xenlab.lab.watch_analysis import MoveLimits, analyse
 from xenlab.labfile import GuestSpec, HostSpec, JumpSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
@@ -317,7 +318,7 @@ def test_a_hosts_ping_is_noted_before_it_begins(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("xenlab.grading.moves.Watch", Begun)
     spec = SimpleNamespace(probes=ProbeSpec(), timeouts=TimeoutSpec())
     run = SimpleNamespace(rubric=SimpleNamespace(thresholds=Thresholds()))
-    moves = Moves(SimpleNamespace(spec=spec, custody=Noting()), run)  # type: ignore[arg-type]
+    moves = Moves(SimpleNamespace(spec=spec, custody=Noting(), tape=Untaped()), run)  # type: ignore[arg-type]
     host = SimpleNamespace(name="baye", keeps_files=True)
     guest = SimpleNamespace(name="guest1", seats=(FakeSeat(), host))
     with moves.watched(guest):  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ def write_reports(run: Run, grade: Grade) -> None:
     folder.write("grade.json", grade_text(grade))
     _write_pages(folder, grade, run.journal.entries, run.timelines, run.side, run.previous)
     folder.write("summary.md", markdown(grade))
-    if (results := gradescope(grade)) and not folder.problems:
+    if not run.alone and (results := gradescope(grade)) and not folder.problems:
         folder.write("gradescope-results.json", results.model_dump_json(indent=2) + "\n")
     if run.played is None and not folder.problems:
         _write_bundle(run, grade)

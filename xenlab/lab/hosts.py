@@ -47,11 +47,11 @@ class HostsFound:
         Nothing is said of a guest whose config cannot be read yet: that is for the share's step and the paths' to say.
         """
         configs = self._configs()
+        asked = [name for name in guests if name in configs]
         for look in self.looks:
-            for name in guests:
-                if name in configs:
-                    here = places_of(name, [look.domains]).rows
-                    yield from judge.can_take(look, name, configs[name], is_there=bool(here))
+            for name in asked:
+                here = places_of(name, [look.domains]).rows
+                yield from judge.can_take(look, name, configs[name], is_there=bool(here))
 
     def _configs(self) -> Mapping[str, XlConfig]:
         """The config of each guest as its home host reads it: the one from before where there is one."""

@@ -50,8 +50,8 @@ class GradescopeResults(Model):
 
 
 def gradescope(grade: Grade) -> GradescopeResults | None:
-    """The results, their texts plain and bounded; None for no attempt that counts: an error, or without points."""
-    if grade.verdict == "error" or not grade.score.possible:
+    """The results, their texts plain and bounded; None where the verdict is error: no attempt that should count."""
+    if grade.verdict == "error":
         return None
     lines = [f"{score_line(grade)}: {grade.verdict}."]
     if grade.score.ungradable:

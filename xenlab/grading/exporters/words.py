@@ -12,8 +12,6 @@ _WORDS = {Outcome.FAILED: "failed", Outcome.ERROR: "could not be observed", Outc
 def score_line(grade: Grade) -> str:
     """The score, what being late has cost of it, and what could not be observed."""
     score = grade.score
-    if not score.possible:
-        return "no points to earn"
     line = f"{points(score.earned)} of {points(score.possible)}"
     if score.ungradable:
         line += " seen"
