@@ -36,7 +36,7 @@ def split(value: str) -> list[str]:
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
 def test_a_host_has_its_own_disk_network_and_mac(host: HostPlan, profile: str) -> None:
-    argv = qemu(host=host, profile=profile).command(restore=False)
+    argv = qemu(host=host, profile=profile).command(restore=None)
     assert option(argv, "-netdev") == f"tap,id=net,x={host.name}"
     assert f"file=/lab/{host.name}.qcow2" in split(option(argv, "-drive"))
     devices = [split(argv[i + 1]) for i, word in enumerate(argv) if word == "-device"]
@@ -47,20 +47,20 @@ def test_a_host_has_its_own_disk_network_and_mac(host: HostPlan, profile: str) -
 
 
 def test_the_nic_has_no_boot_rom() -> None:
-    argv = qemu().command(restore=False)
+    argv = qemu().command(restore=None)
     assert sum(split(word)[-1] == "romfile=" for word in argv) == 1
 
 
 def test_only_a_restore_loads_the_snapshot() -> None:
-    assert "-loadvm" not in qemu().command(restore=False)
-    restored = qemu().command(restore=True)
+    assert "-loadvm" not in qemu().command(restore=None)
+    restored = qemu().command(restore=SNAPSHOT)
     assert option(restored, "-loadvm") == SNAPSHOT
-    assert [word for word in restored if word not in ("-loadvm", SNAPSHOT)] == qemu().command(restore=False)
+    assert [word for word in restored if word not in ("-loadvm", SNAPSHOT)] == qemu().command(restore=None)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_xen_gets_two_modules_the_kernel_with_its_own_command_line(profile: str) -> None:
-    argv = qemu(profile=profile).command(restore=False)
+    argv = qemu(profile=profile).command(restore=None)
     kernel, initrd = split(option(argv, "-initrd"))
     assert kernel.startswith("vmlinuz root=/dev/vda rw console=hvc0 ")
     assert initrd == "initrd.img"
@@ -70,17 +70,17 @@ def test_xen_gets_two_modules_the_kernel_with_its_own_command_line(profile: str)
 
 
 def test_a_folder_with_a_comma_is_still_one_folder() -> None:
-    argv = qemu(Path("/home/a,b/lab")).command(restore=False)
+    argv = qemu(Path("/home/a,b/lab")).command(restore=None)
     assert "file=/home/a,b/lab/labubuntu.qcow2" in split(option(argv, "-drive"))
     # Nothing of the path comes near the modules' line, which can quote neither comma nor space.
     assert split(option(argv, "-initrd"))[1] == "initrd.img"
 
 
 def test_accelerators() -> None:
-    emulated = qemu().command(restore=False)
+    emulated = qemu().command(restore=None)
     assert split(option(emulated, "-accel")) == ["tcg", "thread=multi", "tb-size=256"]
     assert {"-smap", "-smep", "-pku", "-la57"} < set(split(option(emulated, "-cpu")))
-    virtual = qemu(on=Accelerator("kvm", "")).command(restore=False)
+    virtual = qemu(on=Accelerator("kvm", "")).command(restore=None)
     assert (option(virtual, "-accel"), option(virtual, "-cpu")) == ("kvm", "host")
 
 

@@ -97,9 +97,14 @@ class EmbeddedLab:
 
         :raises UsageError: no lab is up; :raises CannotObserve: QEMU refuses.
         """
-        with self._standing_still() as (_, qemus):
-            for qemu in qemus:
-                qemu.monitor(f"savevm {checkpoint}")
+        with self._running() as (_, qemus):
+            try:
+                for command in ("stop", f"savevm {checkpoint}"):
+                    for qemu in qemus:  # neither sees the other in another time
+                        qemu.monitor(command)
+            finally:
+                for qemu in qemus:
+                    qemu.monitor("cont")
 
     def go_back(self, checkpoint: str) -> None:
         """Have both hosts as they were when that was kept, but for the time of day; the lab's network must be joined.
@@ -107,28 +112,26 @@ class EmbeddedLab:
         :raises UsageError: no lab is up; :raises CannotObserve: there is no such checkpoint, or a host does not come
             back.
         """
-        with self._standing_still() as (state, qemus):
-            for qemu in qemus:
-                qemu.monitor(f"loadvm {checkpoint}")
-        with self._hosts(state) as hosts:
-            self._await(state, qemus, hosts, f"to answer after going back to {checkpoint}", _RESTORE_SECONDS)
+        with self._running() as (state, qemus):
+            # By new processes: within one a processor's ticks never go back (cpu_get_ticks() in QEMU's
+            # system/cpu-timers.c), so that after loadvm the time-stamp counter is ahead of every other clock.
+            self._stop(state, qemus)
+            self._start(state, qemus, restore=checkpoint)
+            with self._hosts(state) as hosts:
+                self._await(state, qemus, hosts, f"to answer after going back to {checkpoint}", _RESTORE_SECONDS)
 
     @contextmanager
-    def _standing_still(self) -> Iterator[tuple[LabState, list[Qemu]]]:
-        """Both hosts of the lab that is up, stopped, so that neither sees the other in another time."""
+    def _running(self) -> Iterator[tuple[LabState, list[Qemu]]]:
+        """Both hosts of the lab that is up, for nobody else to end or restore meanwhile.
+
+        :raises UsageError: no lab is up.
+        """
         with cache.locked(self.folder / "lock") if self.folder.exists() else nullcontext():
             state = self.state()
             if state is None or not state.running:
                 raise UsageError("no lab is up in this working copy", hint="./lab up")
             accelerator = Accelerator(state.accelerator, state.reason)
-            qemus = self._qemus(state, profile_named(state.profile), Images(Path(state.images)), accelerator)
-            try:
-                for qemu in qemus:
-                    qemu.monitor("stop")
-                yield state, qemus
-            finally:
-                for qemu in qemus:
-                    qemu.monitor("cont")
+            yield state, self._qemus(state, profile_named(state.profile), Images(Path(state.images)), accelerator)
 
     def _profile_to_be_had(self, profile: Profile, *, asked: bool) -> tuple[Profile, Images]:
         """The profile and its images; where it was not asked for and its release is gone, the one that lasts.
@@ -202,7 +205,7 @@ class EmbeddedLab:
                     qemu.disk.unlink(missing_ok=True)
                     shutil.copyfile(warm / qemu.disk.name, qemu.disk)
             with self.progress.stage(f"{profile.name}-restore", "restoring both hosts from their snapshot"):
-                self._start(state, qemus, restore=True)
+                self._start(state, qemus, restore=SNAPSHOT)
                 with self._hosts(state) as hosts:
                     self._await(state, qemus, hosts, "to answer after its restore", _RESTORE_SECONDS)
         except CannotObserve:
@@ -221,7 +224,7 @@ class EmbeddedLab:
         key = f"{profile.name}-{accelerator.name}"
         with cache.building(folder) as partial, self._hosts(state) as hosts:
             with self.progress.stage(f"{key}-boot", f"booting both Dom0s ({accelerator.name})"):
-                self._start(state, qemus, restore=False)
+                self._start(state, qemus, restore=None)
                 self._await(state, qemus, hosts, "to boot", _BOOT_SECONDS[accelerator.name])
             for host in hosts.values():
                 provision.require_guests_possible(host, profile.guest_type)
@@ -280,7 +283,7 @@ class EmbeddedLab:
         sockets, network = Path(state.sockets), network_of(state)
         return [Qemu(host, profile, images, self.folder, sockets, accelerator, network.netdev(host)) for host in HOSTS]
 
-    def _start(self, state: LabState, qemus: list[Qemu], *, restore: bool) -> None:
+    def _start(self, state: LabState, qemus: list[Qemu], *, restore: str | None) -> None:
         for qemu in qemus:
             qemu.control.socket.unlink(missing_ok=True)
             qemu.console_log.unlink(missing_ok=True)

@@ -68,8 +68,8 @@ class Qemu:
         argv += ["-b", str(self.images.disk(self.host.name)), str(self.disk)]
         run(Program(argv, self.error_log, f"making the disk of {self.host.name}", timeout=60))
 
-    def command(self, *, restore: bool) -> list[str]:
-        """QEMU's command line, to be run in the images' folder; `restore` starts from the snapshot.
+    def command(self, *, restore: str | None) -> list[str]:
+        """QEMU's command line, to be run in the images' folder; `restore` names the snapshot that it starts from.
 
         A multiboot module's name ends at the first space, which the path of the cache may have.
         """
@@ -96,10 +96,10 @@ class Qemu:
             "-device", "virtio-blk-pci,drive=disk",
             "-netdev", self.netdev,
             "-device", f"virtio-net-pci,netdev=net,mac={self.host.mac},romfile=",
-            *(("-loadvm", SNAPSHOT) if restore else ()),
+            *(("-loadvm", restore) if restore else ()),
         ]  # fmt: skip
 
-    def start(self, *, restore: bool) -> "subprocess.Popen[bytes]":
+    def start(self, *, restore: str | None) -> "subprocess.Popen[bytes]":
         """Start QEMU in the background."""
         with self.error_log.open("ab") as sink:
             return subprocess.Popen(
