@@ -137,9 +137,10 @@ def test_a_doubt_that_stays_keeps_it_from_being_started(unseen: Path, xen: Playe
     refuses(xen, acts, CannotObserve, f"mail on labubuntu may have its disk: {unseen}")
 
 
-def test_a_config_that_cannot_be_read_is_no_fault(xen: PlayedXen, acts: Acts) -> None:
+def test_a_config_that_is_gone_where_it_is_to_be_started_from_is_a_fault(xen: PlayedXen, acts: Acts) -> None:
+    """The share was gone from the target of a cold move, and that was told as not to be observed."""
     xen.config("guest1").unlink()
-    refuses(xen, acts, CannotObserve, "guest1.cfg on labubuntu: .*No such file")
+    refuses(xen, acts, LabFault, r"guest1 cannot be started on labubuntu: .*guest1\.cfg: No such file")
 
 
 def test_others_with_other_disks_are_no_hindrance(xen: PlayedXen, acts: Acts) -> None:

@@ -4,7 +4,7 @@ import pytest
 from test_places import RUNS, look, unseen
 
 from xenlab.errors import CannotObserve, LabFault, XenlabError
-from xenlab.lab.judging.start import refusal
+from xenlab.lab.judging.start import not_to_be_read, refusal
 from xenlab.lab.looks import DomainsLook, Unknown
 from xenlab.remote.filesystems import FileFact, Mount, parse_mountinfo
 from xenlab.xen.cfg import parse_config
@@ -195,3 +195,17 @@ def test_a_guest_without_disks_has_none_to_lose() -> None:
     config = 'name="guest1"\nkernel="/x"\n'
     unknown = host("baye", ("mail", "/nas/mail.img", "w"), files=())
     assert refused(host("labubuntu", files=()), unknown, config=config) is None
+
+
+@pytest.mark.parametrize(
+    ("why", "kind"),
+    [
+        ("cat: /mnt/private/artem/guest1.cfg: No such file or directory", LabFault),
+        ("cat: /mnt/private/artem/guest1.cfg: Stale file handle", LabFault),
+        ("it did not answer in time", CannotObserve),
+    ],
+)
+def test_a_config_that_is_gone_is_a_fault_and_one_that_was_not_seen_is_none(why: str, kind: type[XenlabError]) -> None:
+    problem = not_to_be_read("guest1", "/mnt/private/artem/guest1.cfg", host("baye"), Unknown(why))
+    assert isinstance(problem, kind)
+    assert why in str(problem)

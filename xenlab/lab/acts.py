@@ -16,7 +16,7 @@ from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.judging.ended import ended_while_booting
-from xenlab.lab.judging.start import refusal
+from xenlab.lab.judging.start import not_to_be_read, refusal
 from xenlab.lab.looking import look_at_domains, look_at_logs, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
 from xenlab.lab.migration import Kind, Migration
@@ -295,7 +295,9 @@ class Acts:
         def is_clear() -> bool:
             looks = self._look_before_start(on)
             mine = next(look for look in looks if look.host == on.name)
-            config = parse_config(known(mine.config, f"{path} on {on.name}", mine.ids), source=path)
+            if isinstance(mine.config, Unknown):
+                raise not_to_be_read(self._name, path, mine, mine.config)
+            config = parse_config(mine.config, source=path)
             problem = refusal(self._name, config, path, looks)
             latest[:] = [(looks, problem)]
             return not isinstance(problem, CannotObserve)

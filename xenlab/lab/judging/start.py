@@ -7,6 +7,7 @@ two guests from writing to one disk.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from xenlab.causes import nfs_trouble
 from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.looks import DomainsLook, Unknown
 from xenlab.lab.places import Places, by_hand, places_of
@@ -59,6 +60,22 @@ def wrong_name(guest: str, config: XlConfig, path: str, ids: tuple[str, ...]) ->
         hint=f'write name = "{guest}" in {path}{other}',
         guest=guest,
         evidence=ids,
+    )
+
+
+def not_to_be_read(guest: str, path: str, look: DomainsLook, why: Unknown) -> LabFault | CannotObserve:
+    """Why its config could not be read on the host where it is to be started; by its words whose fault that is."""
+    trouble = nfs_trouble(why.why)
+    if trouble is None or trouble.cause.blame != "lab":
+        return CannotObserve(f"{path} on {look.host}: {why.why}", hint=why.hint, evidence=look.ids)
+    return LabFault(
+        f"{guest} cannot be started on {look.host}: {trouble.line}",
+        expected=f"{path} to be read on {look.host}",
+        actual=trouble.line,
+        hint=f"is the share mounted on {look.host} by now? findmnt -T {path}",
+        host=look.host,
+        guest=guest,
+        evidence=look.ids,
     )
 
 

@@ -2,7 +2,7 @@
 
 from xenlab.scenarios.scenario import LabChange, Red, Scenario, wrong
 from xenlab.scenarios.shell import once_under_way
-from xenlab.testbed.plan import GUESTS, MOUNT_POINT, SERVER
+from xenlab.testbed.plan import CLIENT, GUESTS, MOUNT_POINT, SERVER
 
 _STEP = "left-as-found"
 _GUEST = GUESTS[0].name
@@ -19,7 +19,7 @@ LEFT: tuple[Scenario, ...] = (
         "left-paused",
         "somebody pauses the guest while the run goes on",
         "guest-in-place",
-        f"xl unpause {_GUEST}",
+        f"on {CLIENT.name} (--p---)",
         once_under_way(f"xl pause {_GUEST}"),
     ),
     _left(

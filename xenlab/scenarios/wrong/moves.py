@@ -59,7 +59,7 @@ COLD: tuple[Scenario, ...] = (
         "target-cannot-see-the-share",
         f"the share is gone from {_PEER} when the guest is to be started there",
         "lab-fault",
-        _PEER,
+        f"is the share mounted on {_PEER}",
         done(_PEER, f"umount -l {MOUNT_POINT}", f"! mountpoint -q {MOUNT_POINT}"),
     ),
     _cold(
