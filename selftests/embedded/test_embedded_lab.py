@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.embedded, pytest.mark.timeout(2700)]
 
 PROVEN = (
     *("no-key-to-peer", "bridge-renamed", "root-squashed", "unmounted", "path-misses-a-folder", "more-memory"),
-    *("no-getty", "image-mounted", "target-cannot-see-the-share", "target-has-that-name", "unpaused-by-another"),
+    *("no-getty", "image-mounted", "target-cannot-see-the-share", "target-has-that-name"),
     *("target-without-memory", "key-gone-before-the-move", "left-paused", "left-a-file", "runs-when-found"),
 )
 """Two faults of each module of the lab sheet, and a right lab."""

@@ -110,13 +110,13 @@ COLD: tuple[Scenario, ...] = (
 
 PAUSED: tuple[Scenario, ...] = (
     _paused(
-        "unpaused-by-another",
-        "somebody else lets the guest go on while it should be paused",
-        "paused-guest-unharmed",
-        _HOME,
+        "destroyed-while-paused",
+        "somebody else destroys the guest while it is paused",
+        "lab-fault",
+        "on neither host",
         running_on(
             _HOME,
-            f"until xl list {_GUEST.name} | grep -q -- --p---; do sleep 0.2; done; sleep 1; xl unpause {_GUEST.name}",
+            f"until xl list {_GUEST.name} | grep -q -- --p---; do sleep 0.2; done; sleep 3; xl destroy {_GUEST.name}",
         ),
     ),
     _paused(
