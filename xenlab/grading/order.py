@@ -4,6 +4,7 @@ The order is the collected one (the modules' numbers), changed only where a step
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from xenlab.errors import UsageError
@@ -34,10 +35,14 @@ class Plan:
         return self._in_order(self._with_needs(chosen))
 
     def alone(self, chosen: Iterable[StepRun]) -> list[StepRun]:
-        """`chosen` and nothing else, each after those of them that it needs; what else they need is taken as given."""
+        """`chosen` and nothing else, each after those of them that it needs; what else they need is taken as given.
+
+        They give no points: whether what they rest on is right nobody has seen.
+        """
         wanted = set(chosen)
         for run in wanted:
             run.needed = tuple(other for other in run.needed if other in wanted)
+            run.spec = replace(run.spec, points=0)
         return self._in_order(wanted)
 
     @staticmethod
