@@ -191,8 +191,8 @@ def test_every_step_passes_on_real_xen(one_lab: None, tmp_path: Path) -> None:
 
 
 def test_planted_faults_turn_their_checks_red_and_right_labs_stay_green(fresh_lab: None, tmp_path: Path) -> None:
-    """Two faults of each step, planted, graded and undone; all others by `./lab prove`."""
-    proven = lab("prove", *PROVEN, "--reports", str(tmp_path))
+    """Two faults of each module, planted, graded and undone; that the lab as it is passes has been shown before."""
+    proven = lab("prove", *PROVEN, "--skip-steady", "--reports", str(tmp_path))
     assert proven.returncode == 0, proven.stdout + proven.stderr
     rows = Proof(tmp_path / "proof", SCENARIOS).matrix.rows
     assert {row.scenario for row in rows} >= set(PROVEN)

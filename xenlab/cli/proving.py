@@ -24,6 +24,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     prove.add_argument("scenario", metavar="NAME", nargs="*", help="only these of ./lab faults (and --right)")
     prove.add_argument("--resume", action="store_true", help="only what has no good row yet, or was changed since")
+    prove.add_argument("--skip-steady", action="store_true", help="do not grade the lab as it is before and after")
     prove.add_argument("--show", action="store_true", help="prove nothing: show what was proven last")
     add_profile(prove)
     add_network(prove)
@@ -33,6 +34,7 @@ def add_verbs(verbs: Verbs) -> None:
         verbs, "record", _record, "prove scenarios, and keep the evidence for the project's own tests", "unmounted"
     )
     record.add_argument("scenario", metavar="NAME", nargs="+", help="those of ./lab faults (and --right)")
+    record.set_defaults(skip_steady=False)
     add_profile(record)
     add_network(record)
     add_reports(record, "the proof is written to proof/ in it")
@@ -84,7 +86,8 @@ def _add(proof: "Proof", scenarios: "Sequence[Scenario]", arguments: argparse.Na
 
     rows = {}
     with open_lab(EMBEDDED, arguments.profile, arguments.working_copy, network=arguments.network):
-        for row in Prover(arguments.working_copy, proof.folder).prove(scenarios):
+        prover = Prover(arguments.working_copy, proof.folder)
+        for row in prover.prove(scenarios, as_it_is=not arguments.skip_steady):
             proof.keep(row)
             rows[row.scenario] = row
             print(line(row), flush=True)

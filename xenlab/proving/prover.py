@@ -37,8 +37,10 @@ class Prover:
         self._spec = join(working_copy)
         self._kept: set[str] = set()
 
-    def prove(self, scenarios: Sequence[Scenario]) -> Iterator[Row]:
+    def prove(self, scenarios: Sequence[Scenario], *, as_it_is: bool = True) -> Iterator[Row]:
         """A row a scenario, each once it is there; the lab is as before in the end, however it ends.
+
+        Without `as_it_is` the lab is not graded as it is.
 
         :raises UsageError: something is planted in the lab already.
         :raises CannotObserve: the lab does not come back, or its guests do not start.
@@ -49,17 +51,15 @@ class Prover:
         self._embedded.keep(_OFF)
         try:
             for _, group in groupby(sorted(scenarios, key=_kind), key=_kind):
-                yield from self._proven(list(group))
+                yield from self._proven(list(group), as_it_is=as_it_is)
         finally:
             self._embedded.go_back(_OFF)
 
-    def _proven(self, group: list[Scenario]) -> Iterator[Row]:
+    def _proven(self, group: list[Scenario], *, as_it_is: bool) -> Iterator[Row]:
         """The rows of scenarios of one kind, between two looks at the lab as it is."""
-        before = self._row(steady(group[0], "before"))
-        yield before
-        for scenario in group:
+        first, last = ([steady(group[0], when)] if as_it_is else [] for when in ("before", "after"))
+        for scenario in (*first, *group, *last):
             yield self._row(scenario)
-        yield self._row(steady(group[0], "after"))
 
     def _row(self, scenario: Scenario) -> Row:
         began = time.monotonic()

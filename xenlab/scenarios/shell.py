@@ -87,7 +87,7 @@ def mounted(source: str, kind: str = "nfs4", options: str = "vers=4.2") -> LabCh
     )
 
 
-def small_domain(name: str, memory_mib: str = "64") -> str:
+def small_domain(name: str, memory_mib: str = "128") -> str:
     """The shell text that makes a domain of that name, which does nothing."""
     lines = (f'name=\\"{name}\\"', f"memory={memory_mib}", 'type=\\"pv\\"', 'kernel=\\"$(ls /boot/vmlinuz-*)\\"')
     text = " ".join(f'"{line}"' for line in lines)
