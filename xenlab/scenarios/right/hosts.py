@@ -1,7 +1,7 @@
 """Hosts that are right, however they are set up. Pure data."""
 
 from xenlab.scenarios.scenario import Scenario, right
-from xenlab.scenarios.shell import appended, both_configs_edited, done, written
+from xenlab.scenarios.shell import appended, both_configs_edited, done, small_domain, written
 from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER
 
 HOSTS: tuple[Scenario, ...] = (
@@ -57,8 +57,7 @@ HOSTS: tuple[Scenario, ...] = (
         "shared-storage",
         done(
             SERVER.name,
-            'printf \'name="payroll"\\nmemory=16\\ntype="pv"\\nkernel="%s"\\n\' /boot/vmlinuz-* >/run/payroll.cfg && '
-            "xl create -q -p /run/payroll.cfg; xl rename payroll mail--incoming; mkdir -p /run/theirs; "
+            f"{small_domain('payroll')}; xl rename payroll mail--incoming; mkdir -p /run/theirs; "
             "mount -t tmpfs tmpfs /run/theirs; truncate -s 1M /run/theirs/snap && losetup -f /run/theirs/snap",
             "xl domid mail--incoming && mountpoint -q /run/theirs && losetup -l | grep -q snap",
         ),

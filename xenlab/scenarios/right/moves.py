@@ -5,6 +5,7 @@ from xenlab.scenarios.shell import (
     GUEST,
     done,
     once_moved,
+    small_domain,
     when_it_arrives,
     when_it_leaves,
 )
@@ -73,8 +74,7 @@ MOVES: tuple[Scenario, ...] = (
         "live-migration",
         done(
             SERVER.name,
-            'printf \'name="mail"\\nmemory=16\\ntype="pv"\\nkernel="%s"\\n\' /boot/vmlinuz-* >/run/mail.cfg && '
-            "xl create -q -p /run/mail.cfg && xl rename mail mail--incoming",
+            f"{small_domain('mail')} && xl rename mail mail--incoming",
             "xl domid mail--incoming",
         ),
         **_RUNS,

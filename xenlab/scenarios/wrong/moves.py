@@ -11,6 +11,7 @@ from xenlab.scenarios.shell import (
     memory_taken,
     once_moved,
     running_on,
+    small_domain,
     when_it_arrives,
     when_it_leaves,
 )
@@ -81,8 +82,7 @@ COLD: tuple[Scenario, ...] = (
         _PEER,
         done(
             _PEER,
-            f'printf \'name="hog"\\nmemory=16\\ntype="pv"\\nkernel="%s"\\n\' /boot/vmlinuz-* >/run/hog.cfg && '
-            f"xl create -q -p /run/hog.cfg && xl rename hog {_GUEST.name}",
+            f"{small_domain('hog')} && xl rename hog {_GUEST.name}",
             f"xl domid {_GUEST.name}",
         ),
     ),
