@@ -71,13 +71,13 @@ def grown(rows: list[Row], kind: str, part: str) -> float:
     """By how much a part of the moves to the peer is longer than as it is (medians), in seconds."""
 
     def median(of: str) -> float:
-        away = [row for row in rows if str(row["move"]) == f"{of} to {join_peer(rows)}"]
+        away = [row for row in rows if str(row["move"]) == f"{of} to {first_target(rows)}"]
         return statistics.median(float(row.get(part, 0.0)) for row in away)
 
     return median(kind) - median("as it is")
 
 
-def join_peer(rows: list[Row]) -> str:
+def first_target(rows: list[Row]) -> str:
     """The host that the first move went to."""
     return str(rows[0]["move"]).rpartition(" to ")[2]
 

@@ -62,6 +62,15 @@ def test_one_with_a_file_too_few_or_too_many_is_refused(evidence: Path) -> None:
     assert "side/2-log.txt was added" in said
 
 
+def test_a_manifest_without_a_digest_vouches_for_nothing(evidence: Path) -> None:
+    def forget(at: Path) -> None:
+        manifest = json.loads((at / bundle.MANIFEST).read_text())
+        manifest["files"][bundle.TAPE] = ""
+        (at / bundle.MANIFEST).write_text(json.dumps(manifest))
+
+    assert f"{bundle.TAPE} was changed" in str(rewritten(evidence, forget))
+
+
 def test_one_that_was_cut_off_is_refused_and_says_what_is_there(evidence: Path) -> None:
     refused = rewritten(evidence, lambda at: (at / bundle.MANIFEST).unlink())
     assert "its run was cut off" in str(refused)
@@ -115,4 +124,6 @@ def test_the_suites_digest_is_of_all_that_decides(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("a")
     assert bundle.suite_digest(tmp_path) == first
     (tmp_path / "xenlab/lab/a.py").write_text("a")
-    assert bundle.suite_digest(tmp_path) != first
+    second = bundle.suite_digest(tmp_path)
+    (tmp_path / "xenlab/lab/rubric.toml").write_text("a")
+    assert len({first, second, bundle.suite_digest(tmp_path)}) == 3

@@ -129,7 +129,7 @@ def edits_of_configs(profile: str) -> Iterator[Scenario]:
         scripts = [change.script for change in scenario.changes]
         if (
             scripts
-            and scenario.profile in ("", profile)
+            and scenario.fits(profile)
             and all("sed -i" in text and any(text.endswith(path) for path in configs) for text in scripts)
         ):
             yield scenario
@@ -211,3 +211,8 @@ def test_memory_is_taken_by_a_domain_of_what_is_free() -> None:
     change = memory_taken("baye", 60)
     assert "memory=$((free - 60))" in change.script
     assert change.took.endswith("-le 60")
+
+
+def test_what_only_one_profile_can_be_brought_to_is_for_that_one() -> None:
+    assert [scenario.name for scenario in SCENARIOS if not scenario.fits("modern")] == ["hvm-without-hardware"]
+    assert all(scenario.fits("classic") for scenario in SCENARIOS)

@@ -3,7 +3,7 @@
     evidence/
         tape.jsonl       what was seen and done, as data (`xenlab.lab.tape`)
         commands.jsonl   every remote command
-        lab.toml         the lab, without credentials
+        lab.toml         the lab, without the files that it is logged in by
         run.json         what was graded, by which version and suite
         rubric.toml      by which rubric, where it was another than xenlab's own
         grade.json       what came of it
@@ -50,10 +50,10 @@ class RunFacts(Model):
 
 
 def suite_digest(working_copy: Path) -> str:
-    """The SHA-256 over all that decides a grade: xenlab, fixtures and steps."""
+    """The SHA-256 over all that decides a grade: xenlab with its own rubric, fixtures and steps."""
     digest = hashlib.sha256()
     for folder in ("xenlab", "fixtures", "tests"):
-        for path in sorted((working_copy / folder).rglob("*.py")):
+        for path in sorted(path for kind in ("*.py", "*.toml") for path in (working_copy / folder).rglob(kind)):
             digest.update(f"{path.relative_to(working_copy)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -133,7 +133,8 @@ def _check(folder: Path, path: Path) -> None:
     found = {str(file.relative_to(folder)): file for file in _files(folder)}
     odd = [f"{name} is missing" for name in expected if name not in found]
     odd += [f"{name} was added" for name in found if name not in expected]
-    odd += [f"{name} was changed" for name, file in found.items() if expected.get(name, "") not in ("", _digest(file))]
+    found = {name: file for name, file in found.items() if name in expected}
+    odd += [f"{name} was changed" for name, file in found.items() if expected.get(name, "") != _digest(file)]
     if odd:
         raise UsageError(f"{path} is not as its run left it: {'; '.join(odd[:5])}", hint="it is not graded again")
 

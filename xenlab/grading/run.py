@@ -238,7 +238,7 @@ class Run:
     `lab_name` is `--lab` as given, `guests` the guests chosen by `--guest` (none: all), `late` how late the work
     came, if it did, `previous` the grade of the attempt before. `tape` is where what is seen of the lab is kept; where
     a run's evidence is graded again instead of a lab, that is `played`. Fixtures set `lab` once the lab is known, with
-    `lab_file` (its text, without credentials), and record commands by `record`; `homes` are the guests' home hosts,
+    `lab_file` (its text), and record commands by `record`; `homes` are the guests' home hosts,
     and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
     check is about, `whereabouts` say where each guest is at the end.
 

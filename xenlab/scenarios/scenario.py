@@ -1,6 +1,5 @@
 """What a scenario is: changes of the running embedded lab, and what a run that grades it must then show. Pure."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xenlab.testbed.plan import GUESTS
@@ -47,6 +46,10 @@ class Scenario:
     guest: str = GUESTS[0].name
     profile: str = ""
 
+    def fits(self, profile: str) -> bool:
+        """Whether an embedded lab of that profile can be brought to it."""
+        return self.profile in ("", profile)
+
     @property
     def is_right(self) -> bool:
         """Whether no check may turn red."""
@@ -61,8 +64,3 @@ def wrong(name: str, what: str, red: Red, *changes: LabChange, **options: object
 def right(name: str, what: str, step: str, *changes: LabChange, **options: object) -> Scenario:
     """A right lab, graded up to that step."""
     return Scenario(name, what, changes, step, **options)  # type: ignore[arg-type]
-
-
-def machines(scenario: Scenario) -> Iterator[str]:
-    """The machines that it changes, each once."""
-    yield from dict.fromkeys(change.machine for change in scenario.changes)
