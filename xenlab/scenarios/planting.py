@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xenlab.errors import CannotObserve, UsageError, XenlabError
+from xenlab.errors import CannotObserve, XenlabError
 from xenlab.lab.lab import Lab
 from xenlab.labfile import LabFile
 from xenlab.remote.machine import Machine
@@ -31,12 +31,10 @@ def break_lab(working_copy: Path, scenario: Scenario) -> None:
     """Change the lab that is up, which is kept as it is now before the first such change; guests that must run are
     started first.
 
-    :raises UsageError: no lab is up, or one of a profile that the scenario is none of.
+    :raises UsageError: no lab is up.
     :raises NotPlanted: the scenario did not take; where it was the first one, the lab is as before.
     """
     spec, embedded = join(working_copy), EmbeddedLab(working_copy, Console(stderr=True))
-    if (state := embedded.state()) is not None and not scenario.fits(state.profile):
-        raise UsageError(f"{scenario.name} needs a {scenario.profile} lab", hint=f"--profile {scenario.profile}")
     already = _planted(embedded)
     if not already:
         embedded.keep(BEFORE)

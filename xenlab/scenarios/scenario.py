@@ -31,8 +31,7 @@ class Scenario:
     """A lab that is wrong (`red` says what must show it) or right, however unlike the embedded one (`red` None).
 
     A run grades `step` with all that it needs or, where only that can show anything, `alone`, with those `beside` it:
-    on `guest`, which runs at home when found where `runs`, as the other one does. One that only a `profile` of the
-    embedded lab can be brought to names it. `what` is for readers.
+    on `guest`, which runs at home when found where `runs`, as the other one does. `what` is for readers.
     """
 
     name: str
@@ -44,11 +43,6 @@ class Scenario:
     beside: tuple[str, ...] = ()
     runs: bool = False
     guest: str = GUESTS[0].name
-    profile: str = ""
-
-    def fits(self, profile: str) -> bool:
-        """Whether an embedded lab of that profile can be brought to it."""
-        return self.profile in ("", profile)
 
     @property
     def is_right(self) -> bool:

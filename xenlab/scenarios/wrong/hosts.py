@@ -128,13 +128,6 @@ HOSTS: tuple[Scenario, ...] = (
         memory_taken(SERVER.name, 60),
     ),
     wrong(
-        "hvm-without-hardware",
-        "guest1 asks for hardware virtualisation, which the hosts' CPUs do not have",
-        Red(_STEP, "live-migratable", "virtualisation"),
-        *both_configs_edited('s/^type=.*/type="hvm"/'),
-        profile="classic",
-    ),
-    wrong(
         "another-xen",
         f"{SERVER.name} says that it runs another Xen",
         Red(_STEP, "same-xen", "same release"),
