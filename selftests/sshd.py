@@ -36,9 +36,11 @@ class Door(paramiko.ServerInterface):
         if not self.server.forwards:
             return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
         try:
-            self.server.carried[chanid] = socket.create_connection(destination, 5)
+            tcp = socket.create_connection(destination, 5)
         except OSError:
             return paramiko.OPEN_FAILED_CONNECT_FAILED
+        tcp.settimeout(None)  # silence, unlike a connection that is never made, may last
+        self.server.carried[chanid] = tcp
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_pty_request(self, channel: paramiko.Channel, *size: object) -> bool:
