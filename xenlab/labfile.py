@@ -3,20 +3,31 @@
 Nothing below this module knows of the file. What is wrong with one is said as in `tomlfile`.
 """
 
-import re
-from collections.abc import Iterator
-from ipaddress import ip_address
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
+from xenlab.fields import (
+    BASE,
+    Address,
+    Device,
+    LocalFile,
+    LocalPath,
+    Name,
+    NameOrAddress,
+    Port,
+    RemotePath,
+    Target,
+    User,
+    Variable,
+)
 from xenlab.outcomes import Model
 from xenlab.tomlfile import Problem, listed, parse, read
 
-# The space that pydantic gives a validator for what is not in the data: where the lab file lies.
-BASE = "base"
 SECRETS = {"password", "passphrase"}
 
 HOSTS = "hosts"
@@ -24,70 +35,6 @@ HOSTS = "hosts"
 
 RUNNER = "runner"
 """The machine that xenlab runs on, as what pings guests from outside."""
-
-
-def _unicast(value: str) -> str:
-    try:
-        address = ip_address(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is not an IP address (IPv4 or IPv6, such as 10.1.1.85)") from None
-    if address.is_multicast or address.is_unspecified or address.is_loopback or value == "255.255.255.255":
-        raise ValueError(f"{value!r} is not the address of one machine on a network (unicast)")
-    return str(address)
-
-
-def _target(value: str) -> str:
-    if re.fullmatch(r"[0-9.]+|.*:.*", value):
-        return _unicast(value)
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
-        raise ValueError(f"{value!r} is neither an IP address nor a host name")
-    return value
-
-
-def _dialled(value: str) -> str:
-    try:
-        return str(ip_address(value))
-    except ValueError:
-        return _target(value)
-
-
-def _absolute(value: str) -> str:
-    if not value.startswith("/") or ".." in PurePosixPath(value).parts or "\0" in value:
-        raise ValueError(f"{value!r} is not an absolute path (from /, without ..)")
-    return str(PurePosixPath(value))
-
-
-def _local_path(path: Path, info: ValidationInfo) -> Path:
-    return Path((info.context or {}).get(BASE, "")) / path.expanduser()
-
-
-def _local_file(path: Path, info: ValidationInfo) -> Path:
-    path = _local_path(path, info)
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    return path
-
-
-def _word(pattern: str, what: str) -> AfterValidator:
-    def fits(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(f"{value!r} is not {what}")
-        return value
-
-    return AfterValidator(fits)
-
-
-Name = Annotated[str, _word(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a name (letters, digits and . _ -)")]
-User = Annotated[str, _word(r"[A-Za-z_][A-Za-z0-9._-]*", "a user name")]
-Variable = Annotated[str, _word(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
-Device = Annotated[str, _word(r"[a-z][a-z0-9]*", "a device's name without /dev/, such as xvda1")]
-Address = Annotated[str, AfterValidator(_unicast)]
-Target = Annotated[str, AfterValidator(_target)]
-Dialled = Annotated[str, AfterValidator(_dialled)]
-RemotePath = Annotated[str, AfterValidator(_absolute)]
-LocalFile = Annotated[Path, AfterValidator(_local_file)]
-LocalPath = Annotated[Path, AfterValidator(_local_path)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _users_known_hosts() -> Path:
@@ -105,7 +52,7 @@ class Reachable(Model):
     """
 
     name: Name
-    address: Dialled
+    address: NameOrAddress
     user: User = "root"
     port: Port = 22
     key_file: LocalFile | None = None
@@ -115,7 +62,7 @@ class Reachable(Model):
     via: Name | None = None
 
     @property
-    def dialled(self) -> str:
+    def ssh_host(self) -> str:
         """The name or address at which its SSH server is for us."""
         return self.address
 
@@ -131,10 +78,10 @@ class LabMachine(Reachable):
     """
 
     address: Address
-    ssh_address: Dialled | None = None
+    ssh_address: NameOrAddress | None = None
 
     @property
-    def dialled(self) -> str:
+    def ssh_host(self) -> str:
         """The name or address at which its SSH server is for us."""
         return self.ssh_address or self.address
 
@@ -180,9 +127,13 @@ class GuestSpec(LabMachine):
 
 
 class ShareSpec(Model):
-    """The NFS share: `server` is the host that exports `export`; both hosts see it at `mount_point`."""
+    """The NFS share: `server` is the host that exports `export`; both hosts see it at `mount_point`.
+
+    A server that is none of the hosts (a NAS) has an `address`, where both hosts reach it; nobody logs in there.
+    """
 
     server: Name
+    address: Target | None = None
     export: RemotePath
     mount_point: RemotePath
 
@@ -231,6 +182,15 @@ class TimeoutSpec(Model):
     migrate_seconds: Annotated[float, Field(gt=0)] = 14_400.0
 
 
+@dataclass(frozen=True, slots=True)
+class LabFileChange:
+    """Another value of one key; `table` is "share", "probes" or "timeouts", or the name of a host or guest."""
+
+    table: str
+    key: str
+    value: str | int | float | bool | None
+
+
 class LabFile(Model):
     """A whole lab."""
 
@@ -257,6 +217,15 @@ class LabFile(Model):
             update={key: tuple(row.model_copy(update=nothing) for row in rows) for key, rows in tables.items()}
         )
 
+    def changed(self, changes: Iterable[LabFileChange]) -> Self:
+        """The same lab, but for some values; raises pydantic's ValidationError where they do not fit."""
+        data = self.model_dump()
+        machines = {row["name"]: row for table in ("hosts", "guests", "jumps") for row in data[table]}
+        for change in changes:
+            table = data[change.table] if change.table in ("share", "probes", "timeouts") else machines[change.table]
+            table[change.key] = change.value
+        return self.model_validate(data)
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if problems := list(self._contradictions()):
@@ -267,8 +236,11 @@ class LabFile(Model):
         hosts = listed(host.name for host in self.hosts)
         if not self.guests:
             yield "guests: at least one is needed: write a [[guests]] table"
-        if self.share.server not in (host.name for host in self.hosts):
-            yield f"share.server: {self.share.server!r} is not a host: allowed are {hosts}"
+        if self.share.server not in (host.name for host in self.hosts) and self.share.address is None:
+            yield (
+                f"share.server: {self.share.server!r} is not a host: allowed are {hosts}; "
+                "of a third machine (a NAS) give its address as well"
+            )
         yield from self._twice()
         yield from self._ways()
         for i, guest in enumerate(self.guests):
@@ -307,8 +279,8 @@ class LabFile(Model):
                 continue
             if one.address == other.address:
                 yield f"{key}.address: {other.address} is already that of {earlier}: each needs its own"
-            elif (one.dialled, one.port, one.via) == (other.dialled, other.port, other.via):
-                yield f"{key}.ssh_address: {other.dialled} port {other.port} is already that of {earlier}"
+            elif (one.ssh_host, one.port, one.via) == (other.ssh_host, other.port, other.via):
+                yield f"{key}.ssh_address: {other.ssh_host} port {other.port} is already that of {earlier}"
         for (_, one_guest), (i, guest) in combinations(enumerate(self.guests), 2):
             if one_guest.config == guest.config:
                 yield f"guests.{i}.config: {guest.config} is already that of {one_guest.name}: each needs its own"

@@ -17,7 +17,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "evidence"),
-    *("testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "tomlfile", "outcomes", "errors", "xenlab"),
+    *(
+        "testbed",
+        "lab",
+        "causes",
+        "probes",
+        "xen",
+        "remote",
+        "labfile",
+        "fields",
+        "tomlfile",
+        "outcomes",
+        "errors",
+        "xenlab",
+    ),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
@@ -43,7 +56,7 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/causes/**/*.py")) if path.stem != "__main__"),
 )
-LEFT_TO_CALLERS = frozenset({"xenlab/testbed/overlay.py", "xenlab/labfile.py"})
+LEFT_TO_CALLERS = frozenset({"xenlab/testbed/overlay.py", "xenlab/labfile.py", "xenlab/fields.py"})
 """Data that the pure rooms use; that an overlay can be written, and a lab file be read, is left to their callers."""
 
 IO_MODULES = frozenset(

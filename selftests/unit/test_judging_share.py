@@ -163,21 +163,29 @@ def test_a_folder_that_root_may_not_enter_is_squashed() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "hint"),
     [
-        Answer(2, "", "ls: cannot access '/mnt/private/.': Stale file handle\n"),
-        Answer(2, "", "ls: cannot access '/mnt/private/.': Input/output error\n"),
-        Answer(124, "", ""),
-        Answer(None, "", ""),
-        Answer(124, "", "ls: cannot access '/mnt/private/.': No such file or directory\n"),
-        Answer(127, "", "ls: not found\n"),
+        (Answer(2, "", "ls: cannot access '/mnt/private/.': Stale file handle\n"), "mount made anew on labubuntu"),
+        (Answer(2, "", "ls: cannot access '/mnt/private/.': Input/output error\n"), "kernel log of labubuntu"),
+        (Answer(124, "", ""), "does baye answer it"),
+        (Answer(137, "", "ls: cannot access '/mnt/private/.': No such file or directory\n"), "does baye answer it"),
     ],
+    ids=["stale", "soft", "hard", "killed"],
 )
-def test_a_share_in_trouble_is_not_judged(answer: Answer) -> None:
-    undecided(mounted(client_with(entered=answer)), "cannot be looked into")
+def test_a_mount_whose_server_does_not_answer_is_in_trouble(answer: Answer, hint: str) -> None:
+    fails(mounted(client_with(entered=answer)), "cannot be looked into", hint=hint)
+    undecided(mounted(client_with(ROOT, entered=answer)), "cannot be looked into")
+    undecided(mounted(client_with(entered=answer, mounts=SILENT)), "cannot be looked into")
     down = replace(share_look(HOME), entered=answer), replace(share_look(SERVER), nfsd_threads=0)
     assert "baye's NFS server does not run" in mounted(down).hint
-    assert "does baye answer it?" in mounted(client_with(entered=answer)).hint
+
+
+@pytest.mark.parametrize("answer", [Answer(None, "", ""), Answer(127, "", "ls: not found\n")])
+def test_a_mount_that_was_not_looked_into_is_not_judged(answer: Answer) -> None:
+    undecided(mounted(client_with(entered=answer)), "cannot be looked into")
+
+
+def test_a_mount_of_which_the_host_says_nothing_is_not_judged() -> None:
     undecided(mounted(client_with(mounts=SILENT)), SILENT.why)
     undecided(mounted(client_with(files=SILENT)), SILENT.why)
 

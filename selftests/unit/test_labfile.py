@@ -124,7 +124,7 @@ def test_what_is_dumped_is_read_back(file: Path) -> None:
         ),
         ('"labubuntu"', '"baye"', "hosts.1.name: 'baye' is already the name of hosts.0"),
         ('home = "baye"', 'home = "bye"', "guests.1.home: 'bye' is not a host: allowed are labubuntu, baye"),
-        ('server = "baye"', 'server = "b"', "share.server: 'b' is not a host: allowed are labubuntu, baye"),
+        ('server = "baye"', 'server = "b"', "share.server: 'b' is not a host: allowed are labubuntu, baye; of a third"),
         (
             "/mnt/private/artem",
             "/mnt/privateer",
@@ -197,11 +197,11 @@ def test_machines_behind_others(file: Path) -> None:
     lab = behind(file, ("max_outside", 'outside_from = "gate"\nmax_outside'))
     assert [host.via for host in lab.hosts] == ["inner", "inner"]
     assert [guest.via for guest in lab.guests] == ["hosts", "baye"]
-    assert [(jump.dialled, jump.port, jump.via) for jump in lab.jumps] == [
+    assert [(jump.ssh_host, jump.port, jump.via) for jump in lab.jumps] == [
         ("gate.example.org", 2222, None),
         ("127.0.0.1", 22, "gate"),
     ]
-    assert [host.dialled for host in lab.hosts] == ["10.1.1.189", "127.0.0.1"]
+    assert [host.ssh_host for host in lab.hosts] == ["10.1.1.189", "127.0.0.1"]
     assert [host.among_hosts for host in lab.hosts] == ["10.1.1.189", "10.1.1.143"]
     assert lab.probes.outside_from == "gate"
     copy = file.with_name("copy.toml")

@@ -183,7 +183,7 @@ def images(tmp_path: Path) -> Images:
 def test_in_the_namespace_every_machine_is_reached_by_its_own_address(images: Images) -> None:
     lab = embedded_lab(profile_named("classic"), images, {}, images.known_hosts)
     for machine in (*lab.hosts, *lab.guests):
-        assert (machine.dialled, machine.port) == (machine.address, 22)
+        assert (machine.ssh_host, machine.port) == (machine.address, 22)
     assert lab.probes.outside_from is None
 
 
@@ -191,7 +191,7 @@ def test_in_the_user_network_machines_keep_their_addresses_and_are_dialled_here(
     lab = embedded_lab(profile_named("classic"), images, WAYS_IN, images.known_hosts)
     machines = (*lab.hosts, *lab.guests)
     assert [machine.address for machine in machines] == [machine.address for machine in MACHINES]
-    assert [(machine.dialled, machine.port) for machine in machines] == [("127.0.0.1", 40001 + i) for i in range(4)]
+    assert [(machine.ssh_host, machine.port) for machine in machines] == [("127.0.0.1", 40001 + i) for i in range(4)]
     # What the hosts say to each other knows nothing of our ports, and pings need another machine than this one.
     assert [(h.among_hosts, h.port_among_hosts) for h in lab.hosts] == [("10.1.1.189", 22), ("10.1.1.143", 22)]
     assert lab.probes.outside_from == "hosts"

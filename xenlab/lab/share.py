@@ -139,7 +139,10 @@ class ShareLooks:
         return judge.lets_root_write(self.looks, self.spec, self._addresses())
 
     def _addresses(self) -> Mapping[str, frozenset[str]]:
-        return {host.name: frozenset({host.spec.address, host.spec.among_hosts, host.name}) for host in self.hosts}
+        known = {host.name: {host.spec.address, host.spec.among_hosts, host.name} for host in self.hosts}
+        if self.spec.address is not None:
+            known.setdefault(self.spec.server, {self.spec.server}).add(self.spec.address)
+        return {name: frozenset(words) for name, words in known.items()}
 
 
 def _config(text: str | Unknown) -> XlConfig | None:

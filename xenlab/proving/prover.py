@@ -18,10 +18,12 @@ from rich.console import Console
 from xenlab.errors import CannotObserve, UsageError, XenlabError
 from xenlab.outcomes import Grade
 from xenlab.proving.row import Row, RowEnd, graded, not_graded
-from xenlab.scenarios.planting import NotPlanted, plant, start_guests
+from xenlab.scenarios.planting import NotPlanted, note, plant, start_guests
 from xenlab.scenarios.scenario import Scenario
+from xenlab.scenarios.shell import PASSWORD_ENV
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.joining import join
+from xenlab.testbed.plan import GUEST_PASSWORD
 
 _OFF, _RUN = "guests-off", "guests-run"
 _SECONDS = 1800.0
@@ -53,6 +55,7 @@ class Prover:
             for _, group in groupby(sorted(scenarios, key=_kind), key=_kind):
                 yield from self._proven(list(group), as_it_is=as_it_is)
         finally:
+            note(self._embedded)
             self._embedded.go_back(_OFF)
 
     def _proven(self, group: list[Scenario], *, as_it_is: bool) -> Iterator[Row]:
@@ -66,6 +69,7 @@ class Prover:
         try:
             self._go_back(scenario)
             plant(scenario, self._spec)
+            note(self._embedded, changes=scenario.lab)
             grade = self._graded(scenario)
         except NotPlanted as problem:
             return not_graded(scenario, RowEnd.NOT_VIABLE, str(problem), time.monotonic() - began)
@@ -93,7 +97,7 @@ class Prover:
         command += [f"--guest={scenario.guest}", *(f"--step={step}" for step in (scenario.step, *scenario.beside))]
         command += ["--alone"] if scenario.alone else []
         # What a run notes of guests on their way is undone with the lab.
-        environ = {**os.environ, "XDG_STATE_HOME": str(state / f"{time.time():.0f}")}
+        environ = {**os.environ, "XDG_STATE_HOME": str(state / f"{time.time():.0f}"), PASSWORD_ENV: GUEST_PASSWORD}
         reports.mkdir(parents=True, exist_ok=True)
         with (reports / "run.log").open("w") as log:
             try:

@@ -38,7 +38,7 @@ class Login:
                 hint=f"export {spec.password_env}=... before the call",
             )
         via = "the hosts" if spec.via == HOSTS else spec.via or ""
-        return cls(spec.dialled, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo, via)
+        return cls(spec.ssh_host, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo, via)
 
     @property
     def host_key_name(self) -> str:

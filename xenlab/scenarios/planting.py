@@ -3,18 +3,20 @@
 Before anything is planted the lab's hosts are kept as they are (a checkpoint), and going back undoes all at once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from xenlab.errors import CannotObserve, XenlabError
 from xenlab.lab.lab import Lab
-from xenlab.labfile import LabFile
+from xenlab.labfile import LabFile, LabFileChange
 from xenlab.remote.machine import Machine
 from xenlab.scenarios.scenario import LabChange, Scenario
 from xenlab.testbed.embedded import EmbeddedLab
-from xenlab.testbed.joining import join
+from xenlab.testbed.joining import join, lab_file_of
 from xenlab.testbed.provision import no_record
+from xenlab.tomlfile import dump
 
 BEFORE = "before-break"
 """The checkpoint to which `./lab break --undo` goes back."""
@@ -38,11 +40,13 @@ def break_lab(working_copy: Path, scenario: Scenario) -> None:
     already = _planted(embedded)
     if not already:
         embedded.keep(BEFORE)
-    _note(embedded, [*already, scenario.name])
+    state = embedded.state()
+    note(embedded, [*already, scenario.name], state.changes if state else ())
     try:
         if scenario.runs:
             start_guests(spec)
         plant(scenario, spec)
+        note(embedded, [*already, scenario.name], [*(state.changes if state else ()), *scenario.lab])
     except XenlabError:
         if not already:
             mend_lab(working_copy)
@@ -59,7 +63,7 @@ def mend_lab(working_copy: Path) -> list[str]:
     planted = _planted(embedded)
     if planted:
         embedded.go_back(BEFORE)
-        _note(embedded, [])
+        note(embedded)
     return planted
 
 
@@ -87,6 +91,15 @@ def plant(scenario: Scenario, spec: LabFile) -> None:
             _run(scenario, _machine(lab, change), change.took, "did not take")
 
 
+def note(embedded: EmbeddedLab, planted: Sequence[str] = (), changes: Sequence[LabFileChange] = ()) -> None:
+    """Note what is planted in the lab, and have its lab file say so; nothing by default."""
+    state = embedded.state()
+    if state is not None:
+        state.planted, state.changes = [*planted], [*changes]
+        state.save()
+        state.lab_file.write_text(dump(lab_file_of(state)))
+
+
 def _run(scenario: Scenario, machine: Machine, script: str, what: str) -> None:
     result = machine.run("sh", "-c", script, timeout=_SECONDS, changes=True)
     if not result.ok:
@@ -103,10 +116,3 @@ def _machine(lab: Lab, change: LabChange) -> Machine:
 def _planted(embedded: EmbeddedLab) -> list[str]:
     state = embedded.state()
     return list(state.planted) if state else []
-
-
-def _note(embedded: EmbeddedLab, names: list[str]) -> None:
-    state = embedded.state()
-    if state is not None:
-        state.planted = names
-        state.save()

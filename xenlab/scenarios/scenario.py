@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from xenlab.labfile import LabFileChange
 from xenlab.testbed.plan import GUESTS
 
 
@@ -31,7 +32,8 @@ class Scenario:
     """A lab that is wrong (`red` says what must show it) or right, however unlike the embedded one (`red` None).
 
     A run grades `step` with all that it needs or, where only that can show anything, `alone`, with those `beside` it:
-    on `guest`, which runs at home when found where `runs`, as the other one does. `what` is for readers.
+    on `guest`, which runs at home when found where `runs`, as the other one does. `lab` is what the lab file says
+    otherwise, once the `changes` are made. `what` is for readers.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Scenario:
     beside: tuple[str, ...] = ()
     runs: bool = False
     guest: str = GUESTS[0].name
+    lab: tuple[LabFileChange, ...] = ()
 
     @property
     def is_right(self) -> bool:

@@ -3,13 +3,21 @@
 import shlex
 from hashlib import sha256
 
+from xenlab.labfile import LabFileChange
 from xenlab.scenarios.scenario import LabChange
-from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER, GuestPlan
+from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
 
 GUEST, OTHER_GUEST = GUESTS
 
 KEPT = "/run/scenario"
 """Where what was there before is kept on a host, and the programs that run on are noted."""
+
+PASSWORD_ENV = "XENLAB_GUEST_PASSWORD"  # noqa: S105
+"""The variable that holds the guests' password, where the lab file has them logged in on by their console."""
+
+FILER = "10.1.1.163"
+FILER_LAB = (LabFileChange("share", "server", "filer"), LabFileChange("share", "address", FILER))
+"""A third machine's address, and what the lab file says where it serves the share."""
 
 _QUIET = "</dev/null >/dev/null 2>&1"
 
@@ -85,6 +93,48 @@ def mounted(source: str, kind: str = "nfs4", options: str = "vers=4.2") -> LabCh
         f"umount {MOUNT_POINT} && mount -t {kind} -o {options},retry=0 '{source}' {MOUNT_POINT}",
         f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF '{source}'",
     )
+
+
+def filer(*clients: str) -> LabChange:
+    """A third machine serves the share to those clients, and the server does not any more.
+
+    For whom it serves it is another machine: a network stack, address and NFS server of its own, in a network namespace
+    of the server's, where its disk is.
+    """
+    exports = "; ".join(f"exportfs -i -o {options} {client}:{EXPORT}" for client, options in map(_client, clients))
+    serves = (
+        "mount -t tmpfs tmpfs /var/lib/nfs; mkdir -p /var/lib/nfs/v4recovery; "
+        "touch /var/lib/nfs/etab /var/lib/nfs/rmtab; mount -t nfsd nfsd /proc/fs/nfsd; "
+        f"rpc.mountd -N 3; {exports}; rpc.nfsd -N 3 -G 10 -L 10 4; echo Y >/proc/fs/nfsd/v4_end_grace"
+    )
+    return LabChange(
+        SERVER.name,
+        f"umount {MOUNT_POINT}; systemctl stop nfs-server; exportfs -ua; ip netns add filer; "
+        f"ip link add to-filer type veth peer name eth0 netns filer; ip link set to-filer master {BRIDGE} up; "
+        f"ip -n filer address add {FILER}/24 dev eth0; ip -n filer link set eth0 up; ip -n filer link set lo up; "
+        f"ip netns exec filer sh -ec {shlex.quote(serves)} {_QUIET}",
+        "test \"$(ip netns exec filer sh -c 'mount -t nfsd nfsd /proc/fs/nfsd; cat /proc/fs/nfsd/threads')\" = 4 && "
+        'test "$(cat /proc/fs/nfsd/threads)" = 0',
+    )
+
+
+def mounted_from_filer(*hosts: HostPlan) -> tuple[LabChange, ...]:
+    """The share of the third machine, at those hosts' mount point."""
+    source = f"{FILER}:{EXPORT}"
+    return tuple(
+        LabChange(
+            host.name,
+            f"umount {MOUNT_POINT}; mount -t nfs4 -o vers=4.2,retry=0 {source} {MOUNT_POINT}",
+            f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF {source}",
+        )
+        for host in hosts
+    )
+
+
+def _client(export: str) -> tuple[str, str]:
+    """The client and its options, as /etc/exports has them."""
+    client, _, options = export.rstrip(")").partition("(")
+    return client, options
 
 
 def small_domain(name: str, memory_mib: str = "128") -> str:

@@ -30,6 +30,7 @@ def network_of(state: LabState) -> Network:
 
 
 def lab_file_of(state: LabState) -> LabFile:
-    """What a lab's lab.toml says, up or coming up."""
+    """What a lab's lab.toml says, up or coming up, with what was changed since."""
     images = Images(Path(state.images))
-    return embedded_lab(profile_named(state.profile), images, state.ways_in, state.known_hosts)
+    spec = embedded_lab(profile_named(state.profile), images, state.ways_in, state.known_hosts)
+    return spec.changed(state.changes)

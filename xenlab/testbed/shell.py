@@ -17,7 +17,7 @@ def ssh(spec: LabFile, machine: str, command: Sequence[str]) -> list[str]:
     # ssh takes several files there, separated by spaces, unless quoted (ssh_config(5)).
     known_hosts = f'UserKnownHostsFile="{found.known_hosts}"'
     options = ["-i", str(found.key_file), "-o", known_hosts, "-o", "IdentitiesOnly=yes"]
-    return ["ssh", *options, "-p", str(found.port), f"{found.user}@{found.dialled}", *command]
+    return ["ssh", *options, "-p", str(found.port), f"{found.user}@{found.ssh_host}", *command]
 
 
 def console(spec: LabFile, guest: str, host: str) -> list[str]:

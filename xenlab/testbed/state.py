@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from xenlab.labfile import LabFileChange
 from xenlab.remote.waiting import wait_for
 from xenlab.testbed.network import WayIn
 
@@ -82,7 +83,8 @@ class LabState:
     """One lab that is up, coming up or half gone.
 
     `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts and guests are
-    reached from this machine otherwise than by their own addresses. `planted` are the scenarios that it was changed to.
+    reached from this machine otherwise than by their own addresses. `planted` are the scenarios that it was changed to,
+    `changes` what its lab file says otherwise for them.
     """
 
     folder: Path
@@ -98,6 +100,7 @@ class LabState:
     hosts: dict[str, ProcessId] = field(default_factory=dict)
     ready: bool = False
     planted: list[str] = field(default_factory=list)
+    changes: list[LabFileChange] = field(default_factory=list)
     since: float = field(default_factory=time.time)
 
     @classmethod
@@ -107,6 +110,7 @@ class LabState:
             data = json.loads((folder / "state.json").read_text())
             data["keeper"] = ProcessId(**data["keeper"]) if data["keeper"] else None
             data["ways_in"] = {name: WayIn(**way) for name, way in data.get("ways_in", {}).items()}
+            data["changes"] = [LabFileChange(**change) for change in data.get("changes", [])]
             data["hosts"] = {name: ProcessId(**process) for name, process in data["hosts"].items()}
             return cls(folder=folder, **data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

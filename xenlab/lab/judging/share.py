@@ -166,9 +166,13 @@ class _Mounting:
         server = _of(self.spec.server, self.looks)
         if server is not None and server.nfsd_threads == 0:
             hint = f"{self.spec.server}'s NFS server does not run"
+        elif trouble is not None:
+            hint = remedy(trouble, Names(source=look.host))
         else:
-            hint = f"see dmesg on {look.host}: does {self.spec.server} answer it?"
-        return None, f"{point} cannot be looked into: {unknown_answer(answer).why}", hint
+            hint = f"see dmesg on {look.host}: does {self.spec.server} answer it, and does no firewall drop port 2049?"
+        # All else was answered at once, so that it is neither the host nor the way to it that is in trouble.
+        in_trouble = isinstance(place, Place) and place.mount.is_nfs and (answer.timed_out or trouble is not None)
+        return False if in_trouble else None, f"{point} cannot be looked into: {unknown_answer(answer).why}", hint
 
     def _leads_to_the_share(self, look: ShareLook) -> _Verdict:
         point = fact_of(look, self.spec.mount_point)

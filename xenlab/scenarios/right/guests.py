@@ -1,8 +1,16 @@
 """Guests that are right, however they are found. Pure data."""
 
+from xenlab.labfile import HOSTS, LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
-from xenlab.scenarios.shell import GUEST, done, in_image
+from xenlab.scenarios.shell import GUEST, PASSWORD_ENV, done, in_image
 from xenlab.testbed.plan import CLIENT, SERVER
+
+BY_CONSOLE = (
+    LabFileChange(GUEST.name, "login", "console"),
+    LabFileChange(GUEST.name, "password_env", PASSWORD_ENV),
+    LabFileChange(GUEST.name, "key_file", None),
+)
+"""The guest takes no key over SSH, but a password on its console."""
 
 GUESTS: tuple[Scenario, ...] = (
     right(
@@ -28,6 +36,19 @@ GUESTS: tuple[Scenario, ...] = (
         "boot-from-share",
         done(CLIENT.name, f"xl pause {GUEST.name}", f"xl list {GUEST.name} | grep -q -- --p---"),
         runs=True,
+    ),
+    right(
+        "by-console-only",
+        "the guest is logged in on by its console, and has no SSH server",
+        "boot-from-share",
+        in_image("sed -i '/sshd$/d' etc/init.d/start", "! grep -q 'sbin/sshd' etc/init.d/start"),
+        lab=BY_CONSOLE,
+    ),
+    right(
+        "guests-reached-through-hosts",
+        "there is no way to the guest but through the hosts",
+        "boot-from-share",
+        lab=(LabFileChange(GUEST.name, "via", HOSTS),),
     ),
     right(
         "guest-greets",

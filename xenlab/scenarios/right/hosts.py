@@ -1,5 +1,6 @@
 """Hosts that are right, however they are set up. Pure data."""
 
+from xenlab.labfile import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
 from xenlab.scenarios.shell import appended, both_configs_edited, done, small_domain, written
 from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER
@@ -29,6 +30,26 @@ HOSTS: tuple[Scenario, ...] = (
         "the hosts know each other by hashed names",
         "hosts",
         done(CLIENT.name, "ssh-keygen -q -H -f /root/.ssh/known_hosts", "grep -q '^|1|' /root/.ssh/known_hosts"),
+    ),
+    right(
+        "hosts-know-names-only",
+        "the hosts know each other by name, and no address is in their known_hosts",
+        "hosts",
+        *(
+            change
+            for host, peer in ((CLIENT, SERVER), (SERVER, CLIENT))
+            for change in (
+                appended(host.name, "/etc/hosts", f"{peer.address} {peer.name}.lab.example"),
+                done(
+                    host.name,
+                    f"keys=$(grep -F {peer.address} /root/.ssh/known_hosts | cut -d' ' -f2-); "
+                    f'echo "$keys" | sed "s/^/{peer.name}.lab.example /" >/root/.ssh/known_hosts',
+                    f"! grep -qF {peer.address} /root/.ssh/known_hosts && "
+                    f"ssh -o BatchMode=yes {peer.name}.lab.example true",
+                ),
+            )
+        ),
+        lab=tuple(LabFileChange(host.name, "peer_address", f"{host.name}.lab.example") for host in (CLIENT, SERVER)),
     ),
     right(
         "clocks-apart",

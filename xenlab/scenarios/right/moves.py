@@ -1,15 +1,18 @@
 """Moves that are right, whatever befalls them. Pure data."""
 
+from xenlab.labfile import HOSTS, LabFileChange
+from xenlab.scenarios.right.guests import BY_CONSOLE
 from xenlab.scenarios.scenario import LabChange, Scenario, right
 from xenlab.scenarios.shell import (
     GUEST,
+    appended,
     done,
     once_moved,
     small_domain,
     when_it_arrives,
     when_it_leaves,
 )
-from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER
+from xenlab.testbed.plan import BRIDGE, CLIENT, OUTSIDE, SERVER
 
 _RUNS = {"alone": True, "runs": True}
 
@@ -77,6 +80,28 @@ MOVES: tuple[Scenario, ...] = (
             f"{small_domain('mail')} && xl rename mail mail--incoming",
             "xl domid mail--incoming",
         ),
+        **_RUNS,
+    ),
+    right(
+        "moves-by-console-only",
+        "the guest is logged in on by its console alone",
+        "live-migration",
+        lab=BY_CONSOLE,
+        **_RUNS,
+    ),
+    right(
+        "pinged-from-the-hosts",
+        "the guest is reached through the hosts, which ping it as well",
+        "live-migration",
+        lab=(LabFileChange(GUEST.name, "via", HOSTS), LabFileChange("probes", "outside_from", HOSTS)),
+        **_RUNS,
+    ),
+    right(
+        "pings-a-name",
+        "what the guest pings from inside is named, not numbered",
+        "live-migration",
+        appended(GUEST.name, "/etc/hosts", f"{OUTSIDE} gate.lab.example"),
+        lab=(LabFileChange(GUEST.name, "ping_target", "gate.lab.example"),),
         **_RUNS,
     ),
 )

@@ -1,7 +1,8 @@
 """Shares that are right, however they are served and mounted. Pure data."""
 
+from xenlab.labfile import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
-from xenlab.scenarios.shell import GUEST, appended, done, exported, mounted
+from xenlab.scenarios.shell import FILER, FILER_LAB, GUEST, appended, done, exported, filer, mounted, mounted_from_filer
 from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, MOUNT_POINT, SERVER
 
 _ALL, _USUAL = "10.1.1.0/24", "rw,sync,no_root_squash,no_subtree_check"
@@ -144,6 +145,31 @@ SHARES: tuple[Scenario, ...] = (
             f"mkdir -p /srv/iso && exportfs -o {_USUAL} {_ALL}:/srv/iso",
             "exportfs | grep -q /srv/iso",
         ),
+    ),
+    right(
+        "share-of-a-third-machine",
+        "a third machine (a NAS) serves the share to both hosts, neither of which exports anything",
+        "path-fixes",
+        filer(f"{_ALL}({_USUAL})"),
+        *mounted_from_filer(CLIENT, SERVER),
+        lab=FILER_LAB,
+    ),
+    right(
+        "boots-from-a-third-machine",
+        "the guest boots from the share of a third machine (a NAS)",
+        "boot-from-share",
+        filer(f"{_ALL}({_USUAL})"),
+        *mounted_from_filer(CLIENT, SERVER),
+        alone=True,
+        lab=FILER_LAB,
+    ),
+    right(
+        "second-address-in-the-lab-file",
+        "the share is mounted by a second address of the server, which the lab file names",
+        "shared-storage",
+        done(SERVER.name, f"ip address add {FILER}/24 dev {BRIDGE}", f"ip address show {BRIDGE} | grep -q {FILER}"),
+        mounted(f"{FILER}:{EXPORT}"),
+        lab=(LabFileChange("share", "address", FILER),),
     ),
 )
 """Shares that are right."""
