@@ -1,7 +1,7 @@
 """What is wrong with the NFS share. Pure data."""
 
 from xenlab.scenarios.scenario import LabChange, Red, Scenario, wrong
-from xenlab.scenarios.shell import KEPT, done, exported, mounted
+from xenlab.scenarios.shell import FILER_LAB, KEPT, done, exported, filer, mounted, mounted_from_filer
 from xenlab.testbed.plan import CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER
 
 _STEP = "shared-storage"
@@ -15,6 +15,10 @@ def _on_client(script: str, took: str) -> LabChange:
     return done(CLIENT.name, script, took)
 
 
+_PORT_DROPPED = _on_client(
+    f"ip rule add to {SERVER.address} ipproto tcp dport 2049 blackhole",
+    f"! timeout 3 ls {MOUNT_POINT}/. >/dev/null 2>&1",
+)
 _COPY = f"mkdir -p {KEPT}/copy && cp -a --sparse=always {MOUNT_POINT}/. {KEPT}/copy/"
 
 SHARE: tuple[Scenario, ...] = (
@@ -161,6 +165,42 @@ SHARE: tuple[Scenario, ...] = (
             f"rm -rf /srv/old && exportfs -ra && mount --bind {EXPORT} {MOUNT_POINT}",
             f"test ! -e /srv/old && mountpoint -q {MOUNT_POINT}",
         ),
+    ),
+    wrong(
+        "nfs-port-dropped",
+        f"a firewall between {CLIENT.name} and {SERVER.name} drops what goes to the port of NFS",
+        Red(_STEP, "mounted-by-nfs", "drops port 2049"),
+        _PORT_DROPPED,
+    ),
+    wrong(
+        "soft-mount-in-trouble",
+        f"the share is mounted soft on {CLIENT.name}, and its server is out of reach",
+        Red(_STEP, "mounted-by-nfs", "cannot be looked into"),
+        mounted(f"{SERVER.address}:{EXPORT}", "nfs4", "vers=4.2,soft,timeo=10,retrans=1"),
+        _PORT_DROPPED,
+    ),
+    wrong(
+        "third-machine-serves-one-only",
+        f"a third machine serves the share to {SERVER.name} alone",
+        Red(_STEP, "mounted-by-nfs", "nothing is mounted"),
+        _on_client(f"umount {MOUNT_POINT}", f"! mountpoint -q {MOUNT_POINT}"),
+        filer(f"{SERVER.address}({_USUAL})"),
+        *mounted_from_filer(SERVER),
+        lab=FILER_LAB,
+    ),
+    wrong(
+        "third-machine-squashes-root",
+        "a third machine serves the share, and makes root nobody",
+        Red(_STEP, "nonce-shared", "Permission denied"),
+        filer(f"{_ALL}(rw,sync,root_squash,no_subtree_check)"),
+        *mounted_from_filer(CLIENT, SERVER),
+        lab=FILER_LAB,
+    ),
+    wrong(
+        "third-machine-is-the-server-itself",
+        f"the lab file says that a third machine serves the share, but {SERVER.name} does",
+        Red(_STEP, "one-server", "exported by"),
+        lab=FILER_LAB,
     ),
     wrong(
         "share-full",
