@@ -104,6 +104,9 @@ class PlayedMachine:
         seconds = time.monotonic() - begun
         return CommandResult(process.returncode, out, err, seconds, self.name, " ".join(argv), id_)
 
+    def read_screen(self, *argv: str, timeout: float) -> CommandResult:
+        return self.run(*argv, timeout=timeout)
+
     def wait_until_reachable(self, timeout: float, word: str = "") -> None:
         try:
             wait_for(lambda: self.answers() and time.monotonic() >= self._answers_again, word, timeout, 0.01)

@@ -168,8 +168,10 @@ def test_a_guest_that_crashes_while_it_boots_is_a_fault(xen: PlayedXen, acts: Ac
 def test_a_guest_that_never_takes_logins_is_a_fault_unless_its_host_can_ping_it(xen: PlayedXen) -> None:
     xen.silence("guest1")
     acts = xen.acts(timeouts=SOON)
-    with pytest.raises(LabFault, match="boot and take logins") as fault:
+    with pytest.raises(LabFault, match="did not boot within") as fault:
         acts.create(xen.home)
+    assert "its console: ALERT!  /dev/xvda9 does not exist." in fault.value.actual
+    assert fault.value.hint.startswith("root= in the config")
     assert "xl console" in fault.value.hint
     xen.goes("guest1", "labubuntu")
     (xen.folder / "pinged" / "10.1.1.85").write_text("")

@@ -4,7 +4,7 @@ import pytest
 from playedxen import GUESTS
 
 from xenlab.errors import LabFault
-from xenlab.lab.judging.ended import ended_while_booting
+from xenlab.lab.judging.ended import ended_while_booting, silent_while_booting
 from xenlab.lab.looks import DomainsLook, LogsLook, Unknown
 from xenlab.labfile import GuestSpec
 
@@ -77,3 +77,20 @@ def test_a_console_cannot_speak_for_xl() -> None:
 
 def test_the_panic_of_an_earlier_boot_is_not_this_ones() -> None:
     assert "console:" not in told(XL.format(reason=0) + CONSOLE).actual
+
+
+@pytest.mark.parametrize(
+    ("screen", "actual", "hint"),
+    [
+        (f"[    3.2] {PANIC}\n[    3.3] ---[ end ]---", f"not within 90 s; its console: [    3.2] {PANIC}", "root="),
+        ("Starting OpenBSD Secure Shell server: sshd", "not within 90 s; its console: Starting OpenBSD", "xl console"),
+        ("\n \n", "not within 90 s", "xl console guest1 on baye"),
+        (Unknown("somebody else is on it"), "not within 90 s", "xl console guest1 on baye"),
+    ],
+    ids=["panic", "on its way", "nothing", "not to be had"],
+)
+def test_one_that_runs_and_takes_no_login(screen: str | Unknown, actual: str, hint: str) -> None:
+    fault = silent_while_booting("guest1", "baye", 90.0, screen, ("cmd-1",))
+    assert fault.actual.startswith(actual)
+    assert hint in fault.hint
+    assert fault.evidence == ("cmd-1",)

@@ -15,7 +15,7 @@ from xenlab.causes import explain
 from xenlab.errors import CannotObserve, LabFault, XenlabError
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
-from xenlab.lab.judging.ended import ended_while_booting
+from xenlab.lab.judging.ended import ended_while_booting, silent_while_booting
 from xenlab.lab.judging.start import not_to_be_read, refusal
 from xenlab.lab.looking import look_at_domains, look_at_logs, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
@@ -37,6 +37,7 @@ _GONE_SECONDS = 60.0
 # After an `xl migrate` that failed the target's end of it takes its half down by itself.
 _SETTLE_SECONDS = 30.0
 _LOOK_SECONDS = 2.0
+_SCREEN_SECONDS = 10.0
 _SLACK_SECONDS = 10.0
 
 
@@ -381,12 +382,14 @@ class Acts:
                 "listen there?",
                 evidence=(asked.id,),
             ) from late
-        raise LabFault(
-            late.message,
-            expected=f"{self._name} boots and takes logins on {host.name}",
-            actual=f"not within {self._timeouts.boot_seconds:.0f} s",
-            hint=f"xl console {self._name} on {host.name} shows how far it is",
-            host=host.name,
-            guest=self._name,
-            evidence=(asked.id,),
-        ) from late
+        screen, ids = self._read_screen(host)
+        seconds = self._timeouts.boot_seconds
+        raise silent_while_booting(self._name, host.name, seconds, screen, (asked.id, *ids)) from late
+
+    def _read_screen(self, host: Dom0) -> tuple[str | Unknown, tuple[str, ...]]:
+        self._machine.close()  # it may be on the console itself
+        try:
+            shown = host.remote.read_screen(*xl.console(self._name), timeout=_SCREEN_SECONDS)
+        except CannotObserve as unseen:
+            return Unknown(unseen.message, unseen.hint), unseen.evidence
+        return shown.stdout, (shown.id,)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -52,8 +51,8 @@ class Prover:
             raise UsageError(f"{', '.join(state.planted)} is planted in the lab", hint="./lab break --undo")
         self._embedded.keep(_OFF)
         try:
-            for _, group in groupby(sorted(scenarios, key=_kind), key=_kind):
-                yield from self._proven(list(group), as_it_is=as_it_is)
+            for group in kinds_of(scenarios):
+                yield from self._proven(group, as_it_is=as_it_is)
         finally:
             note(self._embedded)
             self._embedded.go_back(_OFF)
@@ -141,5 +140,9 @@ def steady(like: Scenario, when: str) -> Scenario:
     )
 
 
-def _kind(scenario: Scenario) -> tuple[bool, str, str, tuple[str, ...], bool]:
-    return scenario.runs, scenario.guest, scenario.step, scenario.beside, scenario.alone
+def kinds_of(scenarios: Sequence[Scenario]) -> list[list[Scenario]]:
+    """Scenarios that are graded alike together, those with running guests last; else in their order."""
+    kinds: dict[object, list[Scenario]] = {}
+    for one in sorted(scenarios, key=lambda scenario: scenario.runs):
+        kinds.setdefault((one.runs, one.guest, one.step, one.beside, one.alone), []).append(one)
+    return list(kinds.values())

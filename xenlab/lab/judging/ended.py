@@ -1,4 +1,4 @@
-"""A guest that does not come up because its domain ended. Pure."""
+"""A guest that does not come up: because its domain ended, or as its console shows. Pure."""
 
 from xenlab.causes import Names, find_causes, remedy
 from xenlab.errors import LabFault
@@ -6,6 +6,7 @@ from xenlab.lab.looks import DomainsLook, LogsLook, Unknown
 from xenlab.labfile import GuestSpec
 from xenlab.xen.logs import DomainEnd, domain_end
 
+_SHOWN = 200
 _PANICS = ("guest-kernel-panicked", "root-disk-not-found")
 
 
@@ -28,6 +29,26 @@ def ended_while_booting(guest: GuestSpec, look: DomainsLook, logs: LogsLook, *, 
         host=look.host,
         guest=guest.name,
         evidence=(*look.ids, *logs.ids),
+    )
+
+
+def silent_while_booting(
+    guest: str, host: str, seconds: float, screen: str | Unknown, evidence: tuple[str, ...]
+) -> LabFault:
+    """It runs, and took no login within `seconds`; `screen` is what its console showed then."""
+    actual, hint = f"not within {seconds:.0f} s", f"xl console {guest} on {host} shows how far it is"
+    if isinstance(screen, str) and (last := screen.strip()):
+        found = next((match for match in find_causes(screen) if match.cause.side == "guest"), None)
+        actual += f"; its console: {found.line if found else last.splitlines()[-1].strip()[-_SHOWN:]}"
+        hint = f"{remedy(found, Names(source=host, guest=guest))}; {hint}" if found else hint
+    return LabFault(
+        f"{guest} did not boot within {seconds:.0f} s on {host}",
+        expected=f"{guest} boots and takes logins on {host}",
+        actual=actual,
+        hint=hint,
+        host=host,
+        guest=guest,
+        evidence=evidence,
     )
 
 

@@ -1,5 +1,6 @@
 """What keeps a guest from booting from the share as well as before, or from being reached. Pure data."""
 
+from xenlab.labfile import LabFileChange
 from xenlab.scenarios.scenario import Red, Scenario, wrong
 from xenlab.scenarios.shell import KEPT, both_configs_edited, done, in_image
 from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER
@@ -7,6 +8,8 @@ from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SER
 _STEP = "boot-from-share"
 _GUEST, _OTHER = GUESTS
 _IMAGE, _SWAP = (f"{_GUEST.shared_folder}/{_GUEST.name}.{end}".replace(MOUNT_POINT, EXPORT) for end in ("img", "swap"))
+
+_SOON = (LabFileChange("timeouts", "boot_seconds", 180.0),)
 
 
 def _red(check: str, words: str) -> Red:
@@ -17,20 +20,23 @@ BOOT: tuple[Scenario, ...] = (
     wrong(
         "root-device-wrong",
         "root= has always named a device that the guest does not have",
-        _red("lab-fault", "panic"),
+        _red("lab-fault", "root= in the config"),
         *both_configs_edited("/^root/s/xvda1/xvda9/"),
+        lab=_SOON,
     ),
     wrong(
         "no-ramdisk",
         "the guest's kernel has no ramdisk, and so no driver of its disk",
         _red("lab-fault", "panic"),
         *both_configs_edited("/^ramdisk/d"),
+        lab=_SOON,
     ),
     wrong(
         "no-init",
         "the guest's / has no init",
         _red("lab-fault", "init"),
         in_image("mv sbin/init sbin/init.away; rm -f etc/inittab bin/sh", "test ! -e sbin/init"),
+        lab=_SOON,
     ),
     wrong(
         "fstab-by-other-names",
@@ -60,12 +66,14 @@ BOOT: tuple[Scenario, ...] = (
         "no sshd runs in the guest",
         _red("login", "refused"),
         in_image("sed -i '/sshd$/d' etc/init.d/start", "! grep -q 'sbin/sshd' etc/init.d/start"),
+        lab=_SOON,
     ),
     wrong(
         "address-wrong-inside",
         "the guest gives itself another address than the lab file has",
         _red("lab-fault", _GUEST.address),
         in_image(f"sed -i s/{_GUEST.address}/10.1.1.95/ etc/init.d/start", "grep -q 10.1.1.95/ etc/init.d/start"),
+        lab=_SOON,
     ),
     wrong(
         "address-taken",
@@ -77,6 +85,7 @@ BOOT: tuple[Scenario, ...] = (
             f"ip address show {BRIDGE} | grep -qF {_GUEST.address}/24",
         ),
         in_image("sed -i '/ip link set eth0 up/d' etc/init.d/start", "! grep -q 'eth0 up' etc/init.d/start"),
+        lab=_SOON,
     ),
     wrong(
         "image-mounted",
