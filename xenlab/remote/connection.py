@@ -110,8 +110,9 @@ class SshConnection:
         line = shown or shlex.join(argv)
         with activity(f"{self.name}: {shown or in_short(argv)}"), self._slots:
             ended = self._converse(self.shell.line(argv, None if leave_running else timeout), timeout, stdin, keep)
+        stdout = self.shell.after_mark(ended.stdout) or b""
         stderr = ended.stderr.removeprefix(self.shell.noise)
-        kept = text(ended.stdout), text(stderr)
+        kept = text(stdout), text(stderr)
         id_ = self._sink(
             CommandRecord(
                 self.name,
@@ -130,7 +131,7 @@ class SshConnection:
         if ended.exit_code is None:
             raise self._unfinished(ended, shortened(line), timeout, *kept, (id_,) if id_ else ())
         cut = ended.stdout_cut, ended.stderr_cut
-        return RawResult(ended.exit_code, ended.stdout, stderr, ended.seconds, id_, *cut)
+        return RawResult(ended.exit_code, stdout, stderr, ended.seconds, id_, *cut)
 
     def echo(self, interval: float) -> Echo:
         """Begin to send numbered lines through `cat` on this very connection, one every `interval` seconds.
@@ -144,8 +145,8 @@ class SshConnection:
             code, seconds = (0 if echoed.whole else None), time.monotonic() - begun
             self._sink(CommandRecord(self.name, "cat", code, f"{echoed}\n", "", started, begun, seconds, False))
 
-        self._start(channel, "exec cat")
-        return Echo(channel, interval, record, lambda: lost_on_the_way(self._transport))
+        self._start(channel, self.shell.line(("cat",), None))
+        return Echo(channel, interval, record, lambda: lost_on_the_way(self._transport), self.shell.after_mark)
 
     def terminal(self, argv: Sequence[str]) -> paramiko.Channel:
         """Start a program on a terminal of its own; it ends when the channel, which is the caller's, is closed.

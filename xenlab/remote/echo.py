@@ -5,7 +5,7 @@ out all the while, and every byte of them must come back, in order, on the conne
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import paramiko
@@ -19,7 +19,8 @@ class Echo:
     """Numbered lines through `cat` on the other side, one every `interval` seconds, until `finish`.
 
     `channel` runs `cat` already; it is closed at the end, the connection it belongs to is not. `record` is
-    told the result. `lost_on_the_way` tells of a connection that has ended whether that was its peer's doing.
+    told the result. `lost_on_the_way` tells of a connection that has ended whether that was its peer's doing,
+    `after_greeting` of all that has come so far what is `cat`'s, None while that is still to begin.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Echo:
         interval: float,
         record: Callable[[Echoed], None],
         lost_on_the_way: Callable[[], bool],
+        after_greeting: Callable[[bytes], bytes | None],
     ) -> None:
         self._channel = channel
         self._interval = interval
         self._record = record
         self._lost_on_the_way = lost_on_the_way
+        self._after_greeting = after_greeting
         self._sent = bytearray()
         self._returned = 0
         self._intact = True
@@ -78,7 +81,7 @@ class Echo:
 
     def _read(self) -> None:
         try:
-            while data := self._channel.recv(CHUNK):
+            for data in self._echoed():
                 with self._changed:
                     until = self._returned + len(data)
                     self._intact &= self._sent[self._returned : until] == data
@@ -90,3 +93,15 @@ class Echo:
         with self._changed:
             self._broken = self._broken or reason
             self._changed.notify_all()
+
+    def _echoed(self) -> Iterator[bytes]:
+        """What `cat` has written, as it comes."""
+        greeting, begun = b"", False
+        while data := self._channel.recv(CHUNK):
+            if begun:
+                yield data
+                continue
+            greeting += data
+            if (first := self._after_greeting(greeting)) is not None:
+                begun = True
+                yield first

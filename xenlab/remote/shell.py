@@ -42,13 +42,15 @@ class Shell:
     """How commands are run for one login.
 
     `timeout` is the timeout(1) to put before a command, () where the host has none; `is_root` whether commands run
-    as root, with `sudo` through `sudo -n`. `noise` is what the login puts on stderr before each command.
+    as root, with `sudo` through `sudo -n`. `noise` is what the login puts on stderr before each command. A login that
+    prints on stdout before each command has a `mark`, which stands between that and what the command prints.
     """
 
     timeout: tuple[str, ...] = ()
     is_root: bool = True
     sudo: bool = False
     noise: bytes = b""
+    mark: str = ""
 
     def script(self, argv: Sequence[str], seconds: float | None) -> str:
         """The script for sh that becomes a program, ended there `GRACE_SECONDS` after `seconds`.
@@ -56,13 +58,25 @@ class Shell:
         None: never ended there.
         """
         bound = [*self.timeout, str(math.ceil(seconds) + GRACE_SECONDS)] if self.timeout and seconds is not None else []
-        script = f"{_SURROUNDINGS}; exec {shlex.join([*bound, *argv])}"
+        script = f"{_SURROUNDINGS}; {self._marking}exec {shlex.join([*bound, *argv])}"
         # sudo comes first: a timeout(1) without root's rights could not end what runs with them.
         return f"exec {shlex.join(['sudo', '-n', 'sh', '-c', script])}" if self.sudo else script
 
     def line(self, argv: Sequence[str], seconds: float | None) -> str:
         """The line for the login shell that does the same."""
         return _through_sh(self.script(argv, seconds))
+
+    def after_mark(self, stdout: bytes) -> bytes | None:
+        """What the command has printed; None where the mark has not come yet."""
+        if not self.mark:
+            return stdout
+        _, mark, rest = stdout.partition(f"{self.mark}\n".encode())
+        return rest if mark else None
+
+    @property
+    def _marking(self) -> str:
+        half = len(self.mark) // 2
+        return f"printf '%s%s\\n' {self.mark[:half]} {self.mark[half:]}; " if self.mark else ""
 
 
 def probe(nonce: str, *, sudo: bool) -> str:
@@ -80,7 +94,7 @@ def read_probe(nonce: str, stdout: str, stderr: bytes, *, account: str) -> Shell
     """Read the answer to `probe`; `account` is whose login it is ("root on baye"), for the errors' words.
 
     :raises NotAShell: there is no answer in it.
-    :raises NoisyLogin: there is more than the answer.
+    :raises NoisyLogin: there is more after the answer, or in it.
     """
     mark = f"{nonce}\n"
     before, found, rest = stdout.partition(mark)
@@ -93,11 +107,12 @@ def read_probe(nonce: str, stdout: str, stderr: bytes, *, account: str) -> Shell
             "authorized_keys and no ForceCommand in sshd_config stands before it",
         )
     match answer.splitlines():
-        case [timeout, "root" | "sudo" | "user" as user] if not before and not after:
-            return Shell(tuple(timeout.split()), user != "user", user == "sudo", stderr)
-    said = _first_line(before or after or answer)
+        case [timeout, "root" | "sudo" | "user" as user] if not after:
+            mark = nonce if before else ""
+            return Shell(tuple(timeout.split()), user != "user", user == "sudo", stderr, mark)
+    said = _first_line(after or answer)
     raise NoisyLogin(
-        f"the login of {account} prints words of its own before every command: {said!r}",
+        f"the login of {account} prints words of its own with every command: {said!r}",
         hint="keep its .bashrc (or what its shell reads) silent in sessions that are not interactive: begin it with "
         "`case $- in *i*) ;; *) return;; esac`",
     )
