@@ -75,7 +75,8 @@ HOSTS: tuple[Scenario, ...] = (
         "xl-not-in-path",
         f"who comes to {SERVER.name} by ssh has a PATH without xl",
         Red(_STEP, "xl-on-peer", "PATH"),
-        written(SERVER.name, _SSHD, _for_the_peer("SetEnv PATH=/usr/bin:/bin"), _RELOAD),
+        written(SERVER.name, "/root/.bashrc", "PATH=/usr/bin:/bin", "chsh -s /bin/bash root"),
+        done(CLIENT.name, ":", f"ssh -o BatchMode=yes {SERVER.address} true && ! ssh {SERVER.address} xl help"),
     ),
     wrong(
         "peer-refuses-connections",
