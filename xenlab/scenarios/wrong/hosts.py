@@ -119,7 +119,7 @@ HOSTS: tuple[Scenario, ...] = (
     wrong(
         "bridge-unknown",
         "guest1's vif names a bridge that neither host has",
-        Red(_STEP, "bridge", "bridge virbr0"),
+        Red(_STEP, "bridge", "create virbr0"),
         *both_configs_edited(f"s/bridge={BRIDGE}/bridge=virbr0/"),
     ),
     wrong(
