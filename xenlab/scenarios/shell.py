@@ -80,7 +80,8 @@ def in_image(script: str, took: str, guest: GuestPlan = GUESTS[0]) -> LabChange:
 def exported(*lines: str) -> LabChange:
     """The server's /etc/exports with these lines alone, in force, what its clients have cached forgotten."""
     folders = sorted({line.split()[0] for line in lines})
-    change = written(SERVER.name, "/etc/exports", "\n".join(lines), "exportfs -ra && exportfs -f")
+    in_force = f"mkdir -p {' '.join(folders)} && exportfs -ra && exportfs -f"
+    change = written(SERVER.name, "/etc/exports", "\n".join(lines), in_force)
     return LabChange(
         SERVER.name, change.script, " && ".join(f"exportfs -v | grep -q '^{folder}[[:space:]]'" for folder in folders)
     )
