@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -231,6 +231,11 @@ def running_or_none() -> StepRun | None:
     return _RUNNING.get(None)
 
 
+def _since_boot() -> float:
+    """Seconds that no clock's being set changes; those in which this machine slept among them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(eq=False, slots=True)
 class Run:
     """A run of the graded steps: its options, and what fixtures add to it.
@@ -263,6 +268,7 @@ class Run:
     lab: LabInfo | None = None
     lab_file: str = ""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    begun: float = field(default_factory=_since_boot)
     homes: Mapping[str, str] = field(default_factory=dict)
     moves_alone: bool = True
     timelines: dict[str, str] = field(default_factory=dict)
@@ -354,7 +360,7 @@ class Run:
         grade = Grade(
             lab=self.lab or unknown,
             started=self.started,
-            finished=datetime.now(UTC),
+            finished=self.started + timedelta(seconds=_since_boot() - self.begun),
             score=total(steps, self.late),
             verdict=verdict(steps, restored=self.restored),
             steps=steps,

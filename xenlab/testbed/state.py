@@ -77,12 +77,17 @@ def lab_folder(working_copy: Path) -> Path:
     return working_copy / ".lab"
 
 
+def _since_boot() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(slots=True)
 class LabState:
     """One lab that is up, coming up or half gone.
 
     `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts and guests are
     reached from this machine otherwise than by their own addresses. `planted` are the scenarios that it was changed to.
+    `since` is when it began to come up, in seconds since this machine's boot: its clock may be set meanwhile.
     """
 
     folder: Path
@@ -98,7 +103,7 @@ class LabState:
     hosts: dict[str, ProcessId] = field(default_factory=dict)
     ready: bool = False
     planted: list[str] = field(default_factory=list)
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=_since_boot)
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
@@ -129,6 +134,11 @@ class LabState:
     def known_hosts(self) -> Path:
         """The host keys of the lab's machines, by every way in to them."""
         return self.folder / "known_hosts"
+
+    @property
+    def minutes_up(self) -> float:
+        """How long ago it began to come up."""
+        return (_since_boot() - self.since) / 60
 
     @property
     def running(self) -> bool:
