@@ -141,7 +141,11 @@ class LabState:
         return (_since_boot() - self.since) / 60
 
     @property
+    def wired(self) -> bool:
+        """Whether the lab was brought up to the end and its network is there, though a host may have ended."""
+        return self.ready and self.keeper is not None and self.keeper.alive
+
+    @property
     def running(self) -> bool:
         """Whether the lab is up: brought up to the end, and every process of it still there."""
-        processes = [self.keeper, *self.hosts.values()]
-        return self.ready and all(process is not None and process.alive for process in processes)
+        return self.wired and all(process.alive for process in self.hosts.values())
