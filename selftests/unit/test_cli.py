@@ -12,7 +12,7 @@ from xenlab.cli.main import main
 from xenlab.cli.pytest_child import run_pytest
 from xenlab.errors import CannotObserve
 from xenlab.report.folder import ReportsFolder
-from xenlab.scenarios.catalogue import RIGHT, WRONG
+from xenlab.scenarios.catalogue import RIGHT, UNDERNEATH, WRONG
 
 VERBS = (
     *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
@@ -115,6 +115,17 @@ def test_faults_are_listed_with_the_check_they_turn_red(capsys: pytest.CaptureFi
 def test_right_labs_are_listed_by_themselves(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults", "--right"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [lab.name for lab in RIGHT]
+
+
+def test_what_goes_wrong_underneath_is_listed_with_how_a_run_must_end(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faults", "--underneath"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [one.name for one in UNDERNEATH]
+    assert all(str(one.must_end) in line for one, line in zip(UNDERNEATH, lines, strict=True))
+
+
+def test_what_befalls_a_run_is_not_planted_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "./lab prove target-dies-in-the-move" in refused(capsys, "break", "target-dies-in-the-move")
 
 
 @pytest.mark.parametrize(

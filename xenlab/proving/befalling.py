@@ -96,7 +96,7 @@ class Befalling:
                 self.missed[mishap] = str(problem)
             return
         self._struck.append(mishap)
-        del self.missed[mishap]
+        self.missed.pop(mishap, None)
 
     def _await(self, mishap: Mishap) -> None:
         def has_come() -> bool:

@@ -32,7 +32,7 @@ def _told_to_end() -> Iterator[Underneath]:
             f"{word}-before-the-first-step",
             f"{blow.value} comes while the lab is looked at and locked",
             "hosts",
-            MustEnd(_SECONDS, (), "as found"),
+            MustEnd(_SECONDS, (), "interrupt"),
             Mishap(RUN, blow, BEGUN),
             runs=False,
         )
