@@ -2,7 +2,7 @@
 
 from xenlab.outcomes import Outcome
 from xenlab.scenarios.scenario import LabChange, MustEnd, Underneath
-from xenlab.scenarios.shell import when_it_leaves
+from xenlab.scenarios.shell import running_on, when_it_leaves
 from xenlab.testbed.plan import CLIENT, EXPORT, GUESTS, SERVER
 
 _COLD, _LIVE = "cold-migration", "live-migration"
@@ -38,6 +38,17 @@ SERVICES: tuple[Underneath, ...] = (
         MustEnd(_SECONDS, (Outcome.FAILED, Outcome.ERROR), _OTHER, home=False),
         when_it_leaves(_SERVER, "systemctl stop nfs-server", after=5),
         guest=_OTHER,
+    ),
+    _under(
+        "nfs-gone-as-the-guest-shuts-down",
+        f"the NFS server is stopped for good as soon as {_GUEST} is told to shut down on {_HOME}",
+        MustEnd(_SECONDS, (Outcome.FAILED,), "is the share's NFS server gone", home=False),
+        running_on(
+            _HOME,
+            'until pgrep -f "[x]l shutdown" >/dev/null; do sleep 0.2; done; '
+            f"ssh -n -o BatchMode=yes root@{SERVER.address} systemctl stop nfs-server",
+        ),
+        step=_COLD,
     ),
     _under(
         "share-fills-in-the-move",
