@@ -26,6 +26,7 @@ from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
 from xenlab.outcomes import CheckResult, Grade, LabInfo, Late, MigrationRecord, Outcome, SideEvidence
 from xenlab.remote.record import CommandRecord
+from xenlab.remote.waiting import since_boot
 from xenlab.report.folder import ReportsFolder
 
 CHECK_TEXT = 4096
@@ -231,11 +232,6 @@ def running_or_none() -> StepRun | None:
     return _RUNNING.get(None)
 
 
-def _since_boot() -> float:
-    """Seconds that no clock's being set changes; those in which this machine slept among them."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @dataclass(eq=False, slots=True)
 class Run:
     """A run of the graded steps: its options, and what fixtures add to it.
@@ -268,7 +264,7 @@ class Run:
     lab: LabInfo | None = None
     lab_file: str = ""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
-    begun: float = field(default_factory=_since_boot)
+    begun: float = field(default_factory=since_boot)
     homes: Mapping[str, str] = field(default_factory=dict)
     moves_alone: bool = True
     timelines: dict[str, str] = field(default_factory=dict)
@@ -296,6 +292,11 @@ class Run:
     def migrations(self) -> tuple[MigrationRecord, ...]:
         """The moves of all steps, in the steps' order."""
         return tuple(record for run in self.steps for record in run.migrations)
+
+    @property
+    def now(self) -> datetime:
+        """The time, by a clock that goes on from `started` whatever this machine's is set to meanwhile."""
+        return self.started + timedelta(seconds=since_boot() - self.begun)
 
     def play(self, played: Played) -> None:
         """Grade that evidence again: as of the day when it was gathered, with the commands that were run then."""
@@ -360,7 +361,7 @@ class Run:
         grade = Grade(
             lab=self.lab or unknown,
             started=self.started,
-            finished=self.started + timedelta(seconds=_since_boot() - self.begun),
+            finished=self.now,
             score=total(steps, self.late),
             verdict=verdict(steps, restored=self.restored),
             steps=steps,

@@ -24,8 +24,8 @@ _SILENCE_SECONDS = 30.0
 class Homecoming:
     """How one guest was left: whether as it was found, where it is now, and what to do by hand where it is not.
 
-    A guest that was not `touched` by the run is not brought back: what became of it meanwhile is others' doing. Where it
-    is not `seen`, since a host is silent, nothing is said of whether that is as found.
+    A guest that was not `touched` by the run is not brought back: what became of it meanwhile is others' doing. Of one
+    that is not `seen`, since a host is silent, nothing is claimed.
     """
 
     guest: str

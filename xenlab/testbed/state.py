@@ -7,14 +7,13 @@ time, since a PID alone may be somebody else's by now.
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from xenlab.remote.waiting import wait_for
+from xenlab.remote.waiting import since_boot, wait_for
 from xenlab.testbed.network import WayIn
 
 
@@ -77,10 +76,6 @@ def lab_folder(working_copy: Path) -> Path:
     return working_copy / ".lab"
 
 
-def _since_boot() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @dataclass(slots=True)
 class LabState:
     """One lab that is up, coming up or half gone.
@@ -103,7 +98,7 @@ class LabState:
     hosts: dict[str, ProcessId] = field(default_factory=dict)
     ready: bool = False
     planted: list[str] = field(default_factory=list)
-    since: float = field(default_factory=_since_boot)
+    since: float = field(default_factory=since_boot)
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
@@ -138,7 +133,7 @@ class LabState:
     @property
     def minutes_up(self) -> float:
         """How long ago it began to come up."""
-        return (_since_boot() - self.since) / 60
+        return (since_boot() - self.since) / 60
 
     @property
     def wired(self) -> bool:
