@@ -254,6 +254,18 @@ def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "interrupted" in capsys.readouterr().err
 
 
+def test_a_call_that_is_to_outlive_its_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nohup(1) has it started with SIGHUP ignored."""
+
+    def hung_up(_arguments: list[str], _working_copy: Path) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(RUN_PYTEST, hung_up)
+    assert main(["verify"]) == 0
+
+
 @pytest.mark.parametrize(
     ("quick", "embedded", "exit_code", "halves"),
     [(0, 0, 0, 2), (1, 0, 1, 2), (0, 1, 1, 2), (0, 2, 2, 2), (130, 0, 130, 1)],

@@ -57,6 +57,15 @@ def test_waiting_for_a_login_ends_at_once(host: RemoteHost) -> None:
     assert time.monotonic() - began < 5
 
 
+UNSEEN = (
+    NOTHING_WRONG
+    + """
+@step("left", points=1)
+def test_left():
+    '''The lab is as it was.'''
+    raise CannotObserve("baye was not asked")
+"""
+)
 NO_MORE = """
 import os, resource, pytest
 from xenlab.grading.run import run_of
@@ -69,9 +78,9 @@ def pytest_collection_finish(session):
 """
 
 
-@pytest.mark.parametrize("handles", [3, 20])
-def test_a_run_without_handles_has_its_end_and_its_words(handles: int, tmp_path: Path) -> None:
-    (tmp_path / "test_lab.py").write_text(HEAD + NOTHING_WRONG)
+@pytest.mark.parametrize(("handles", "steps"), [(3, NOTHING_WRONG), (3, UNSEEN), (20, NOTHING_WRONG)])
+def test_a_run_without_handles_has_its_end_and_its_words(handles: int, steps: str, tmp_path: Path) -> None:
+    (tmp_path / "test_lab.py").write_text(HEAD + steps)
     (tmp_path / "conftest.py").write_text(NO_MORE.replace("HANDLES", str(handles)))
     command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider"]
     ran = subprocess.run(
@@ -84,9 +93,10 @@ def test_a_run_without_handles_has_its_end_and_its_words(handles: int, tmp_path:
         timeout=60,
     )
     assert "Traceback" not in ran.stdout + ran.stderr
-    assert "score: 100 of 100, passed" in ran.stdout
+    assert ("score: 100 of 100, passed" in ran.stdout) == (steps is NOTHING_WRONG)
+    assert ("baye was not asked" in ran.stdout) == (steps is UNSEEN)
     assert ran.stdout.splitlines()[-1] == "where the guests are: guest1 is on baye, as found"
-    assert (ran.returncode == 3) == ("not written: " in ran.stdout)
+    assert (ran.returncode == 3) == ("not written: " in ran.stdout or steps is UNSEEN)
     if handles == 3:
         assert "Too many open files" in ran.stdout
 
