@@ -163,6 +163,24 @@ def test_a_host_that_loses_its_power_is_gone(run: "subprocess.Popen[bytes]", fil
     host.go_on()  # nothing is left to be told
 
 
+def test_a_cable_is_put_back_and_what_qemu_refuses_is_told(
+    run: "subprocess.Popen[bytes]", files: RunFiles, host: Hardware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, asked = [""], []
+
+    def monitor(_control: Control, command: str) -> str:
+        asked.append(command)
+        return said[0]
+
+    monkeypatch.setattr(Control, "monitor", monitor)
+    with Befalling((Mishap("baye", Blow.UNPLUG, BEGUN),), {"baye": host}, run, files) as befallen:
+        wait_for(lambda: not befallen.missed, "it to be unplugged", 10, 0.02)
+    assert asked == ["set_link net off", "set_link net on"]
+    said[0] = "Error: Device 'net' not found"
+    with pytest.raises(CannotObserve, match="QEMU of baye, set_link: Error: Device 'net' not found"):
+        host.unplug()
+
+
 def test_a_run_is_left_without_file_handles(run: "subprocess.Popen[bytes]", files: RunFiles, host: Hardware) -> None:
     with Befalling((Mishap(RUN, Blow.NO_HANDLES, BEGUN),), {"baye": host}, run, files):
         wait_for(lambda: resource.prlimit(run.pid, resource.RLIMIT_NOFILE)[0] == 3, "its bound", 10, 0.02)

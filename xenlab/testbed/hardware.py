@@ -5,7 +5,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from xenlab.errors import UsageError
+from xenlab.errors import CannotObserve, UsageError
 from xenlab.testbed.qmp import Control, control_of
 from xenlab.testbed.state import LabState, ProcessId, lab_folder
 
@@ -34,16 +34,20 @@ class Hardware:
     def unplug(self) -> None:
         """Take the cable out of its one NIC.
 
-        :raises CannotObserve: QEMU does not answer.
+        :raises CannotObserve: QEMU does not answer, or refuses.
         """
-        self.control.monitor(f"set_link {_NETDEV} off")
+        self._set_link("off")
 
     def plug_in(self) -> None:
         """Put the cable back.
 
-        :raises CannotObserve: QEMU does not answer.
+        :raises CannotObserve: QEMU does not answer, or refuses.
         """
-        self.control.monitor(f"set_link {_NETDEV} on")
+        self._set_link("on")
+
+    def _set_link(self, state: str) -> None:
+        if said := self.control.monitor(f"set_link {_NETDEV} {state}").strip():  # it is silent when well
+            raise CannotObserve(f"{self.control.whose}, set_link: {said}")
 
     def _signal(self, sign: int) -> None:
         if self.process.alive:
