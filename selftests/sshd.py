@@ -51,6 +51,8 @@ class Door(paramiko.ServerInterface):
         self.server.commands.append(command.decode())
         if self.server.dies_on and self.server.dies_on in command.decode():
             self.server.drop()
+        elif self.server.hangs_on and self.server.hangs_on in command.decode():
+            self.server.answers.wait()
         else:
             argv = [*self.server.login_shell, command.decode()]
             threading.Thread(target=serve, args=(channel, argv), daemon=True).start()
@@ -115,6 +117,7 @@ class Sshd:
         self.terminals = 0
         self.login_shell = ["sh", "-c"]
         self.dies_on: str | None = None
+        self.hangs_on: str | None = None
         # As a machine on the way: whom it was asked for, whether it may go on, answers at all, and hands bytes on.
         self.asked_for: list[tuple[str, int]] = []
         self.forwards = True

@@ -44,6 +44,12 @@ def refuse_unfinished(lab_name: str, working_copy: Path) -> None:
             )
 
 
+def brought_up(lab_name: str, working_copy: Path) -> str:
+    """What tells the embedded lab that is up from one of another time; nothing for a lab that nobody brings up."""
+    state = LabState.load(lab_folder(working_copy)) if lab_name == EMBEDDED else None
+    return _keeper(state) if state else ""
+
+
 def open_found(found: LabFound) -> AbstractContextManager[LabFile]:
     """The lab that a run which was cut off has noted, opened again; its file may say something else by now.
 
@@ -82,11 +88,18 @@ def _addresses(found: LabFound) -> set[str]:
 
 
 def _is_gone(found: LabFound) -> bool:
-    """Whether it is of an embedded lab that is down, or was brought up anew since."""
+    """Whether it is of an embedded lab that is down, or was brought up anew since.
+
+    By its keeper, not by a time: this machine's clock may have been set meanwhile.
+    """
     if found.lab_name != EMBEDDED:
         return False
     state = LabState.load(lab_folder(Path(found.working_copy)))
-    return state is None or not state.running or state.since > found.began.timestamp()
+    return state is None or not state.running or found.up not in ("", _keeper(state))
+
+
+def _keeper(state: LabState) -> str:
+    return f"{state.keeper.pid} {state.keeper.started}" if state.keeper else ""
 
 
 @contextmanager

@@ -16,9 +16,13 @@ class Sessions:
 
     def begin(self, step: str = "live-migration", tape: Tape | None = None) -> Lab:
         """A run of its own, with its own id."""
-        opened = Lab(self.xen.spec, lambda _: "", {}, Custody(self.xen.folder / "custody"), tape)
+        opened = self.opened(tape)
         opened.begin("lab.toml", str(self.xen.folder), lambda: step)
         return opened
+
+    def opened(self, tape: Tape | None = None) -> Lab:
+        """One that has not begun."""
+        return Lab(self.xen.spec, lambda _: "", {}, Custody(self.xen.folder / "custody"), tape)
 
     def end(self, session: Lab) -> list[str]:
         """Guests home, and the lab left; where each guest is."""

@@ -1,6 +1,7 @@
 """What is done to guests, on two played hosts: refused where it would harm, told as what it is, and noted first."""
 
 import json
+import os
 from pathlib import Path
 from threading import Timer
 
@@ -9,6 +10,7 @@ from playedxen import RUNS, TIMEOUTS, PlayedXen, config_of
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab import acts as acts_module
+from xenlab.lab import share
 from xenlab.lab.acts import Acts
 from xenlab.remote.errors import HostUnreachable
 
@@ -194,6 +196,20 @@ def test_a_guest_that_ignores_it_is_a_fault(xen: PlayedXen) -> None:
         xen.acts(timeouts=SOON).shut_down()
     assert "on baye (-b----)" in fault.value.actual
     assert xen.where() == {"baye/guest1": RUNS}
+
+
+def test_a_guest_that_cannot_shut_down_as_its_disks_are_silent_is_told_by_that(
+    xen: PlayedXen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not its power button: what hangs on a hard mount hangs for ever, and says nothing."""
+    monkeypatch.setattr(share, "_SECONDS", 0.3)
+    xen.runs("guest1", "baye")
+    xen.plan("baye", "shutdown", "ignored")
+    xen.config("guest1").unlink()
+    os.mkfifo(xen.config("guest1"))  # nobody writes to it: who reads it waits
+    with pytest.raises(LabFault, match="does not shut down") as fault:
+        xen.acts(timeouts=SOON).shut_down()
+    assert fault.value.hint == f"{xen.config('guest1')} cannot be read on baye: is the share's NFS server gone?"
 
 
 def test_started_where_it_is_wanted_from_wherever_it_was(xen: PlayedXen, acts: Acts) -> None:

@@ -48,7 +48,7 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/lab/judging/*.py"))),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
     *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
-    *("xenlab/proving/row.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
+    *("xenlab/proving/row.py", "xenlab/proving/ends.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
     *("xenlab/scenarios/scenario.py", "xenlab/scenarios/shell.py", "xenlab/scenarios/catalogue.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/scenarios/*/*.py"))),
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py", "xenlab/testbed/kernels.py"),

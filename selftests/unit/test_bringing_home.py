@@ -287,6 +287,16 @@ def test_what_others_moved_is_only_told(xen: PlayedXen) -> None:
     assert str(home) == "guest1 is on baye (-b----), NOT as found, and was not touched"
 
 
+def test_of_one_that_cannot_be_seen_nothing_is_claimed(xen: PlayedXen) -> None:
+    """It may well be where it was: that one host is silent does not say that it is not."""
+    xen.runs("guest1", "labubuntu")
+    xen.silence("baye")
+    home = leave_alone(xen.spec.guests[0], xen.acts().look(), HOME)
+    assert (home.as_found, home.is_done) == (False, True)
+    assert str(home).startswith("guest1 is on labubuntu (-b----); xl list on baye: ")
+    assert "which may or may not be as found, and was not touched; by hand: on both hosts: xl list" in str(home)
+
+
 # What does not work
 
 

@@ -12,7 +12,7 @@ from xenlab.cli.main import main
 from xenlab.cli.pytest_child import run_pytest
 from xenlab.errors import CannotObserve
 from xenlab.report.folder import ReportsFolder
-from xenlab.scenarios.catalogue import RIGHT, WRONG
+from xenlab.scenarios.catalogue import RIGHT, UNDERNEATH, WRONG
 
 VERBS = (
     *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
@@ -115,6 +115,17 @@ def test_faults_are_listed_with_the_check_they_turn_red(capsys: pytest.CaptureFi
 def test_right_labs_are_listed_by_themselves(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults", "--right"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [lab.name for lab in RIGHT]
+
+
+def test_what_goes_wrong_underneath_is_listed_with_how_a_run_must_end(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faults", "--underneath"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [one.name for one in UNDERNEATH]
+    assert all(str(one.must_end) in line for one, line in zip(UNDERNEATH, lines, strict=True))
+
+
+def test_what_befalls_a_run_is_not_planted_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "./lab prove target-dies-in-the-move" in refused(capsys, "break", "target-dies-in-the-move")
 
 
 @pytest.mark.parametrize(
@@ -241,6 +252,18 @@ def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(RUN_PYTEST, terminated)
     assert main(["verify"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_call_that_is_to_outlive_its_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nohup(1) has it started with SIGHUP ignored."""
+
+    def hung_up(_arguments: list[str], _working_copy: Path) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(RUN_PYTEST, hung_up)
+    assert main(["verify"]) == 0
 
 
 @pytest.mark.parametrize(

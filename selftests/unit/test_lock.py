@@ -136,10 +136,10 @@ def test_a_lost_lock_stops_the_next_act(taken: bool, xen: PlayedXen, monkeypatch
 def test_after_a_sleep_it_is_renewed_before_the_next_act(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = HostLock(xen.hosts, "aa11", "1")
     ours.take()
-    now = lock._now()
-    monkeypatch.setattr(lock, "_now", lambda: now + lock.SECONDS)
+    now = lock.since_boot()
+    monkeypatch.setattr(lock, "since_boot", lambda: now + lock.SECONDS)
     ours.check()  # nobody took it meanwhile
-    monkeypatch.setattr(lock, "_now", lambda: now + 3 * lock.SECONDS)
+    monkeypatch.setattr(lock, "since_boot", lambda: now + 3 * lock.SECONDS)
     lock_file(xen, "labubuntu").write_text(f'{int(time.time()) + 60}\n{{"id": "cc33"}}\n')
     with pytest.raises(LockLost, match="labubuntu is in use"):
         ours.check()
@@ -149,8 +149,8 @@ def test_after_a_sleep_it_is_renewed_before_the_next_act(xen: PlayedXen, monkeyp
 def test_after_a_sleep_a_silent_host_lets_nothing_through(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = HostLock(xen.hosts, "aa11", "1")
     ours.take()
-    now = lock._now()
-    monkeypatch.setattr(lock, "_now", lambda: now + lock.SECONDS)
+    now = lock.since_boot()
+    monkeypatch.setattr(lock, "since_boot", lambda: now + lock.SECONDS)
     xen.silence("baye")
     with pytest.raises(HostUnreachable):
         ours.check()

@@ -10,7 +10,7 @@ from xenlab.errors import UsageError
 from xenlab.lab import custody
 from xenlab.lab.custody import Custody, LabFound
 from xenlab.lab.found import GuestFound
-from xenlab.opening import open_lab, refuse_unfinished
+from xenlab.opening import brought_up, open_lab, refuse_unfinished
 from xenlab.testbed.state import LabState, ProcessId
 
 LAB = """
@@ -41,19 +41,15 @@ def lab(tmp_path: Path) -> Path:
     return file
 
 
-def cut_off(text: str, *, acted: bool = True) -> Path:
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
+
+
+def cut_off(text: str, *, acted: bool = True, **facts: object) -> Path:
     """What a run leaves that was killed: its process is no more."""
     run = Custody(run="1a2b3c4d")
-    found = LabFound(
-        run=run.run,
-        process=(2**22 + 1, 1),
-        began=datetime.now(UTC),
-        lab_name="elsewhere/lab.toml",
-        working_copy="/home/artem/xenlab",
-        lab_file=text,
-        guests={"guest1": GuestFound(host="labubuntu")},
-    )
-    run.begin(found)
+    usual = {"began": datetime.now(UTC), "lab_name": "elsewhere/lab.toml", "working_copy": "/home/artem/xenlab"}
+    guests = {"guest1": GuestFound(host="labubuntu")}
+    run.begin(LabFound(run=run.run, process=(2**22 + 1, 1), lab_file=text, guests=guests, **{**usual, **facts}))
     if acted:
         run.will("migrate", guest="guest1", host="labubuntu", to="baye")
     return run.path
@@ -86,6 +82,25 @@ def test_a_lab_that_is_up_with_another_network_is_not_taken_for_it(tmp_path: Pat
         open_lab("embedded", None, tmp_path, network="namespace"),
     ):
         pass
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_whether_the_embedded_lab_was_brought_up_anew_is_told_by_its_keeper_not_by_a_clock(
+    again: bool, tmp_path: Path
+) -> None:
+    """This machine's clock was set back between `up` and the run: by the times the lab would be the younger one."""
+    (tmp_path / ".lab").mkdir()
+    ours = ProcessId.of(os.getpid())
+    state = LabState(tmp_path / ".lab", "classic", keeper=ours, hosts={"baye": ours}, ready=True)
+    state.save()
+    up = brought_up("embedded", tmp_path)
+    path = cut_off("", lab_name="embedded", working_copy=str(tmp_path), up=f"{up}0" if again else up, began=LONG_AGO)
+    if again:
+        refuse_unfinished("embedded", tmp_path)
+    else:
+        with pytest.raises(UsageError, match="was cut off"):
+            refuse_unfinished("embedded", tmp_path)
+    assert path.exists() is not again
 
 
 def test_one_that_did_nothing_is_forgotten(lab: Path) -> None:

@@ -152,8 +152,9 @@ def test_guests_that_need_no_virtualisation_are_made_without(play: Callable[[str
 # Checkpoints
 
 
+@pytest.mark.parametrize("a_host_dies", [False, True])
 def test_a_checkpoint_is_kept_while_both_stand_still_and_gone_back_to_by_new_processes(
-    play: Callable[[str], Played],
+    play: Callable[[str], Played], a_host_dies: bool
 ) -> None:
     played_lab = play("")
     lab, state = played_lab.lab, LabState(played_lab.lab.folder, profile="modern", images=str(played_lab.images.folder))
@@ -166,6 +167,10 @@ def test_a_checkpoint_is_kept_while_both_stand_still_and_gone_back_to_by_new_pro
         lab.keep("before")
         assert said().read_text().split("\n")[:-1] == ["stop"] * 2 + ["savevm before"] * 2 + ["cont"] * 2
         before = lab.state()
+        if a_host_dies:
+            before.hosts["baye"].kill()
+            assert lab.state().wired
+            assert not lab.state().running
         lab.go_back("before")
     finally:
         if (after := lab.state()) is not None:

@@ -55,9 +55,8 @@ def _status(arguments: argparse.Namespace) -> int:
     if state is None:
         print("no lab is up in this working copy")
         return 0
-    minutes = (time.time() - state.since) / 60
     word = "up" if state.running else "broken (./lab down clears it)"
-    print(f"{state.profile} lab: {word}, since {minutes:.0f} min, on {state.accelerator} ({state.reason})")
+    print(f"{state.profile} lab: {word}, since {state.minutes_up:.0f} min, on {state.accelerator} ({state.reason})")
     print(f"  network    {NetworkChoice(state.network, state.network_reason)}")
     for host in HOSTS:
         process = state.hosts.get(host.name)

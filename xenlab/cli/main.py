@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     # SIGINT too: a shell starts its background jobs with it ignored, and so would every child of ours.
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if sign is signal.SIGHUP and signal.getsignal(sign) is signal.SIG_IGN:
+            continue  # nohup: it is to outlive its terminal
         signal.signal(sign, _interrupt)
     try:
         arguments = parser().parse_args(argv)

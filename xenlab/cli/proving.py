@@ -22,7 +22,7 @@ def add_verbs(verbs: Verbs) -> None:
         "plant every fault in the embedded lab in turn, and see that the check that is there for it turns red",
         "root-squashed nfs-3",
     )
-    prove.add_argument("scenario", metavar="NAME", nargs="*", help="only these of ./lab faults (and --right)")
+    prove.add_argument("scenario", metavar="NAME", nargs="*", help="only these of ./lab faults (and its options)")
     prove.add_argument("--resume", action="store_true", help="only what has no good row yet, or was changed since")
     prove.add_argument("--skip-steady", action="store_true", help="do not grade the lab as it is before and after")
     prove.add_argument("--show", action="store_true", help="prove nothing: show what was proven last")
@@ -33,7 +33,7 @@ def add_verbs(verbs: Verbs) -> None:
     record = add_verb(
         verbs, "record", _record, "prove scenarios, and keep the evidence for the project's own tests", "unmounted"
     )
-    record.add_argument("scenario", metavar="NAME", nargs="+", help="those of ./lab faults (and --right)")
+    record.add_argument("scenario", metavar="NAME", nargs="+", help="those of ./lab faults (and its options)")
     record.set_defaults(skip_steady=False)
     add_profile(record)
     add_network(record)

@@ -22,16 +22,16 @@ def run_pytest(arguments: Sequence[str], working_copy: Path) -> int:
     command = [sys.executable, "-m", "pytest", *arguments]
     child: subprocess.Popen[bytes] | None = None
     interrupted = False
-    while True:
-        try:
-            if child is None:
-                with tools.uninterrupted():
-                    child = subprocess.Popen(command, cwd=working_copy, start_new_session=True)
-            code = child.wait()
-            break
-        except KeyboardInterrupt:
-            if child is None:
-                raise
-            interrupted = True
+
+    def pass_on(_sign: int) -> None:
+        nonlocal interrupted
+        interrupted = True
+        if child is not None:
             child.send_signal(signal.SIGINT)
+
+    with tools.interruptions_told(pass_on):
+        child = subprocess.Popen(command, cwd=working_copy, start_new_session=True)
+        if interrupted:  # before there was anybody to pass it on to
+            child.send_signal(signal.SIGINT)
+        code = child.wait()
     return 130 if interrupted else {4: 2, 5: 2}.get(code, code)

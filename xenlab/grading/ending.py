@@ -88,7 +88,9 @@ def bring_home(run: Run) -> list[str]:
             continue
         run.restored = False
         if isinstance(raised.value, KeyboardInterrupt):
-            run.remarks.append(f"interrupted while {_HOME}: some may not be where they were found")
+            run.remarks.append(
+                f"interrupted while {_HOME}: some may not be where they were found; ./lab mend goes on with it"
+            )
             break
         if isinstance(raised.value, XenlabError):
             why = str(raised.value)

@@ -33,9 +33,12 @@ class _Junit(LogXML):
         self._path = path
 
     def pytest_sessionfinish(self) -> None:
-        # Into memory first, where no disk is full.
-        with open(os.memfd_create(self._path.name), "rb") as memory:  # noqa: PTH123
-            self.logfile = f"/proc/self/fd/{memory.fileno()}"
-            super().pytest_sessionfinish()
-            self._folder.write(str(self._path), memory.read())
+        try:
+            # Into memory first, where no disk is full.
+            with open(os.memfd_create(self._path.name), "rb") as memory:  # noqa: PTH123
+                self.logfile = f"/proc/self/fd/{memory.fileno()}"
+                super().pytest_sessionfinish()
+                self._folder.write(str(self._path), memory.read())
+        except OSError as problem:  # no file handle is left, say
+            self._folder.note(problem, self._path)
         self.logfile = str(self._path)

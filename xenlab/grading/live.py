@@ -87,7 +87,10 @@ class LiveTable:
 
     def _frame(self) -> Group:
         # rich would ask file descriptors 0 to 2, which pytest's capturing has turned away from the terminal.
-        width, height = os.get_terminal_size(self._console.file.fileno())
+        try:
+            width, height = os.get_terminal_size(self._console.file.fileno())
+        except OSError:  # it went away: what is drawn is lost as well
+            width = height = 0
         self._console.size = (width or 80, height or 25)
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
         for column in ("outcome", "step"):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from xenlab.grading.run import Run
 from xenlab.lab.custody import WATCH
@@ -49,13 +49,13 @@ class Moves:
 
     def keep(self, move: Move) -> Move:
         """Keep a move for the reports."""
-        self._run.add_migration(_record(move.migration))
+        self._run.add_migration(_record(move.migration, self._run.now))
         return move
 
     def keep_paused(self, move: PausedMove) -> PausedMove:
         """Keep a paused guest's move for the reports, where Xen did not refuse it."""
         if move.migration is not None:
-            self._run.add_migration(_record(move.migration))
+            self._run.add_migration(_record(move.migration, self._run.now))
         return move
 
     def keep_watched(self, move: Move, watched: Watched) -> WatchedMove:
@@ -69,19 +69,19 @@ class Moves:
         csvs = {f"outside-{'-'.join(seat.split())}": timeline_csv(trace) for seat, trace in outside.items()}
         csvs |= {"inside": timeline_csv(inside)} if inside else {}
         svg = timeline_svg(outside, inside, analysis.window, title, analysis.anatomy)
-        self._run.add_migration(with_figures(_record(migration), analysis), svg=svg, csvs=csvs)
+        self._run.add_migration(with_figures(_record(migration, self._run.now), analysis), svg=svg, csvs=csvs)
         self._run.remarks += [remark for remark in seen.remarks() if remark not in self._run.remarks]
         return seen
 
 
-def _record(move: Migration) -> MigrationRecord:
+def _record(move: Migration, now: datetime) -> MigrationRecord:
     before, after = move.before.boot_id, move.after.boot_id
     return MigrationRecord(
         guest=move.guest,
         kind=move.kind,
         source=move.source,
         target=move.target,
-        started=datetime.now(UTC) - timedelta(seconds=time.monotonic() - move.started),
+        started=now - timedelta(seconds=time.monotonic() - move.started),
         seconds=round(move.seconds, 2),
         same_boot=before == after and not isinstance(before, Unknown),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
 from xenlab.outcomes import CheckResult, Grade, LabInfo, Late, MigrationRecord, Outcome, SideEvidence
 from xenlab.remote.record import CommandRecord
+from xenlab.remote.waiting import since_boot
 from xenlab.report.folder import ReportsFolder
 
 CHECK_TEXT = 4096
@@ -263,6 +264,7 @@ class Run:
     lab: LabInfo | None = None
     lab_file: str = ""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    begun: float = field(default_factory=since_boot)
     homes: Mapping[str, str] = field(default_factory=dict)
     moves_alone: bool = True
     timelines: dict[str, str] = field(default_factory=dict)
@@ -290,6 +292,11 @@ class Run:
     def migrations(self) -> tuple[MigrationRecord, ...]:
         """The moves of all steps, in the steps' order."""
         return tuple(record for run in self.steps for record in run.migrations)
+
+    @property
+    def now(self) -> datetime:
+        """The time, by a clock that goes on from `started` whatever this machine's is set to meanwhile."""
+        return self.started + timedelta(seconds=since_boot() - self.begun)
 
     def play(self, played: Played) -> None:
         """Grade that evidence again: as of the day when it was gathered, with the commands that were run then."""
@@ -354,7 +361,7 @@ class Run:
         grade = Grade(
             lab=self.lab or unknown,
             started=self.started,
-            finished=datetime.now(UTC),
+            finished=self.now,
             score=total(steps, self.late),
             verdict=verdict(steps, restored=self.restored),
             steps=steps,

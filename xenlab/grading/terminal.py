@@ -7,7 +7,7 @@ graded run or ends without a grade, and else kept in `reports/pytest.txt`, trace
 import io
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import IO, TextIO
@@ -67,7 +67,7 @@ class TerminalReport:
         self._run = run
         self._output = _chosen(config)
         self._out = sys.stderr if self._output is OutputMode.JSON else sys.stdout
-        self._console = _console(self._out) if self._output in (OutputMode.LIVE, OutputMode.JSON) else None
+        self._console = self._terminal() if self._output in (OutputMode.LIVE, OutputMode.JSON) else None
         self._table: LiveTable | None = None
         self._printed: set[StepRun] = set()
         self._ending: tuple[str, ...] = ()
@@ -98,8 +98,9 @@ class TerminalReport:
 
     def say_apart(self, lines: Iterable[str]) -> None:
         """Show lines of a run that has come to nothing else."""
-        for line in lines:
-            print(plain(self._run.journal.mask(line)), file=sys.stderr)
+        with suppress(OSError):  # where nothing can be shown any more, the run has its end all the same
+            for line in lines:
+                print(plain(self._run.journal.mask(line)), file=sys.stderr, flush=True)
 
     def say_in_pytests_words(self, text: str) -> None:
         """Show a text where pytest shows tracebacks."""
@@ -205,13 +206,13 @@ class TerminalReport:
     def _say(self, line: str) -> None:
         word = line.partition(" ")[0]
         style = STYLES.get(word) or _BOLD.get(word)
+        if self._console is not None:
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+            return
         try:
-            if self._console is None:
-                print(line, file=self._out, flush=True)
-            else:
-                self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+            print(line, file=self._out, flush=True)
         except OSError as problem:
-            self._lose(self._out if self._console is None else self._console.file, problem)
+            self._lose(self._out, problem)
 
     def _lose(self, out: IO[str], problem: OSError) -> None:
         """Go on without an output that takes no more (a full disk, a reader that has gone): the run is worth more."""
@@ -223,6 +224,16 @@ class TerminalReport:
         os.dup2(nowhere, out.fileno())
         os.close(nowhere)
 
+    def _terminal(self) -> Console | None:
+        """A way to the output where a table can be redrawn; its own, since pytest's capturing takes `_out` away."""
+        if not self._out.isatty():
+            return None
+        console = Console(file=_Surviving(os.dup(self._out.fileno()), self._out.encoding, self._lose))
+        if console.is_interactive:
+            return console
+        console.file.close()
+        return None
+
     def _stop_table(self) -> None:
         if self._table is not None:
             self._table.stop()
@@ -230,6 +241,30 @@ class TerminalReport:
     def _release(self) -> None:
         if self._held is not None:
             self._held.release()
+
+
+class _Surviving(io.TextIOWrapper):
+    """Writes to a terminal, whose end (its window was closed, its session cut) is told to `lose` and raised to nobody.
+
+    The table is drawn from many places, where an error would end what has nothing to do with it.
+    """
+
+    def __init__(self, descriptor: int, encoding: str, lose: Callable[[IO[str], OSError], None]) -> None:
+        super().__init__(os.fdopen(descriptor, "wb"), encoding=encoding, errors="replace")
+        self._lose = lose
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as gone:
+            self._lose(self, gone)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as gone:
+            self._lose(self, gone)
 
 
 class _Held(io.StringIO):
@@ -267,14 +302,3 @@ def _chosen(config: pytest.Config) -> OutputMode:
     at_work = any(getattr(config.option, name, usual) != usual for name, usual in _PYTEST_AT_WORK.items())
     captured = getattr(config.option, "capture", "no") in ("fd", "sys")
     return OutputMode.PYTEST if at_work or not captured else OutputMode.LIVE
-
-
-def _console(out: TextIO) -> Console | None:
-    """A way to `out` where a table can be redrawn; its own, since pytest's capturing takes `out` away."""
-    if not out.isatty():
-        return None
-    console = Console(file=os.fdopen(os.dup(out.fileno()), "w", encoding=out.encoding, errors="replace"))
-    if console.is_interactive:
-        return console
-    console.file.close()
-    return None

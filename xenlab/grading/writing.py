@@ -60,13 +60,18 @@ def write_reports(run: Run, grade: Grade) -> None:
 def _write_bundle(run: Run, grade: Grade) -> None:
     """Make of the evidence what can be graded again, and one file of it."""
     folder, evidence = run.folder, run.folder.path / EVIDENCE
+    try:
+        suite = bundle.suite_digest(Path(__file__).resolve().parents[2])
+    except OSError as problem:
+        folder.note(problem, evidence)
+        return
     facts = bundle.RunFacts(
         guests=run.guests,
         steps=tuple(dict.fromkeys(step.spec.id for step in run.steps)),
         alone=run.alone,
         rubric=bool(run.rubric_text),
         version=__version__,
-        suite=bundle.suite_digest(Path(__file__).resolve().parents[2]),
+        suite=suite,
     )
     texts = {bundle.LAB: run.lab_file, bundle.RUN: facts.model_dump_json(indent=1), bundle.GRADE: grade_text(grade)}
     texts |= {bundle.RUBRIC: run.rubric_text} if run.rubric_text else {}
@@ -135,7 +140,12 @@ def _write_pages(
     hides = any(step.hidden for step in grade.steps)
     for name, view in PAGES.items():
         if view == "student" or hides:
-            folder.write(name, render(grade, entries, timelines, side, view=view, previous=previous))
+            try:
+                page = render(grade, entries, timelines, side, view=view, previous=previous)
+            except OSError as problem:  # its templates are files as well
+                folder.note(problem, folder.path / name)
+            else:
+                folder.write(name, page)
 
 
 def _append(text: str, path: Path) -> None:

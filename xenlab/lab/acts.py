@@ -22,6 +22,7 @@ from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
 from xenlab.lab.migration import Kind, Migration
 from xenlab.lab.outliving import Ended, OutlivingAct, run_to_its_end, see_its_end
 from xenlab.lab.places import Places, places_of
+from xenlab.lab.share import is_answered
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.remote import commands
 from xenlab.remote.errors import HostUnreachable
@@ -155,7 +156,9 @@ class Acts:
             f"{self._name} does not shut down",
             expected=f"{self._name} shuts down when asked",
             actual=f"after {bound:.0f} s it is {places.words}",
-            hint=f"does it listen to its power button (acpid), and what does xl console {self._name} show?",
+            hint=f"does it listen to its power button (acpid), and what does xl console {self._name} show?"
+            if is_answered(host, self._spec.config)
+            else f"{self._spec.config} cannot be read on {host.name}: is the share's NFS server gone?",
             host=host.name,
             guest=self._name,
             evidence=(*ended.ids, *places.ids),

@@ -24,7 +24,8 @@ _SILENCE_SECONDS = 30.0
 class Homecoming:
     """How one guest was left: whether as it was found, where it is now, and what to do by hand where it is not.
 
-    A guest that was not `touched` by the run is not brought back: what became of it meanwhile is others' doing.
+    A guest that was not `touched` by the run is not brought back: what became of it meanwhile is others' doing. Of one
+    that is not `seen`, since a host is silent, nothing is claimed.
     """
 
     guest: str
@@ -32,6 +33,7 @@ class Homecoming:
     words: str
     by_hand: str = ""
     touched: bool = True
+    seen: bool = True
 
     @property
     def is_done(self) -> bool:
@@ -39,7 +41,8 @@ class Homecoming:
         return self.as_found or not self.touched
 
     def __str__(self) -> str:
-        said = f"{self.guest} is {self.words}" + (", as found" if self.as_found else ", NOT as found")
+        otherwise = ", NOT as found" if self.seen else ", which may or may not be as found"
+        said = f"{self.guest} is {self.words}" + (", as found" if self.as_found else otherwise)
         if not self.touched:
             said += ", and was not touched"
         return f"{said}; by hand: {self.by_hand}" if self.by_hand else said
@@ -48,7 +51,8 @@ class Homecoming:
 def leave_alone(spec: GuestSpec, places: Places, found: GuestFound) -> Homecoming:
     """Where a guest is that this run did nothing to."""
     words = f"{places.words}; it was found {found.unclear}" if found.unclear else places.words
-    return Homecoming(spec.name, is_as_found(places, found), words, touched=False)
+    look = by_hand(places) if places.unseen else ""
+    return Homecoming(spec.name, is_as_found(places, found), words, look, touched=False, seen=not places.unseen)
 
 
 def bring_home(spec: GuestSpec, acts: Acts, hosts: HostPair, found: GuestFound, timeouts: TimeoutSpec) -> Homecoming:
@@ -68,7 +72,7 @@ def bring_home(spec: GuestSpec, acts: Acts, hosts: HostPair, found: GuestFound, 
         words = f"{words}; it was found {found.unclear}"
     elif problem and words not in problem:
         words = f"{words} ({problem})"
-    return Homecoming(spec.name, False, words, _by_hand(spec, hosts, places, found))
+    return Homecoming(spec.name, False, words, _by_hand(spec, hosts, places, found), seen=not places.unseen)
 
 
 def _settled(name: str, acts: Acts, timeouts: TimeoutSpec) -> Places:

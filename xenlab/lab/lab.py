@@ -108,8 +108,10 @@ class Lab:
 
     # Taking it and giving it back
 
-    def begin(self, lab_name: str, working_copy: str, step: Callable[[], str] = lambda: "") -> None:
+    def begin(self, lab_name: str, working_copy: str, step: Callable[[], str] = lambda: "", up: str = "") -> None:
         """Lock both hosts and note how the lab was found; until then nothing is done to it.
+
+        `up` tells a lab that is brought up from that of another time.
 
         A host that cannot be seen or locked forbids all acts, and so does a disk on which nothing can be noted. That
         is no error here: whoever judges the looks, or wants to act, says so.
@@ -129,6 +131,7 @@ class Lab:
             began=now(),
             lab_name=lab_name,
             working_copy=working_copy,
+            up=up,
             lab_file=dump(self.spec),
             guests=guests,
         )
@@ -157,6 +160,7 @@ class Lab:
         """Bring every guest back that something was done to, each on its own; the others are only looked at."""
         if self._lock is None:
             return ()
+        self.custody.only_home()
         for name, found in self.found.guests.items():
             guest = self.guests[name]
             if name in self.custody.touched:

@@ -7,7 +7,6 @@ import getpass
 import json
 import os
 import socket
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from threading import Event, Thread
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.remote import lease
+from xenlab.remote.waiting import since_boot
 
 FILE = "/run/xenlab.lock"
 SECONDS = 900
@@ -69,7 +69,7 @@ class HostLock:
         :raises CannotObserve: it was lost, so that another run may have begun, or a host cannot be asked.
         """
         for host in self._hosts:
-            if not self._lost and _now() >= self._good_until[host.name]:
+            if not self._lost and since_boot() >= self._good_until[host.name]:
                 self._renew(host)
         if self._lost:
             raise LockLost(f"the lock on the lab was lost: {self._lost}")
@@ -94,7 +94,7 @@ class HostLock:
             self._lost = other.message
 
     def _hold(self, host: Dom0, how: Callable[[str, str, int, str], lease.Argv]) -> None:
-        asked = _now()
+        asked = since_boot()
         result = host.remote.run(*how(FILE, self._mark, SECONDS, self._words()), changes=True)
         if result.exit_code == lease.HELD:
             holder, run = _holder(result.stdout)
@@ -157,8 +157,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return f"uid {os.getuid()}"
-
-
-def _now() -> float:
-    """Seconds, those in which this machine slept among them: the hosts' clocks went on meanwhile."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -15,6 +15,7 @@ from xenlab.lab.tape import Tape
 from xenlab.labfile import GuestSpec, ShareSpec
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
+from xenlab.remote.errors import CommandTimedOut
 from xenlab.remote.filesystems import Place, place_of
 from xenlab.remote.sections import Answer, Section
 from xenlab.xen.cfg import XlConfig, parse_config
@@ -176,3 +177,14 @@ def _forget(host: Dom0, path: str) -> str:
         host.remote.run(*commands.remove(path), timeout=_SECONDS, changes=True).check()
         return path
     return ""
+
+
+def is_answered(host: Dom0, path: str) -> bool:
+    """Whether a file on the share can be asked for on a host: where its server is gone, a hard mount says nothing."""
+    try:
+        host.remote.run(*commands.read(path), timeout=_SECONDS)
+    except CommandTimedOut:
+        return False
+    except CannotObserve:
+        return True  # it was not the share that kept silent
+    return True

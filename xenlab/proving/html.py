@@ -16,6 +16,7 @@ def render(matrix: Matrix) -> str:
         untouched=matrix.untouched,
         odd=matrix.odd,
         checks=matrix.checks,
-        wrong=[row for row in matrix.rows if row.red],
-        right=[row for row in matrix.rows if not row.red],
+        wrong=matrix.wrong,
+        right=matrix.right,
+        underneath=matrix.underneath,
     )

@@ -21,12 +21,27 @@ class Matrix:
     def checks(self) -> tuple[str, ...]:
         """Every check that any run made, step by step in the order in which they were made."""
         steps: dict[str, dict[str, None]] = {}
-        for row in self.rows:
+        for row in (row for row in self.rows if not row.must_end):
             for key in row.checks:
                 step, _, check = key.partition("/")
                 if check not in _OF_NO_CHECK:
                     steps.setdefault(step, {})[key] = None
         return tuple(key for checks in steps.values() for key in checks)
+
+    @property
+    def wrong(self) -> tuple[Row, ...]:
+        """Those of wrong labs."""
+        return tuple(row for row in self.rows if row.red)
+
+    @property
+    def right(self) -> tuple[Row, ...]:
+        """Those of right labs."""
+        return tuple(row for row in self.rows if not row.red and not row.must_end)
+
+    @property
+    def underneath(self) -> tuple[Row, ...]:
+        """Those of runs that something befell."""
+        return tuple(row for row in self.rows if row.must_end)
 
     @property
     def unseen(self) -> tuple[Row, ...]:

@@ -1,6 +1,6 @@
 """The proof for readers: as Markdown for docs/proof.md, and in a line a row for the terminal. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from xenlab.proving.matrix import Matrix
 from xenlab.proving.row import Row, RowEnd
@@ -9,14 +9,15 @@ _HEAD = """\
 # Proof
 
 What `./lab prove` showed: every fault of the catalogue planted in the embedded lab, graded, and undone. A wrong lab
-must turn red the check that is there for it, with its cause, and no other step; a right lab must stay green. The times
-are those of the machine that this was run on.
+must turn red the check that is there for it, with its cause, and no other step; a right lab must stay green. A run that
+something goes wrong underneath must end in its time, with the right outcome and words, its evidence readable and no
+guest lost. The times are those of the machine that this was run on.
 """
 
 
 def line(row: Row) -> str:
     """One row in one line, for the terminal."""
-    what = row.red or row.step
+    what = row.must_end or row.red or row.step
     more = "" if row.is_good else f": {row.why or _said(row)}"
     return f"{row.ended.value:<11}{row.seconds:6.0f} s  {row.scenario:<36} {what}{more}"
 
@@ -30,28 +31,29 @@ def summary(matrix: Matrix) -> Iterator[str]:
 
 def markdown(matrix: Matrix) -> str:
     """docs/proof.md."""
-    wrong, right = ([row for row in matrix.rows if bool(row.red) is is_wrong] for is_wrong in (True, False))
     parts = [
         _HEAD,
         *(f"- {text}" for text in summary(matrix)),
         "",
         "## Wrong labs",
         "",
-        *_table(wrong, "must turn red"),
+        *_table(matrix.wrong, "must turn red"),
     ]
-    parts += ["", "## Right labs", "", *_table(right, "graded up to")]
+    parts += ["", "## Right labs", "", *_table(matrix.right, "graded up to")]
+    parts += ["", "## Underneath", "", *_table(matrix.underneath, "must end")]
     if odd := matrix.odd:
         parts += ["", "## Not as they should be", ""]
         parts += [f"- **{row.scenario}** ({row.ended.value}): {_cell(row.why or _said(row))}" for row in odd]
     return "\n".join(parts) + "\n"
 
 
-def _table(rows: list[Row], third: str) -> Iterator[str]:
+def _table(rows: Sequence[Row], third: str) -> Iterator[str]:
     yield f"| scenario | what | {third} | ended | seconds |"
     yield "|---|---|---|---|---|"
     for row in rows:
         ended = row.ended.value if row.is_good else f"**{row.ended.value}**"
-        yield f"| {row.scenario} | {_cell(row.what)} | {row.red or row.step} | {ended} | {row.seconds:.0f} |"
+        wanted = row.must_end or row.red or row.step
+        yield f"| {row.scenario} | {_cell(row.what)} | {wanted} | {ended} | {row.seconds:.0f} |"
 
 
 def _said(row: Row) -> str:

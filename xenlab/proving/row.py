@@ -1,6 +1,7 @@
 """One scenario's row of the proof: what a run that graded it showed, beside what it should have shown. Pure.
 
-The words are those of mutation testing: a fault is killed when the check that is there for it turns red for it.
+The words are those of mutation testing: a fault is killed when the check that is there for it turns red for it. What
+goes wrong underneath has no check: there the run must come to its end as stated.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,11 +11,12 @@ from hashlib import sha256
 from pydantic import Field
 
 from xenlab.outcomes import CheckResult, Grade, Model, Outcome
-from xenlab.scenarios.scenario import Red, Scenario
+from xenlab.proving.ends import RunEnd, shortfalls
+from xenlab.scenarios.scenario import Red, Scenario, Underneath
 
 
 class RowEnd(StrEnum):
-    """How a row ended; the first of wrong labs and of right ones is the only good one."""
+    """How a row ended; the first of wrong labs, of right ones and of those underneath is the only good one."""
 
     KILLED = "killed"
     """The check that is there for it turned red, with its cause, and no other step failed."""
@@ -26,13 +28,17 @@ class RowEnd(StrEnum):
     """A right lab, and nothing turned red."""
     REDDENED = "reddened"
     """A right lab, and something turned red."""
+    AS_STATED = "as stated"
+    """Something befell the run, which ended as it must."""
+    OTHERWISE = "otherwise"
+    """Something befell the run, and it did not end as it must."""
     ERROR = "error"
     """It could not be told."""
     NOT_VIABLE = "not viable"
     """It could not be planted, or did not take."""
 
 
-GOOD = (RowEnd.KILLED, RowEnd.GREEN)
+GOOD = (RowEnd.KILLED, RowEnd.GREEN, RowEnd.AS_STATED)
 
 
 class Told(Model):
@@ -48,13 +54,15 @@ class Row(Model):
     """One scenario as it was graded.
 
     `checks` are the worst outcomes of all checks by "step/check", `told` what did not hold, `why` what to know besides.
-    `digest` is the scenario's: a row of another digest is of an older scenario.
+    `must_end` says how a run must end that something befell, and is empty elsewhere. `digest` is the scenario's: a row
+    of another digest is of an older scenario.
     """
 
     scenario: str
     what: str
     step: str
     red: str = ""
+    must_end: str = ""
     ended: RowEnd
     digest: str
     checks: dict[str, Outcome] = Field(default_factory=dict)
@@ -85,6 +93,15 @@ def graded(scenario: Scenario, grade: Grade, seconds: float) -> Row:
     )
 
 
+def endured(scenario: Underneath, end: RunEnd, seconds: float) -> Row:
+    """The row of a scenario that befell a run, which ended so."""
+    why = "; ".join(shortfalls(scenario, end))
+    row = _row(scenario, RowEnd.OTHERWISE if why else RowEnd.AS_STATED, seconds)
+    told = tuple(_told(end.grade)) if end.grade else ()
+    checks = dict(_checks(end.grade)) if end.grade else {}
+    return row.model_copy(update={"checks": checks, "told": told, "why": why[:_WORDS]})
+
+
 def not_graded(scenario: Scenario, ended: RowEnd, why: str, seconds: float) -> Row:
     """The row of a scenario of which there is no grade: it did not take, or its run told nothing."""
     return _row(scenario, ended, seconds).model_copy(update={"why": why[:_WORDS]})
@@ -96,6 +113,7 @@ def _row(scenario: Scenario, ended: RowEnd, seconds: float) -> Row:
         what=scenario.what,
         step=scenario.step,
         red=f"{scenario.red.step}/{scenario.red.check}" if scenario.red else "",
+        must_end=str(scenario.must_end) if isinstance(scenario, Underneath) else "",
         ended=ended,
         digest=digest_of(scenario),
         seconds=round(seconds, 1),

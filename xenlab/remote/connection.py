@@ -263,12 +263,18 @@ class SshConnection:
             raise self._dead(death) from death
 
     def _start(self, channel: paramiko.Channel, line: str, *, on_terminal: bool = False) -> None:
+        # A machine that hangs may keep the connection up, and paramiko waits for its answer without a bound.
+        timer = Timer(self._limits.channel, _close, (channel,))
+        timer.daemon = True
+        timer.start()
         try:
             if on_terminal:
                 channel.get_pty()
             channel.exec_command(line.encode())
         except (paramiko.SSHException, EOFError, OSError) as death:
             raise self._dead(death) from death
+        finally:
+            timer.cancel()
 
     def _dead(self, death: Exception) -> ConnectionLost:
         return ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False)

@@ -11,6 +11,10 @@ class HostUnreachable(CannotObserve):
     """No way in: no route, closed port, silence, or not an SSH server."""
 
 
+class NoHandlesLeft(CannotObserve):
+    """This machine, not the host, is at its end: it can open no more files or connections."""
+
+
 class JumpUnreachable(HostUnreachable):
     """A machine on the way does not answer: the one behind it was not even asked."""
 

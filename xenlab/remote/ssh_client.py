@@ -1,5 +1,6 @@
 """Opening an SSH connection, with every way it can fail told apart."""
 
+import errno
 import logging
 import socket
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from xenlab.remote.errors import (
     HostUnreachable,
     IncompatiblePeer,
     LoginRefused,
+    NoHandlesLeft,
 )
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.result import printable
@@ -84,10 +86,12 @@ def connect_tcp(name: str, login: Login, limits: Limits) -> socket.socket:
     """A TCP connection from this machine to the SSH server of a login.
 
     :raises HostUnreachable: there is none to be had.
+    :raises NoHandlesLeft: this machine can open none.
     """
     try:
         tcp = socket.create_connection((login.address, login.port), limits.connect)
     except OSError as failure:
+        _raise_if_ours(failure, name)
         reason = "no answer" if isinstance(failure, TimeoutError) else failure.strerror or str(failure)
         raise HostUnreachable(
             f"{where(name, login)} cannot be reached: {reason}",
@@ -112,6 +116,7 @@ def open_client(
     :raises HostKeyMismatch: the server shows another key.
     :raises LoginRefused: the key or password is not accepted, or the key file cannot be used.
     :raises IncompatiblePeer: no algorithm in common.
+    :raises NoHandlesLeft: this machine can open no more files.
     :raises JumpUnreachable, JumpUnusable: the `way` leads through a machine that is silent, or lets nobody go on.
     """
     key = _private_key(name, login)
@@ -229,6 +234,7 @@ def _log_in(
                 f"{peer}: there is no key or password to log in with",
                 hint="name key_file or password_env in the lab file, or load a key into the SSH agent",
             ) from failure
+        _raise_if_ours(failure, name)
         # paramiko lets a key exchange that is late pass, and then finds no session to log in by.
         said = printable(failure)
         if "No existing session" in said:
@@ -241,12 +247,22 @@ def _log_in(
         ) from failure
 
 
+def _raise_if_ours(failure: Exception, name: str) -> None:
+    """Raise NoHandlesLeft where it was this machine that had no file handle left: that tells nothing of the host."""
+    if isinstance(failure, OSError) and failure.errno in (errno.EMFILE, errno.ENFILE):
+        raise NoHandlesLeft(
+            f"{name} was not asked: this machine has no file handle left ({failure.strerror})",
+            hint="raise its limit (ulimit -n), or see what holds so many: ls -l /proc/PID/fd",
+        ) from failure
+
+
 def _private_key(name: str, login: Login) -> paramiko.PKey | None:
     if login.key_file is None:
         return None
     try:
         return paramiko.PKey.from_path(login.key_file)
     except (OSError, ValueError, TypeError, paramiko.pkey.UnknownKeyType) as problem:
+        _raise_if_ours(problem, name)
         raise LoginRefused(
             f"{name}: the private key {login.key_file} cannot be used: {problem}",
             hint="a key with a passphrase belongs into the SSH agent: leave key_file out then",
@@ -261,6 +277,7 @@ def _learn_host_keys(client: paramiko.SSHClient, name: str, login: Login) -> Non
     except FileNotFoundError:
         return  # no file is no entry: the policy says so, with the key that the server showed
     except (OSError, UnicodeDecodeError, paramiko.hostkeys.InvalidHostKey) as problem:
+        _raise_if_ours(problem, name)
         raise HostKeyUnknown(f"{name}: {login.known_hosts} cannot be read: {problem}") from problem
     looked_for = login.address if login.port == 22 else f"[{login.address}]:{login.port}"
     for keytype, key in (known.lookup(login.host_key_name) or {}).items():

@@ -1,4 +1,4 @@
-"""The one bounded wait of the project: for a condition, never for an amount of time."""
+"""The one bounded wait of the project: for a condition, never for an amount of time. And the clock that nobody sets."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +17,11 @@ _STOP: ContextVar[Event | None] = ContextVar("xenlab_stop", default=None)
 
 class NotInTime(CannotObserve):
     """Something that was waited for did not come about."""
+
+
+def since_boot() -> float:
+    """Seconds that no clock's being set changes; those in which this machine slept among them: other clocks went on."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @contextmanager

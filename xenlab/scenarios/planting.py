@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xenlab.errors import CannotObserve, XenlabError
+from xenlab.errors import CannotObserve, UsageError, XenlabError
 from xenlab.lab.lab import Lab
 from xenlab.labfile import LabFile, LabFileChange
 from xenlab.remote.machine import Machine
-from xenlab.scenarios.scenario import LabChange, Scenario
+from xenlab.scenarios.scenario import LabChange, Scenario, Underneath
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.joining import join, lab_file_of
 from xenlab.testbed.provision import no_record
@@ -33,9 +33,14 @@ def break_lab(working_copy: Path, scenario: Scenario) -> None:
     """Change the lab that is up, which is kept as it is now before the first such change; guests that must run are
     started first.
 
-    :raises UsageError: no lab is up.
+    :raises UsageError: no lab is up, or the scenario befalls a run.
     :raises NotPlanted: the scenario did not take; where it was the first one, the lab is as before.
     """
+    if isinstance(scenario, Underneath) and scenario.mishaps:
+        raise UsageError(
+            f"{scenario.name} befalls a run, and is nothing to be planted before it",
+            hint=f"./lab prove {scenario.name} makes the run, too",
+        )
     spec, embedded = join(working_copy), EmbeddedLab(working_copy, Console(stderr=True))
     already = _planted(embedded)
     if not already:

@@ -1,9 +1,18 @@
 """What a scenario is: changes of the running embedded lab, and what a run that grades it must then show. Pure."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from xenlab.labfile import LabFileChange
+from xenlab.outcomes import Outcome
 from xenlab.testbed.plan import GUESTS
+
+RUN = "the run"
+"""Whom a mishap may befall beside the hosts: the run that grades the lab, and what it has of this machine."""
+
+BEGUN, FOUND, MOVED = "begun", "found", "moved"
+"""Moments of a run beside its acts: it has run its first command; it has noted how it found the lab; a guest's move is
+over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,76 @@ class Scenario:
     def is_right(self) -> bool:
         """Whether no check may turn red."""
         return self.red is None
+
+
+class Blow(StrEnum):
+    """What may befall a host's machine, and then the run and its own machine."""
+
+    POWER_CUT = "power cut"
+    HALT = "halt"
+    GO_ON = "go on"
+    UNPLUG = "unplug"
+    PLUG_IN = "plug in"
+
+    INTERRUPT = "SIGINT"
+    TERMINATE = "SIGTERM"
+    HANG_UP = "SIGHUP"
+    NO_HANDLES = "no file handles"
+    NO_ROOM = "no room"
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether it is one that asks the run to end."""
+        return self in (Blow.INTERRUPT, Blow.TERMINATE, Blow.HANG_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """One such blow to `whom` (a host's name, or RUN), `after` so many seconds after the run has come to a moment.
+
+    `moment` is one of BEGUN, FOUND and MOVED, or an act as the run notes it before it happens ("migrate"; of several
+    of one name the `nth`).
+    """
+
+    whom: str
+    blow: Blow
+    moment: str
+    after: float = 0.0
+    nth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MustEnd:
+    """How a run must end, whatever befell it: within so many seconds, its step so, and with these words.
+
+    `outcomes` are those that the step may have, of which time decides; none where it may not even have begun.
+    `words` are in what is told of the step or in the run's last words. Where guests need not be `home`, the last words
+    must say what to type.
+    """
+
+    within: float
+    outcomes: tuple[Outcome, ...]
+    words: str
+    home: bool = True
+
+    def __str__(self) -> str:
+        graded = " or ".join(outcome.value for outcome in self.outcomes) or "not graded"
+        return f"{graded} within {self.within:g} s, guests {'home' if self.home else 'told, with what to type'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Underneath(Scenario):
+    """A lab under which something goes wrong while it is graded: by its changes, which wait for their time, or by
+    `mishaps`. No check is there for it; `must_end` says what counts.
+    """
+
+    mishaps: tuple[Mishap, ...] = ()
+    must_end: MustEnd = MustEnd(0, (), "")
+
+    @property
+    def is_right(self) -> bool:
+        """Whether no check may turn red: here any may."""
+        return False
 
 
 def wrong(name: str, what: str, red: Red, *changes: LabChange, **options: object) -> Scenario:

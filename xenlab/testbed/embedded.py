@@ -109,10 +109,12 @@ class EmbeddedLab:
     def go_back(self, checkpoint: str) -> None:
         """Have both hosts as they were when that was kept, but for the time of day; the lab's network must be joined.
 
+        One that has ended meanwhile is there again.
+
         :raises UsageError: no lab is up; :raises CannotObserve: there is no such checkpoint, or a host does not come
             back.
         """
-        with self._running() as (state, qemus):
+        with self._running(all_hosts=False) as (state, qemus):
             # By new processes: within one a processor's ticks never go back (cpu_get_ticks() in QEMU's
             # system/cpu-timers.c), so that after loadvm the time-stamp counter is ahead of every other clock.
             self._stop(state, qemus)
@@ -121,14 +123,16 @@ class EmbeddedLab:
                 self._await(state, qemus, hosts, f"to answer after going back to {checkpoint}", _RESTORE_SECONDS)
 
     @contextmanager
-    def _running(self) -> Iterator[tuple[LabState, list[Qemu]]]:
+    def _running(self, *, all_hosts: bool = True) -> Iterator[tuple[LabState, list[Qemu]]]:
         """Both hosts of the lab that is up, for nobody else to end or restore meanwhile.
+
+        Without `all_hosts` one that has ended does not keep the lab from being up.
 
         :raises UsageError: no lab is up.
         """
         with cache.locked(self.folder / "lock") if self.folder.exists() else nullcontext():
             state = self.state()
-            if state is None or not state.running:
+            if state is None or not (state.running if all_hosts else state.wired):
                 raise UsageError("no lab is up in this working copy", hint="./lab up")
             accelerator = Accelerator(state.accelerator, state.reason)
             yield state, self._qemus(state, profile_named(state.profile), Images(Path(state.images)), accelerator)

@@ -9,7 +9,7 @@ from xenlab.testbed.accelerator import Accelerator
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.plan import HostPlan
 from xenlab.testbed.profiles import Profile
-from xenlab.testbed.qmp import Control
+from xenlab.testbed.qmp import Control, control_of
 from xenlab.testbed.tools import Program, environment, log_lines, plain_suboption, run
 
 SNAPSHOT = "booted"
@@ -56,7 +56,7 @@ class Qemu:
     @property
     def control(self) -> Control:
         """How it is steered."""
-        return Control(f"QEMU of {self.host.name}", self.sockets / f"{self.host.name}.qmp")
+        return control_of(self.host.name, self.sockets)
 
     def create_disk(self) -> None:
         """A fresh writable layer.

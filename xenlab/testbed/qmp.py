@@ -88,6 +88,11 @@ class Control:
             raise CannotObserve(f"{self.whose} does not answer: {str(error) or type(error).__name__}") from error
 
 
+def control_of(host: str, sockets: Path) -> Control:
+    """How the QEMU of a host is steered, in the folder of the lab's sockets."""
+    return Control(f"QEMU of {host}", sockets / f"{host}.qmp")
+
+
 def _listens(path: Path) -> bool:
     """Whether someone takes connections there: for a moment a socket is there before it does."""
     with socket.socket(socket.AF_UNIX) as probe:

@@ -7,7 +7,6 @@ time, since a PID alone may be somebody else's by now.
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from xenlab.labfile import LabFileChange
-from xenlab.remote.waiting import wait_for
+from xenlab.remote.waiting import since_boot, wait_for
 from xenlab.testbed.network import WayIn
 
 
@@ -85,6 +84,7 @@ class LabState:
     `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts and guests are
     reached from this machine otherwise than by their own addresses. `planted` are the scenarios that it was changed to,
     `changes` what its lab file says otherwise for them.
+    `since` is when it began to come up, in seconds since this machine's boot: its clock may be set meanwhile.
     """
 
     folder: Path
@@ -101,7 +101,7 @@ class LabState:
     ready: bool = False
     planted: list[str] = field(default_factory=list)
     changes: list[LabFileChange] = field(default_factory=list)
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=since_boot)
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
@@ -135,7 +135,16 @@ class LabState:
         return self.folder / "known_hosts"
 
     @property
+    def minutes_up(self) -> float:
+        """How long ago it began to come up."""
+        return (since_boot() - self.since) / 60
+
+    @property
+    def wired(self) -> bool:
+        """Whether the lab was brought up to the end and its network is there, though a host may have ended."""
+        return self.ready and self.keeper is not None and self.keeper.alive
+
+    @property
     def running(self) -> bool:
         """Whether the lab is up: brought up to the end, and every process of it still there."""
-        processes = [self.keeper, *self.hosts.values()]
-        return self.ready and all(process is not None and process.alive for process in processes)
+        return self.wired and all(process.alive for process in self.hosts.values())

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,23 +99,34 @@ class Program:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C and its kin off until the body is done: to start a program and to note it down, both or neither.
+def interruptions_told(tell: Callable[[int], None]) -> Iterator[None]:
+    """Have `tell` called with each Ctrl-C and its kin that comes within the body, which none of them ends.
 
-    An interruption within `Popen` itself would leave a program running that nobody knows of.
+    What this process was started to ignore (nohup) it goes on to ignore.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in its main thread only
         return
-    came: list[int] = []
     before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {sign: handler for sign, handler in before.items() if handler is not signal.SIG_IGN}
     for sign in before:
-        signal.signal(sign, lambda number, _frame: came.append(number))
+        signal.signal(sign, lambda number, _frame: tell(number))
     try:
         yield
     finally:
         for sign, handler in before.items():
             signal.signal(sign, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C and its kin off until the body is done: to start a program and to note it down, both or neither.
+
+    An interruption within `Popen` itself would leave a program running that nobody knows of.
+    """
+    came: list[int] = []
+    with interruptions_told(came.append):
+        yield
     if came:
         signal.raise_signal(came[0])
 

@@ -269,6 +269,8 @@ def _trip(trip: NonceTrip) -> tuple[bool | None, str, str, str]:
         trouble = trouble_of(answer)
         if trouble is None:
             return None, host, f"{what}{unknown_answer(answer).why}", f"see the kernel log of {host}"
+        if host == trip.reader and trouble.cause.id == "file-missing":
+            return False, host, f"{what}{trouble.line}", another
         holds = False if trouble.cause.blame == "lab" else None
         return holds, host, f"{what}{trouble.line}", remedy(trouble, Names(source=host))
     read = trip.read.stdout.strip()

@@ -19,7 +19,8 @@ _PORT_DROPPED = _on_client(
     f"ip rule add to {SERVER.address} ipproto tcp dport 2049 blackhole",
     f"! timeout 3 ls {MOUNT_POINT}/. >/dev/null 2>&1",
 )
-_COPY = f"mkdir -p {KEPT}/copy && cp -a --sparse=always {MOUNT_POINT}/. {KEPT}/copy/"
+_COPIED = "/srv/copy"
+_COPY = f"mkdir -p {_COPIED} && cp -a --sparse=always {MOUNT_POINT}/. {_COPIED}/"
 
 SHARE: tuple[Scenario, ...] = (
     wrong(
@@ -112,7 +113,7 @@ SHARE: tuple[Scenario, ...] = (
         f"a copy of the share lies over it on {CLIENT.name}",
         Red(_STEP, "mounted-by-nfs", "lies over the NFS mount"),
         _on_client(
-            f"{_COPY} && mount --bind {KEPT}/copy {MOUNT_POINT}",
+            f"{_COPY} && mount --bind {_COPIED} {MOUNT_POINT}",
             f"! findmnt -n -o FSTYPE {MOUNT_POINT} | tail -1 | grep -q nfs",
         ),
     ),
@@ -121,7 +122,7 @@ SHARE: tuple[Scenario, ...] = (
         f"a copy of {_GUEST.name}'s folder lies over it on {CLIENT.name}, below the mount point",
         Red(_STEP, "same-file", "compare ls -li on both"),
         _on_client(
-            f"{_COPY} && mount --bind {KEPT}/copy/{_GUEST.owner} {_GUEST.shared_folder}",
+            f"{_COPY} && mount --bind {_COPIED}/{_GUEST.owner} {_GUEST.shared_folder}",
             f"mountpoint -q {_GUEST.shared_folder}",
         ),
     ),
@@ -130,7 +131,7 @@ SHARE: tuple[Scenario, ...] = (
         f"{CLIENT.name} has a copy of the share's files where the share should be mounted",
         Red(_STEP, "mounted-by-nfs", "nothing is mounted there"),
         _on_client(
-            f"{_COPY} && umount {MOUNT_POINT} && cp -a --sparse=always {KEPT}/copy/. {MOUNT_POINT}/",
+            f"{_COPY} && umount {MOUNT_POINT} && cp -a --sparse=always {_COPIED}/. {MOUNT_POINT}/",
             f"! mountpoint -q {MOUNT_POINT} && test -s {_GUEST.shared_config}",
         ),
     ),
