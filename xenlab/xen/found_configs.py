@@ -53,6 +53,4 @@ def parse_found(text: str, nonce: str) -> tuple[FoundText, ...]:
 def complaints(stderr: str) -> tuple[tuple[str, str], ...]:
     """What could not be looked into or read, and why; folders that are not there are no news."""
     said = (_COMPLAINT.fullmatch(line.strip()) for line in stderr.splitlines())
-    return tuple(
-        (line["path"], line["why"]) for line in said if line and not line["why"].startswith("No such file")
-    )
+    return tuple((line["path"], line["why"]) for line in said if line and not line["why"].startswith("No such file"))
