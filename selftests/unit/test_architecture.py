@@ -17,7 +17,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "discovery"),
-    *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "tomlfile", "outcomes", "errors", "xenlab"),
+    *(
+        "evidence",
+        "testbed",
+        "lab",
+        "causes",
+        "probes",
+        "xen",
+        "remote",
+        "labfile",
+        "tomlfile",
+        "outcomes",
+        "errors",
+        "xenlab",
+    ),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 

@@ -75,24 +75,21 @@ def _init(arguments: argparse.Namespace) -> int:
     _say("init only reads: it changes nothing on any host")
     targets = [target(word) for word in arguments.hosts]
     while True:
-        call, given = _call(arguments, tuple(targets), text)
-        proposal, answers, journal = _found(arguments, call, given, ask)
+        call, given, own = _call(arguments, tuple(targets), text)
+        proposal, answers, journal = _found(arguments, call, (given, own), ask, text)
         wanted = next((one for one in proposal.missing if one.key == "hosts" and len(call.targets) < 2), None)
         if ask is None or wanted is None or not (word := ask(wanted).strip()):
             break
         targets = [*call.targets, target(word)]
-    words = [*map(str, targets or call.targets), *_options(arguments), *answers]
-    if text is not None:
-        from xenlab.discovery.writing import parsed, still_missing
-
-        proposal = replace(proposal, missing=still_missing(parsed(text), proposal.missing))
-    remarks = _write(arguments.lab, proposal, text) if not proposal.missing else ()
-    for remark in (*proposal.remarks, *remarks):
+    if not proposal.missing:
+        print(_written(arguments.lab, proposal, text))
+    for remark in proposal.remarks:
         print(plain(f"note: {' '.join(remark.split())}"))
     print(_of_the_journal(journal))
     if proposal.missing:
         _tell(proposal.missing)
-        print(plain(f"next: ./lab init {shlex.join(words)} {_wanted(proposal.missing)}".rstrip()))
+        words = shlex.join([*map(str, targets), *_options(arguments), *answers])
+        print(plain(f"next: {' '.join(filter(None, ['./lab init', words, _wanted(proposal.missing)]))}"))
         return 2
     print(f"next: ./lab verify --lab {shlex.quote(str(arguments.lab))}")
     return 0
@@ -115,8 +112,10 @@ def _text_there(path: Path, *, update: bool) -> str | None:
         raise UsageError(f"{path}: not UTF-8 text: {problem}") from problem
 
 
-def _call(arguments: argparse.Namespace, targets: "tuple[SshTarget, ...]", text: str | None) -> "tuple[Call, Given]":
-    """Whom to log in on, and what is known; from the call, and else from the lab file that is there."""
+def _call(
+    arguments: argparse.Namespace, targets: "tuple[SshTarget, ...]", text: str | None
+) -> "tuple[Call, Given, Given]":
+    """Whom to log in on, what is known by the call or the lab file that is there, and what by the call alone."""
     from xenlab.discovery import given as said
     from xenlab.discovery.session import Call
     from xenlab.discovery.writing import parsed
@@ -135,7 +134,7 @@ def _call(arguments: argparse.Namespace, targets: "tuple[SshTarget, ...]", text:
         arguments.password_env or login.password_env,
         said.names_of(data),
     )
-    given = said.Given(
+    own = said.Given(
         arguments.name,
         said.share(arguments.share) if arguments.share else None,
         said.pairs("--host", arguments.host),
@@ -145,17 +144,18 @@ def _call(arguments: argparse.Namespace, targets: "tuple[SshTarget, ...]", text:
         arguments.ping_target,
         frozenset(arguments.leave_out),
     )
-    return call, given.over(said.of_lab_file(data))
+    return call, own.over(said.of_lab_file(data)), own
 
 
 def _found(
-    arguments: argparse.Namespace, call: "Call", given: "Given", ask: "Ask | None"
+    arguments: argparse.Namespace, call: "Call", given: "tuple[Given, Given]", ask: "Ask | None", text: str | None
 ) -> "tuple[Proposal, tuple[str, ...], Journal]":
-    """What the lab is, what was answered meanwhile, and all that was run for it."""
+    """What the lab is, what was answered meanwhile, and all that was run for it; `given` as `_call` returns it."""
     from xenlab.discovery.keys import KNOWN_HOSTS, KnownKeys
     from xenlab.discovery.proposal import Missing, Proposal, Proposed
     from xenlab.discovery.proposing import Access, propose
     from xenlab.discovery.session import Discovery, discover
+    from xenlab.discovery.writing import differences, parsed, still_missing
     from xenlab.evidence.recorder import Journal
 
     journal = Journal()
@@ -183,34 +183,34 @@ def _found(
         if unknown := found.connect():
             return replace(nothing, missing=unknown), (), journal
         _say("looking at both: domains, networks, mounts, exports, configs")
-        proposal, words = discover(found, given, ask, lambda lab, known: propose(lab, known, access))
-    return proposal, words, journal
+        known, own = given
+        seen = discover(found, known, ask, lambda lab, known: propose(lab, known, access))
+    # Only now, as keys that were confirmed meanwhile lie in another file.
+    proposal = propose(seen.lab, seen.given, access)
+    wanted, remarks = proposal.missing, [*proposal.remarks, *seen.remarks]
+    if text is not None:
+        data = parsed(text).unwrap()
+        wanted = still_missing(data, wanted)
+        remarks += differences(data, propose(seen.lab, own, access))
+    proposal = replace(proposal, missing=(*wanted, *seen.unknown_keys), remarks=tuple(dict.fromkeys(remarks)))
+    return proposal, seen.words, journal
 
 
-def _write(path: Path, proposal: "Proposal", text: str | None) -> tuple[str, ...]:
-    """Write the lab file, or add to it, where that makes a lab file; returns remarks.
+def _written(path: Path, proposal: "Proposal", text: str | None) -> str:
+    """Write the lab file, or add to it, where that makes a lab file; says what it has now.
 
     :raises UsageError: it would be none: a line a problem.
     """
     from xenlab.discovery.writing import merged, save, written
     from xenlab.labfile import loads
 
-    remarks: tuple[str, ...] = ()
-    if text is None:
-        new = written(proposal)
-    else:
-        new, remarks = merged(text, proposal)
+    new = written(proposal) if text is None else merged(text, proposal)
     lab = loads(new, path.name, path.absolute().parent)
-    what = f"{path}: {lab.share.server}:{lab.share.export} at {lab.share.mount_point}"
-    what += (
-        f", hosts {', '.join(host.name for host in lab.hosts)}, guests {', '.join(guest.name for guest in lab.guests)}"
-    )
-    if new == text:
-        print(f"{what}: nothing to add")
-    else:
+    if new != text:
         save(path, new, over=text)
-        print(f"{what}: written")
-    return remarks
+    hosts, guests = (", ".join(one.name for one in machines) for machines in (lab.hosts, lab.guests))
+    what = f"{path}: {lab.share.server}:{lab.share.export} at {lab.share.mount_point}, hosts {hosts}, guests {guests}"
+    return f"{what}: {'nothing to add' if new == text else 'written'}"
 
 
 def _options(arguments: argparse.Namespace) -> Iterable[str]:

@@ -84,11 +84,10 @@ def ping_target_of(guest: GuestSeen, lab: LabSeen, address: str, home: str, give
     if given.ping_target:
         return Proposed(given.ping_target, AS_GIVEN)
     network = network_of(lab, address)
-    found = {
-        target: where
-        for target, where in _targets(lab, home)
-        if network is None or ip_address(target) in network.network
-    }
+    found: dict[str, str] = {}
+    for target, where in _targets(lab, home):
+        if network is None or ip_address(target) in network.network:
+            found.setdefault(target, where)
     found.pop(address, None)
     answering = {target for look in lab.closer for target in look.answering}
     # The hosts answer: they are looked at just now.

@@ -28,6 +28,8 @@ Ask = Callable[[Missing], str]
 """Asks whoever sits there for a value; "" where they do not know either."""
 
 _LIMITS = Limits(connect=10.0)
+# Guests are only met where they answer at once: a lab file needs nothing of them.
+_GUESTS_LIMITS = Limits(connect=3.0, banner=8.0, login=8.0, channel=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Discovery:
                 continue
             way = self._through_hosts() if "via" in entry else connect_tcp
             try:
-                unknown = self._meet(name, self._login(target), way)
+                unknown = self._meet(name, self._login(target), way, _GUESTS_LIMITS)
             except CannotObserve as failure:
                 remarks.append(str(failure))
             else:
@@ -224,13 +226,13 @@ class Discovery:
         self._open.callback(jump.close)
         return through([jump])
 
-    def _meet(self, name: str, login: Login, way: Way) -> Missing | None:
+    def _meet(self, name: str, login: Login, way: Way, limits: Limits = _LIMITS) -> Missing | None:
         """See that a machine's key is known, or confirmed now; returns what is missing where it is not.
 
         :raises CannotObserve: it cannot be logged in on.
         """
         try:
-            open_client(name, login, _LIMITS, way)[0].close()
+            open_client(name, login, limits, way)[0].close()
         except HostKeyUnknown as unknown:
             return None if self._is_confirmed(name, unknown) else _unknown_key(unknown)
         return None
@@ -239,13 +241,24 @@ class Discovery:
         return unknown.shown is not None and self._keys.is_confirmed(machine, unknown.shown)
 
 
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """A lab found out: what was seen of it, and what was given in the end.
+
+    `words` is what was answered, as words of a call; `unknown_keys` are host keys of guests that nobody vouches for.
+    """
+
+    lab: LabSeen
+    given: Given
+    words: tuple[str, ...] = ()
+    unknown_keys: tuple[Missing, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
 def discover(
     found: Discovery, given: Given, ask: Ask | None, propose: Callable[[LabSeen, Given], Proposal]
-) -> tuple[Proposal, tuple[str, ...]]:
-    """Look at the lab until nothing is missing, or nobody can tell; also returns what was answered, as words of a call.
-
-    Without `ask` nothing is asked.
-    """
+) -> Discovered:
+    """Look at the lab until nothing is missing, or nobody can tell. Without `ask` nothing is asked."""
     lab = found.look()
     words: list[str] = []
     while True:
@@ -256,12 +269,7 @@ def discover(
             given, more = _ask_for(missing, given, ask)
             words += more
         if len(words) == before:
-            break
-    unknown, remarks = found.meet_guests(lab, proposal)
-    # Keys that were confirmed just now lie in another file.
-    proposal = propose(lab, given)
-    remarks = tuple(dict.fromkeys((*proposal.remarks, *remarks)))
-    return replace(proposal, missing=(*proposal.missing, *unknown), remarks=remarks), tuple(words)
+            return Discovered(lab, given, tuple(words), *found.meet_guests(lab, proposal))
 
 
 def _ask_for(missing: Missing, given: Given, ask: Ask | None) -> tuple[Given, tuple[str, ...]]:

@@ -32,6 +32,10 @@ class ShareFound:
         """It as `--share` takes it."""
         return f"{self.server}:{self.export}={self.mount_point or 'MOUNT_POINT'}"
 
+    def covers(self, other: "ShareFound") -> bool:
+        """Whether the other one is of the same folder of the same server, or of one in it."""
+        return self.server == other.server and _below(other.export, self.export) is not None
+
     def path_on(self, lab: LabSeen, number: int, path: str) -> str | None:
         """A file of a host by its path on the share, below the mount point; None where it lies on another place."""
         host, name = lab.hosts[number], names_of(lab)[number]
@@ -51,8 +55,8 @@ def shares_of(lab: LabSeen) -> tuple[ShareFound, ...]:
     """All that may be the lab's share: what is mounted by NFS, what /etc/fstab would mount, what is exported."""
     mounted = [share for number in range(len(lab.hosts)) for share in _mounted_on(lab, number)]
     planned = [share for number in range(len(lab.hosts)) for share in _in_fstab(lab, number)]
-    known = {(share.server, share.export) for share in (*mounted, *planned)}
-    exported = [share for share in _exported(lab) if (share.server, share.export) not in known]
+    used = (*mounted, *planned)
+    exported = [share for share in _exported(lab) if not any(map(share.covers, used))]
     found: dict[tuple[str, str, str], ShareFound] = {}
     for share in (*mounted, *planned, *exported):
         found.setdefault((share.server, share.export, share.mount_point), share)

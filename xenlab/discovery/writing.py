@@ -40,26 +40,38 @@ def written(proposal: Proposal) -> str:
     return tomlkit.dumps(document)
 
 
-def merged(text: str, proposal: Proposal) -> tuple[str, tuple[str, ...]]:
-    """A lab file's text with what it does not say yet, and remarks on what it says otherwise than what was seen.
+def merged(text: str, proposal: Proposal) -> str:
+    """A lab file's text with what it does not say yet.
 
-    :raises UsageError: it is no TOML.
+    :raises UsageError: it is no TOML, or has tables in a form that nothing can be added to.
     """
     document = parsed(text)
-    remarks: list[str] = []
     if "name" not in document:
         _put(document, "name", proposal.name)
+    # Whoever has a pace of their own has chosen it as a whole.
+    has_pace = "probes" in document or "timeouts" in document
     for name, entry in _tables(proposal):
-        if name in document:
-            # Whoever has a pace of their own has chosen it as a whole.
-            if name == "share" and isinstance(table := document[name], Table):
-                remarks += _complete(table, entry, name)
-        elif entry and (name == "share" or not _has_pace(document)):
-            document.add(name, _table(entry))
+        if name not in document:
+            if entry and (name == "share" or not has_pace):
+                document.add(name, _table(entry))
+        elif name == "share":
+            _complete(_as_table(document[name], name), entry)
     for name, entries in _rows(proposal):
         if entries:
-            remarks += _merge_rows(document, name, entries)
-    return tomlkit.dumps(document), tuple(remarks)
+            _merge_rows(document, name, entries)
+    return tomlkit.dumps(document)
+
+
+def differences(data: Mapping[str, Any], seen: Proposal) -> Iterator[str]:
+    """What a lab file says otherwise than what was seen."""
+    for name, entry in _tables(seen):
+        if name == "share":
+            yield from _otherwise(data.get(name, {}), entry, name)
+    for name, entries in _rows(seen):
+        rows = {row["name"]: row for row in data.get(name, ()) if "name" in row}
+        for entry in entries:
+            own = str(entry["name"].value)
+            yield from _otherwise(rows.get(own, {}), entry, f"{name}.{own}")
 
 
 def parsed(text: str) -> tomlkit.TOMLDocument:
@@ -152,7 +164,7 @@ def _taken_off(table: Table | tomlkit.TOMLDocument) -> list[_Line]:
     return taken
 
 
-def _merge_rows(document: tomlkit.TOMLDocument, name: str, entries: tuple[Entry, ...]) -> Iterator[str]:
+def _merge_rows(document: tomlkit.TOMLDocument, name: str, entries: tuple[Entry, ...]) -> None:
     if name not in document:
         document.add(name, _array(entries))
         return
@@ -163,24 +175,30 @@ def _merge_rows(document: tomlkit.TOMLDocument, name: str, entries: tuple[Entry,
     for entry in entries:
         own = str(entry["name"].value)
         if own in rows:
-            yield from _complete(rows[own], entry, f"{name}.{own}")
+            _complete(rows[own], entry)
         else:
             _append(array, entry)
 
 
-def _complete(table: Table, entry: Entry, key: str) -> Iterator[str]:
-    """Add to a table what it does not say; what it says otherwise is told."""
+def _as_table(item: object, name: str) -> Table:
+    if not isinstance(item, Table):
+        raise UsageError(f"{name} is not written as a [{name}] table: write it so, and call again")
+    return item
+
+
+def _complete(table: Table, entry: Entry) -> None:
+    """Add to a table what it does not say."""
     for name, proposed in entry.items():
         if name not in table:
             after = _taken_off(table)
             _put(table, name, proposed)
             _body(table).extend(after)
-        elif table[name] != proposed.value:
-            yield f"{key}.{name} is {table[name]!s}, and stays so; seen was {proposed.value} ({proposed.where})"
 
 
-def _has_pace(document: tomlkit.TOMLDocument) -> bool:
-    return "probes" in document or "timeouts" in document
+def _otherwise(table: Mapping[str, Any], entry: Entry, key: str) -> Iterator[str]:
+    for name, proposed in entry.items():
+        if name in table and table[name] != proposed.value:
+            yield f"{key}.{name} is {table[name]}, and stays so; seen was {proposed.value} ({proposed.where})"
 
 
 def _says(data: Mapping[str, Any], key: str) -> bool:
