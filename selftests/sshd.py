@@ -36,7 +36,8 @@ class Door(paramiko.ServerInterface):
         if not self.server.forwards:
             return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
         try:
-            self.server.carried[chanid] = socket.create_connection(destination, 5)
+            there = self.server.routes.get(destination[0], destination)
+            self.server.carried[chanid] = socket.create_connection(there, 5)
         except OSError:
             return paramiko.OPEN_FAILED_CONNECT_FAILED
         return paramiko.OPEN_SUCCEEDED
@@ -113,8 +114,10 @@ class Sshd:
         self.terminals = 0
         self.login_shell = ["sh", "-c"]
         self.dies_on: str | None = None
-        # As a machine on the way: whom it was asked for, whether it may go on, answers at all, and hands bytes on.
+        # As a machine on the way: whom it was asked for, whether it may go on, answers at all, and hands bytes on;
+        # and where addresses lead that only its own network has.
         self.asked_for: list[tuple[str, int]] = []
+        self.routes: dict[str, tuple[str, int]] = {}
         self.forwards = True
         self.answers, self.flows = threading.Event(), threading.Event()
         self.answers.set()

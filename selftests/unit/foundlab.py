@@ -6,27 +6,23 @@ the test laid there for them. What they print is a real host's, from a recording
 """
 
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from zipfile import ZipFile
 
+from foundshell import played
+
 from xenlab.evidence import bundle
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.result import CommandResult
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "runs-when-found.zip"
-PLACES = "etc|home|root|mnt|srv|net|var/lib|sys/class/net|proc/self/mountinfo|proc/cpuinfo"
-# What a command's words become before sh gets them, and back what it prints: see `here` and `there`.
-SHELL = Path(__file__)
-_PLACE = re.compile(rf"(?<![\w./-])/(?={PLACES})(?!etc/ssh)")
+SHELL = Path(__file__).with_name("foundshell.py")
 
-DOM0 = "Name                                        ID   Mem VCPUs\tState\tTime(s)\n"
 LABUBUNTU, BAYE = "10.1.1.189", "10.1.1.143"
 GUEST1_MAC, GUEST2_MAC = "00:16:3e:42:40:89", "00:16:3e:42:40:8a"
 
@@ -83,7 +79,6 @@ class FoundHost:
         for program, text in PROGRAMS.items():
             (programs / program).write_text(text)
             (programs / program).chmod(0o755)
-        self.environ = {"PATH": f"{programs}:{os.environ['PATH']}", "ANSWERS": str(self.answers), "ROOT": str(folder)}
         for empty in ("getent", "ping", "ssh", "blkid", "address", "route", "neigh", "ovs-vsctl", "exportfs"):
             self.says(empty, "")
         self.says("uname", f"{name}\n")
@@ -139,19 +134,6 @@ class FoundHost:
     def _must_answer(self) -> None:
         if self.silent:
             raise HostUnreachable(f"{self.name} cannot be reached: {self.silent}", hint="is the host up?")
-
-
-def played(root: Path, line: str) -> tuple[str, str, int]:
-    """Run a line of sh on the host whose root that is: what it printed on both streams, and its exit code."""
-    answers = root / ".answers"
-    environ = {**os.environ, "PATH": f"{root / '.bin'}:{os.environ['PATH']}", "ANSWERS": str(answers)}
-    environ |= {"ROOT": str(root), "LC_ALL": "C", "SSH_CONNECTION": (answers / "connection").read_text()}
-    here = _PLACE.sub(f"{root}/", line)
-    done = subprocess.run(
-        ["sh", "-c", here], env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False, cwd=root
-    )
-    there = [stream.decode(errors="replace").replace(str(root), "") for stream in (done.stdout, done.stderr)]
-    return there[0], there[1], done.returncode
 
 
 class FoundLab:
@@ -221,10 +203,3 @@ class FoundLab:
 
 def told_config(host: str, section: str) -> str:
     return recorded()[host][section]
-
-
-if __name__ == "__main__":
-    written, complained, ended = played(Path(sys.argv[1]), sys.argv[2])
-    sys.stdout.write(written)
-    sys.stderr.write(complained)
-    sys.exit(ended)
