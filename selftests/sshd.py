@@ -137,7 +137,8 @@ class Sshd:
                 transport = paramiko.Transport(client)
                 transport.add_server_key(self.host_key)
                 self.transports.append(transport)
-                with contextlib.suppress(paramiko.SSHException, EOFError):
+                # A client that refuses our key hangs up at once, which must not end this loop.
+                with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                     transport.start_server(server=Door(self))
                 threading.Thread(target=self._carry_on, args=(transport,), daemon=True).start()
 

@@ -26,6 +26,9 @@ SHELL = Path(__file__).with_name("foundshell.py")
 LABUBUNTU, BAYE = "10.1.1.189", "10.1.1.143"
 GUEST1_MAC, GUEST2_MAC = "00:16:3e:42:40:89", "00:16:3e:42:40:8a"
 
+NFS = "83 25 0:32 / {point} rw,relatime shared:42 - nfs4 {source} rw,vers=4.2,sec=sys,clientaddr=x,addr={address}"
+ROOT_ONLY = "25 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw\n"
+
 GETENT = """#!/bin/sh
 shift; missing=0
 for word; do grep -wF -- "$word" "$ANSWERS/getent" || missing=2; done
@@ -83,7 +86,7 @@ class FoundHost:
             self.says(empty, "")
         self.says("uname", f"{name}\n")
         self.says("connection", "")
-        self.has("/proc/self/mountinfo", "25 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw\n")
+        self.has("/proc/self/mountinfo", ROOT_ONLY)
         for folder_there in ("/home", "/root", "/etc/xen", "/mnt"):
             (self.root / folder_there[1:]).mkdir(parents=True, exist_ok=True)
 

@@ -1,11 +1,12 @@
 """What is not to be found because someone has said it: on the command line, in an answer, or in a lab.toml. Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from xenlab.errors import UsageError
+from xenlab.labfile import HOSTS
 from xenlab.remote.network import is_address
 
 _TARGET = re.compile(
@@ -37,7 +38,10 @@ class GivenShare:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """All that was said of a lab; `hosts` and `guests` are addresses by name, `guests` perhaps as USER@ADDRESS."""
+    """All that was said of a lab; `hosts` and `guests` are addresses by name, `guests` perhaps as USER@ADDRESS.
+
+    `left_out` are guests that are not the lab's, `own_ways` those that a lab file tells a way to that is not ours.
+    """
 
     name: str = ""
     share: GivenShare | None = None
@@ -47,6 +51,7 @@ class Given:
     homes: Mapping[str, str] = field(default_factory=dict)
     ping_target: str = ""
     left_out: frozenset[str] = frozenset()
+    own_ways: frozenset[str] = frozenset()
 
     def over(self, other: "Given") -> "Given":
         """Both, where this one has the last word."""
@@ -59,6 +64,7 @@ class Given:
             {**other.homes, **self.homes},
             self.ping_target or other.ping_target,
             self.left_out | other.left_out,
+            self.own_ways | other.own_ways,
         )
 
 
@@ -116,11 +122,16 @@ def of_lab_file(data: Mapping[str, Any]) -> Given:
         share=GivenShare(said["mount_point"], said.get("server", ""), said.get("export", ""))
         if "mount_point" in said
         else None,
-        hosts=_column(hosts, "address", str),
-        guests=_column(guests, "address", str),
-        configs=_column(guests, "config", str),
-        homes=_column(guests, "home", str),
+        hosts=_column(hosts, "address"),
+        guests={
+            name: f"{row['user']}@{address}" if "user" in row else address
+            for row in guests
+            for name, address in _column([row], "address").items()
+        },
+        configs=_column(guests, "config"),
+        homes=_column(guests, "home"),
         ping_target=targets.pop() if len(targets) == 1 else "",
+        own_ways=frozenset(str(row.get("name")) for row in guests if _has_own_way(row)),
     )
 
 
@@ -145,6 +156,7 @@ class LoginGiven:
 
     key_file: str = ""
     password_env: str = ""
+    known_hosts: str = ""
     jumps: tuple[SshTarget, ...] = ()
 
 
@@ -157,7 +169,8 @@ def login_of(data: Mapping[str, Any]) -> LoginGiven:
     while (jump := named.pop(str(via), None)) is not None:
         way.insert(0, SshTarget(str(jump["address"]), str(jump.get("user", "root")), int(jump.get("port", 22))))
         via = jump.get("via")
-    return LoginGiven(str(row.get("key_file", "")), str(row.get("password_env", "")), tuple(way))
+    key_file, password_env, known_hosts = (str(row.get(k, "")) for k in ("key_file", "password_env", "known_hosts"))
+    return LoginGiven(key_file, password_env, known_hosts, tuple(way))
 
 
 def answered(given: Given, option: str, prefix: str, value: str) -> Given:
@@ -191,5 +204,13 @@ def _rows(data: Mapping[str, Any], table: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
-def _column(rows: Iterable[Mapping[str, Any]], key: str, read: Callable[[Any], str]) -> dict[str, str]:
-    return {str(row["name"]): read(row[key]) for row in rows if "name" in row and key in row}
+def _column(rows: Iterable[Mapping[str, Any]], key: str) -> dict[str, str]:
+    return {str(row["name"]): str(row[key]) for row in rows if "name" in row and key in row}
+
+
+def _has_own_way(row: Mapping[str, Any]) -> bool:
+    return (
+        row.get("login") == "console"
+        or row.get("via") not in (None, HOSTS)
+        or not {"port", "ssh_address"}.isdisjoint(row)
+    )

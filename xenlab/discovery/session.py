@@ -151,7 +151,9 @@ class Discovery:
 
         return replace(lab, closer=tuple(side_by_side(try_names, range(len(lab.hosts)))))
 
-    def meet_guests(self, lab: LabSeen, proposal: Proposal) -> tuple[tuple[Missing, ...], tuple[str, ...]]:
+    def meet_guests(
+        self, lab: LabSeen, given: Given, proposal: Proposal
+    ) -> tuple[tuple[Missing, ...], tuple[str, ...]]:
         """The host keys of the lab's guests: which nobody vouches for, and remarks on guests that do not answer."""
         running = {domain.name for host in lab.hosts for domain in host.domains}
         missing, remarks = [], []
@@ -160,7 +162,7 @@ class Discovery:
                 continue
             name, user = str(entry["name"].value), entry.get("user")
             target = SshTarget(str(entry["address"].value), str(user.value) if user else "root")
-            if self._keys.knows(key_name(target)):
+            if name in given.own_ways or self._keys.knows(key_name(target)):
                 continue
             if name not in running:
                 remarks.append(
@@ -269,7 +271,7 @@ def discover(
             given, more = _ask_for(missing, given, ask)
             words += more
         if len(words) == before:
-            return Discovered(lab, given, tuple(words), *found.meet_guests(lab, proposal))
+            return Discovered(lab, given, tuple(words), *found.meet_guests(lab, given, proposal))
 
 
 def _ask_for(missing: Missing, given: Given, ask: Ask | None) -> tuple[Given, tuple[str, ...]]:
