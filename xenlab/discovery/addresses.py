@@ -40,7 +40,7 @@ def address_of(guest: GuestSeen, lab: LabSeen, common: frozenset[str], given: Gi
         told: dict[str, str] = {}
         for one in (one for one in seen if one.strength == strength):
             told.setdefault(one.address, one.where)
-        told = _of_one_family(told)
+        told = _beside_the_hosts(_of_one_family(told), lab)
         if len(told) == 1:
             ((address, where),) = told.items()
             return Proposed(address, where)
@@ -145,6 +145,12 @@ def _of_one_family(told: dict[str, str]) -> dict[str, str]:
     """The IPv4 addresses where there are any: a machine that has both is met at both."""
     fours = {address: where for address, where in told.items() if ip_address(address).version == 4}
     return fours or told
+
+
+def _beside_the_hosts(told: dict[str, str], lab: LabSeen) -> dict[str, str]:
+    """Those on a network of the hosts, where there are any: a guest may have interfaces to others."""
+    near = {address: where for address, where in told.items() if network_of(lab, address) is not None}
+    return near or told
 
 
 def _missing(guest: GuestSeen, why: str, candidates: dict[str, str]) -> Missing:

@@ -14,6 +14,7 @@ from xenlab.lab.looks import FileIdentity, Unknown
 from xenlab.remote import commands, facts, filesystems, network, questions
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.sections import Section
+from xenlab.remote.side_by_side import side_by_side
 from xenlab.xen import found_configs, peers, xenstore, xl
 from xenlab.xen.conf import XlConf, parse_xl_conf
 from xenlab.xen.parsers import parse_list
@@ -92,21 +93,27 @@ def look_closer_at(
     disks: Sequence[str],
 ) -> CloserLook:
     """What names resolve to there, who answers its ping, by what it gets to its peer, and what disks are."""
-    asked = [
+    here = [
         *([Section("names", network.names_of(names), _NAMES_SECONDS)] if names else []),
         *([Section("disks", questions.identities(disks, digest_up_to=0), _FILES_SECONDS)] if disks else []),
-        *(Section(f"ping-{n}", commands.ping_few(address), _PING_SECONDS) for n, address in enumerate(pinged)),
-        *(Section(f"peer-{n}", peers.try_peer(*at), _PEER_SECONDS) for n, at in enumerate(peers_at)),
     ]
-    if not asked:
-        return CloserLook()
-    found = ask(host, *asked)
+    pings = [Section(f"ping-{n}", commands.ping_few(address), _PING_SECONDS) for n, address in enumerate(pinged)]
+    logins = [Section(f"peer-{n}", peers.try_peer(*at), _PEER_SECONDS) for n, at in enumerate(peers_at)]
+    # What waits for other machines does not wait for each other.
+    asked = [sections for sections in (here, pings, logins) if sections]
+    answers = {
+        section.name: (found, found[section.name])
+        for sections, found in zip(
+            asked, side_by_side(lambda one: ask(host, *one), asked) if asked else (), strict=True
+        )
+        for section in sections
+    }
     return CloserLook(
         # getent says what it knows, and by its exit code that it does not know all (getent(1): 2).
-        names=network.parse_names(found["names"].stdout) if names else {},
-        answering=frozenset(address for n, address in enumerate(pinged) if found[f"ping-{n}"].ok),
-        reached=frozenset(peer for n, (peer, _) in enumerate(peers_at) if found[f"peer-{n}"].ok),
-        identities=_identities(found) if disks else {},
+        names=network.parse_names(answers["names"][1].stdout) if names else {},
+        answering=frozenset(address for n, address in enumerate(pinged) if answers[f"ping-{n}"][1].ok),
+        reached=frozenset(peer for n, (peer, _) in enumerate(peers_at) if answers[f"peer-{n}"][1].ok),
+        identities=_identities(answers["disks"][0]) if disks else {},
     )
 
 

@@ -71,7 +71,11 @@ def jump_names(jumps: tuple[SshTarget, ...]) -> tuple[str, ...]:
 
 def propose(lab: LabSeen, given: Given, access: Access) -> Proposal:
     """The lab file, with where each value was seen, and what is missing to it."""
-    missing, remarks = list(_unfit(lab)), list(_unseen(lab))
+    name = Proposed(given.name or "-".join(hosts.names_of(lab)), AS_GIVEN if given.name else "the names of its hosts")
+    if unfit := tuple(_unfit(lab)):
+        return Proposal(name, {}, (), (), missing=unfit)
+    missing: list[Missing] = []
+    remarks = list(_unseen(lab))
     found = share.choose(lab, given)
     host_addresses = tuple(hosts.address_of(lab, number, given) for number in range(len(lab.hosts)))
     missing += [address for address in host_addresses if isinstance(address, Missing)]
@@ -102,9 +106,7 @@ def propose(lab: LabSeen, given: Given, access: Access) -> Proposal:
         remarks += guests.remarks(lab, found, given)
     probes, timeouts = hosts.pace(lab)
     return Proposal(
-        name=Proposed(
-            given.name or "-".join(hosts.names_of(lab)), AS_GIVEN if given.name else "the names of its hosts"
-        ),
+        name=name,
         share={} if isinstance(found, Missing) else share.entry_of(found),
         hosts=tuple(entries),
         guests=tuple(guest_entries),

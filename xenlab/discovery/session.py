@@ -64,6 +64,7 @@ class Discovery:
                     hint=f"export {call.password_env}=... before the call",
                 )
         self._hosts: list[RemoteHost] = []
+        self._way: Way = connect_tcp
 
     def __enter__(self) -> Self:
         return self
@@ -86,16 +87,15 @@ class Discovery:
 
         :raises NotReached: a host cannot be logged in on; names every such host, and every key beside.
         """
-        unknown = [missing for jump in self._jump_logins() if (missing := self._meet(*jump))]
-        if unknown:
-            return tuple(unknown)
-        way = self._way()
-        machines = [(target, self._host(target, way)) for target in self._call.targets]
+        if (key := self._meet_jumps()) is not None:
+            return (key,)
+        unknown: list[Missing] = []
+        machines = [(target, self._host(target)) for target in self._call.targets]
         met = side_by_side(_try_login, [host for _, host in machines])
         failures: list[CannotObserve] = []
         for (target, host), failure in zip(machines, met, strict=True):
             if isinstance(failure, HostKeyUnknown) and self._is_confirmed(target.host, failure):
-                host = self._host(target, way)
+                host = self._host(target)
                 failure = _try_login(host)
             self._hosts.append(host)
             if isinstance(failure, HostKeyUnknown):
@@ -170,7 +170,7 @@ class Discovery:
                     "--update once it runs"
                 )
                 continue
-            way = self._through_hosts() if "via" in entry else connect_tcp
+            way = self._through(*((one.host, one) for one in self._call.targets)) if "via" in entry else connect_tcp
             try:
                 unknown = self._meet(name, self._login(target), way, _GUESTS_LIMITS)
             except CannotObserve as failure:
@@ -193,40 +193,29 @@ class Discovery:
             via=via,
         )
 
-    def _host(self, target: SshTarget, way: Way) -> RemoteHost:
+    def _host(self, target: SshTarget) -> RemoteHost:
         via = proposing.jump_names(self._call.jumps)[-1] if self._call.jumps else ""
-        host = RemoteHost(target.host, self._login(target, via), self._sink, limits=_LIMITS, way=way)
+        host = RemoteHost(target.host, self._login(target, via), self._sink, limits=_LIMITS, way=self._way)
         self._open.callback(host.close)
         return host
 
-    def _jump_logins(self) -> list[tuple[str, Login, Way]]:
-        """Every machine on the way, in order, with the way to it."""
-        found: list[tuple[str, Login, Way]] = []
-        way: Way = connect_tcp
+    def _meet_jumps(self) -> Missing | None:
+        """Find the way through all machines on it; returns the first key that nobody vouches for.
+
+        :raises CannotObserve: one of them cannot be logged in on.
+        """
         for target, name in zip(self._call.jumps, proposing.jump_names(self._call.jumps), strict=True):
-            login = self._login(target)
-            found.append((name, login, way))
-            way = self._through(name, login, way)
-        return found
+            if (unknown := self._meet(name, self._login(target), self._way)) is not None:
+                return unknown
+            self._way = self._through((name, target))
+        return None
 
-    def _way(self) -> Way:
-        """The way to the hosts, once every machine on it is known."""
-        way: Way = connect_tcp
-        for name, login, _ in self._jump_logins():
-            way = self._through(name, login, way)
-        return way
-
-    def _through_hosts(self) -> Way:
-        way = self._way()
-        jumps = [Jump(target.host, self._login(target), _LIMITS, way) for target in self._call.targets]
+    def _through(self, *machines: tuple[str, SshTarget]) -> Way:
+        """The way through whichever of these machines gets there."""
+        jumps = [Jump(name, self._login(target), _LIMITS, self._way) for name, target in machines]
         for jump in jumps:
             self._open.callback(jump.close)
         return through(jumps)
-
-    def _through(self, name: str, login: Login, way: Way) -> Way:
-        jump = Jump(name, login, _LIMITS, way)
-        self._open.callback(jump.close)
-        return through([jump])
 
     def _meet(self, name: str, login: Login, way: Way, limits: Limits = _LIMITS) -> Missing | None:
         """See that a machine's key is known, or confirmed now; returns what is missing where it is not.
