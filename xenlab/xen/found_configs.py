@@ -25,7 +25,9 @@ sort -u | head -n "$most" | while IFS= read -r path; do
     head -c "$largest" -- "$path"
 done; true
 """
-_COMPLAINT = re.compile(r"\w+: (?:cannot open )?['\"‘]?(?P<path>/[^'\"’:]*)['\"’]?(?: for reading)?: (?P<why>.+)")
+_COMPLAINT = re.compile(
+    r"\w+: (?:cannot open |error reading )?['\"‘]?(?P<path>/[^'\"’:]*)['\"’]?(?: for reading)?: (?P<why>.+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
