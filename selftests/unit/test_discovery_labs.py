@@ -6,6 +6,7 @@ The hosts are played (`foundlab`): every command really runs, in this machine's 
 import tomllib
 from pathlib import Path
 
+import pytest
 from foundlab import BAYE, GUEST1_MAC, LABUBUNTU, NFS, ROOT_ONLY, FoundLab, told_config
 from initcalls import Init, behind, made, missing, perhaps
 
@@ -107,6 +108,18 @@ def test_hosts_behind_forwarded_ports_and_their_guests_through_them(found_lab: F
     ]
     assert {guest.via for guest in spec.guests} == {"hosts"}
     assert "SSH_CONNECTION" in behind("address")
+
+
+def test_hosts_that_are_asked_for_by_name_are_where_their_names_lead(
+    found_lab: FoundLab, init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"labubuntu.lab": LABUBUNTU, "baye.lab": BAYE}
+    found_lab.hosts |= {name: found_lab.hosts[address] for name, address in names.items()}
+    entry = "xenlab.discovery.session.getaddrinfo"
+    monkeypatch.setattr(entry, lambda name, port, **_: [(2, 1, 6, "", (names[name], port))])
+    init(hosts=tuple(names))
+    assert [(host.address, host.ssh_address) for host in made().hosts] == [(a, n) for n, a in names.items()]
+    assert {guest.via for guest in made().guests} == {None}
 
 
 def test_a_login_that_tells_no_connection_has_its_address_on_the_common_network(

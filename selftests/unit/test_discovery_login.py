@@ -1,5 +1,6 @@
 """./lab init over real SSH: whose key is trusted and why, jump hosts, and that nothing is changed on the way."""
 
+import ast
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
@@ -171,6 +172,17 @@ def test_somebody_at_a_terminal_confirms_keys_and_says_what_is_missing(
     assert len(Path("known_hosts").read_text().splitlines()) == 2
 
 
+def test_somebody_who_names_one_host_is_asked_for_the_other_by_what_the_first_shows(
+    reached: Reached, typed: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(".ssh/known_hosts").write_text(reached.entries())
+    *call, other = reached.call
+    typed(f"{other}\n")
+    assert main(call) == 0
+    assert "perhaps 10.1.1.143 (serves 10.1.1.143:/srv/private" in capsys.readouterr().err
+    assert [host.name for host in load(Path("lab.toml")).hosts] == ["labubuntu", "baye"]
+
+
 def test_somebody_who_says_no_is_not_asked_more(
     reached: Reached, typed: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,7 +206,7 @@ def test_hosts_behind_a_jump_host(reached: Reached, capsys: pytest.CaptureFixtur
     (way,) = spec.jumps
     assert (way.user, way.port, way.known_hosts.name) == ("student", gate.port, "known_hosts")
     assert {host.via for host in spec.hosts} == {way.name}
-    assert [port for _, port in gate.asked_for[:2]] == [server.port for server in reached.hosts]
+    assert {port for _, port in gate.asked_for[:2]} == {server.port for server in reached.hosts}
     gate.stop()
 
 
@@ -203,6 +215,33 @@ def test_a_password_is_named_by_its_variable_and_must_be_set(
 ) -> None:
     assert main([*reached.call, "--password-env", "LAB_PASSWORD"]) == 2
     assert "the environment variable LAB_PASSWORD is not set" in capsys.readouterr().err
+
+
+# Nothing but looks
+
+
+def acts(source: str) -> list[int]:
+    """The lines on which a source has something done to a machine."""
+    return [
+        call.lineno
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call)
+        and (
+            "changes" in {keyword.arg for keyword in call.keywords}
+            or ast.unparse(call.func).endswith((".write_file", ".terminal"))
+        )
+    ]
+
+
+def test_no_line_of_discovery_acts() -> None:
+    sources = sorted((Path(__file__).parents[2] / "xenlab/discovery").glob("*.py"))
+    assert len(sources) > 10
+    assert {path.name: acts(path.read_text("utf-8")) for path in sources} == {path.name: [] for path in sources}
+
+
+@pytest.mark.parametrize("source", ["ask(host, section, changes=True)", "host.write_file('/etc/motd', b'')"])
+def test_acts_are_noticed(source: str) -> None:
+    assert acts(source) == [1]
 
 
 # Known keys

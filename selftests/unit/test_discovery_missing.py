@@ -118,7 +118,9 @@ def test_a_share_without_configs_says_where_there_are_some(found_lab: FoundLab, 
         for config in (host.root / folder).rglob("*.cfg"):
             config.unlink()
     said = init(ends=2)
-    assert missing(said) == {"guests": "no config that names a guest lies on the share, below /mnt/private"}
+    assert missing(said) == {
+        "guests": "no *.cfg that names a guest lies on the share, in /mnt/private or up to two folders below"
+    }
     assert perhaps(said) == ["/home/artem/guest1.cfg", "/home/gaspar/guest2.cfg"]
 
 
@@ -141,6 +143,7 @@ def test_a_gateway_that_answers_no_ping_is_no_target(found_lab: FoundLab, init: 
 def test_a_host_without_xen_is_named(found_lab: FoundLab, init: Init) -> None:
     found_lab.baye.lacks("xl")
     said = init(ends=2)
+    assert said.splitlines()[-1] == "next: ./lab init root@10.1.1.189 root@10.1.1.143"
     assert "root@10.1.1.143: no Xen host: xl list: " in missing(said)["hosts"]
     assert "No such file" in missing(said)["hosts"]
 

@@ -95,7 +95,7 @@ def propose(lab: LabSeen, given: Given, access: Access) -> Proposal:
         missing.append(found)
     else:
         one_network = not access.jumps and all(
-            isinstance(address, Proposed) and address.value == host.target.host
+            isinstance(address, Proposed) and address.value in (host.target.host, *host.resolved)
             for address, host in zip(host_addresses, lab.hosts, strict=True)
         )
         of_guests = guests.guests_of(lab, found, given)
@@ -192,7 +192,7 @@ class _Guest:
         target = self.target(address)
         yield from self.access.entry(target, address)
         network = addresses.network_of(self.lab, address)
-        dialled = [host.target.host for host in self.lab.hosts]
+        dialled = [address for host in self.lab.hosts for address in (host.target.host, *host.resolved)]
         beside = network is not None and any(_is_in(network, host) for host in dialled)
         if not (direct and beside):
             why = (
@@ -242,9 +242,9 @@ def _unfit(lab: LabSeen) -> Iterator[Missing]:
     for host in lab.hosts:
         if not host.is_root:
             why = "its commands run without root's rights: log in as root, or let sudo ask for no password (NOPASSWD)"
-            yield Missing("hosts", f"{host.spelled}: {why}", "", "", "root@HOST")
+            yield Missing("hosts", f"{host.spelled}: {why}")
         elif isinstance(host.rows, Unknown):
-            yield Missing("hosts", f"{host.spelled}: no Xen host: xl list: {host.rows.why}", "", "", "USER@HOST")
+            yield Missing("hosts", f"{host.spelled}: no Xen host: xl list: {host.rows.why}")
     if len(lab.hosts) == 1:
         candidates = {neighbour: where for neighbour, where in _peers_of(lab) if not lab.hosts[0].has(neighbour)}
         why = "a lab has two hosts, and only one was named"
@@ -278,7 +278,11 @@ def _none(of_guests: tuple[GuestSeen, ...], found: ShareFound, lab: LabSeen) -> 
         if re.search(r"^\s*name\s*=", text.text, re.MULTILINE)
     }
     place = found.mount_point or found.export
-    yield Missing("guests", f"no config that names a guest lies on the share, below {place}", candidates=elsewhere)
+    yield Missing(
+        "guests",
+        f"no *.cfg that names a guest lies on the share, in {place} or up to two folders below",
+        candidates=elsewhere,
+    )
 
 
 def _jumps(access: Access) -> Iterator[dict[str, Proposed]]:

@@ -18,8 +18,9 @@ from xenlab.xen.xenstore import StoredDomain
 class HostSeen:
     """One host: what it is called, what runs on it, which networks and file systems it has.
 
-    `called` is what a lab file calls it already. `rows` are the domains by `xl list`, `stored` by xenstore. `fstab`
-    is the text of /etc/fstab. Automounts are among `mounts`, too; none of them is stepped into.
+    `resolved` are the addresses that this machine knows by the name that it was asked for, `called` is what a lab
+    file calls it already. `rows` are the domains by `xl list`, `stored` by xenstore, `fstab` is the text of
+    /etc/fstab. Automounts are among `mounts`, too; none of them is stepped into.
     """
 
     target: SshTarget
@@ -40,6 +41,7 @@ class HostSeen:
     exports: tuple[Export, ...] | Unknown = ()
     fstab: str = ""
     called: str = ""
+    resolved: tuple[str, ...] = ()
 
     @property
     def spelled(self) -> str:

@@ -1,9 +1,10 @@
 """A lab being found out: its hosts logged in on, looked at, and asked what the first looks left open. Reads only."""
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from socket import SOCK_STREAM, getaddrinfo
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,7 @@ from xenlab.discovery.keys import KnownKeys
 from xenlab.discovery.looking import look_at, look_closer_at, look_for_configs
 from xenlab.discovery.proposal import Missing, Proposal, Proposed
 from xenlab.discovery.proposing import key_name
-from xenlab.discovery.seen import CloserLook, LabSeen
+from xenlab.discovery.seen import CloserLook, HostSeen, LabSeen
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.remote.connection import Sink
 from xenlab.remote.errors import HostKeyUnknown
@@ -110,10 +111,18 @@ class Discovery:
         """The first looks: what each host is, and all files on it that may be guests' configs."""
         pairs = list(zip(self._hosts, self._call.targets, strict=True))
         looks = side_by_side(lambda pair: look_at(*pair), pairs)
-        named = (replace(look, called=self._call.names.get(look.target.host, "")) for look in looks)
-        lab = LabSeen(tuple(named))
+        lab = LabSeen(tuple(self._as_here(look) for look in looks))
         folders = [(host, (*found_configs.PLACES, *share.folders(lab, n))) for n, host in enumerate(self._hosts)]
         return replace(lab, texts=tuple(side_by_side(lambda asked: look_for_configs(*asked), folders)))
+
+    def _as_here(self, look: HostSeen) -> HostSeen:
+        """What this machine knows of the host beside."""
+        here = look.target.host
+        found: list[str] = []
+        if not self._call.jumps:
+            with suppress(OSError):
+                found = [str(entry[4][0]) for entry in getaddrinfo(here, look.target.port, type=SOCK_STREAM)]
+        return replace(look, called=self._call.names.get(here, ""), resolved=tuple(dict.fromkeys(found)))
 
     def look_closer(self, lab: LabSeen, given: Given) -> LabSeen:
         """What the first looks left open: who answers pings, what names resolve to, how the hosts reach each other."""
