@@ -3,14 +3,16 @@
 The hosts are played (`foundlab`): every command really runs, in this machine's sh, on what a real host printed.
 """
 
-import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
-from foundlab import BAYE, GUEST1_MAC, LABUBUNTU, NFS, ROOT_ONLY, FoundLab, told_config
+from foundlab import BAYE, GUEST1_MAC, LABUBUNTU, NFS, ROOT_ONLY, FoundLab, recorded, told_config
 from initcalls import Init, behind, made, missing, perhaps
 
-from xenlab.testbed import emulation
+from xenlab.testbed.bootfiles import Images
+from xenlab.testbed.labplan import embedded_lab
+from xenlab.testbed.profiles import profile_named
 
 # A right lab
 
@@ -58,13 +60,29 @@ def test_guests_that_are_off_are_found_by_their_configs_and_names(found_lab: Fou
     assert behind("home") == "its original config lies there: /home/artem/guest1.cfg"
 
 
-def test_emulated_hosts_are_given_more_time(found_lab: FoundLab, init: Init) -> None:
+def test_the_embedded_lab_is_found_as_its_own_lab_file_has_it(found_lab: FoundLab, init: Init, tmp_path: Path) -> None:
+    """Emulated hosts are given more time; all else that differs is how this machine logs in."""
+    found_lab.off()
+    found_lab.baye.says("getent", "10.1.1.85       guest1\n10.1.1.86       guest2\n")
     for host in found_lab.hosts.values():
-        host.has("/proc/cpuinfo", "processor : 0\nmodel name : QEMU TCG CPU version 2.5+\nflags : fpu\n")
+        host.has("/proc/cpuinfo", recorded()[host.name]["cpu"])
+        # Its network has no gateway; this machine is 10.1.1.1 there.
+        host.says("route", "")
+        host.says("connection", host.answers.joinpath("connection").read_text().replace("10.1.1.7", "10.1.1.1"))
     init()
-    data = tomllib.loads(Path("lab.toml").read_text())
-    assert (data["probes"], data["timeouts"]) == (emulation.PROBES, emulation.TIMEOUTS)
+    (tmp_path / "id_ed25519").touch()
+    embedded = embedded_lab(profile_named("classic"), Images(tmp_path), {}, tmp_path / "known_hosts")
+    ours = {"name", "kind", "known_hosts", "key_file", "peer_port"}
+    told = [_without(lab.model_dump(), ours) for lab in (made(), embedded)]
+    assert told[0] == told[1]
     assert "QEMU TCG" in behind("max_outside_gap_ms")
+
+
+def _without(table: dict[str, Any], keys: set[str]) -> dict[str, Any]:
+    """The tables without these keys, but for the names of machines."""
+    rows = {"hosts", "guests"}
+    plain = {key: value for key, value in table.items() if key not in keys | rows}
+    return plain | {key: [_without(row, keys - {"name"}) for row in table[key]] for key in rows & table.keys()}
 
 
 # Other right labs

@@ -106,9 +106,8 @@ def pace(lab: LabSeen) -> tuple[dict[str, Proposed], dict[str, Proposed]]:
     if not models or not all(emulation.CPU in model for model in models):
         return {}, {}
     where = f"the hosts are emulated: /proc/cpuinfo says {models[0]}"
-    tables = ({key: Proposed(value, where) for key, value in table.items()} for table in _EMULATED)
-    probes, timeouts = tables
-    return probes, timeouts
+    probes = {key: Proposed(value, where) for key, value in emulation.PROBES.items()}
+    return probes, {key: Proposed(value, where) for key, value in emulation.TIMEOUTS.items()}
 
 
 def network_words(host: HostSeen) -> str:
@@ -118,9 +117,6 @@ def network_words(host: HostSeen) -> str:
     parts = [f"bridge {', '.join(bridges)}"] if bridges else []
     parts += [f"Open vSwitch {', '.join(switches)}"] if switches else []
     return ", ".join(parts) or "no bridge"
-
-
-_EMULATED = (emulation.PROBES, emulation.TIMEOUTS)
 
 
 def _working_name(lab: LabSeen, number: int, address: Proposed | Missing) -> str | None:

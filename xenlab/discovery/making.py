@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xenlab.discovery import given as said
+from xenlab.discovery.access import Access
 from xenlab.discovery.given import Given, SshTarget
 from xenlab.discovery.keys import KNOWN_HOSTS, Confirm, KnownKeys
 from xenlab.discovery.proposal import Missing, Proposal, Proposed
-from xenlab.discovery.proposing import Access, propose
+from xenlab.discovery.proposing import propose
 from xenlab.discovery.session import Ask, Call, Discovery, discover
 from xenlab.discovery.writing import differences, merged, parsed, save, still_missing, written
 from xenlab.errors import UsageError

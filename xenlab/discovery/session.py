@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from xenlab.discovery import addresses, hosts, proposing, share
+from xenlab.discovery.access import jump_names, key_name
 from xenlab.discovery.given import Given, SshTarget, answered
 from xenlab.discovery.keys import KnownKeys
 from xenlab.discovery.looking import look_at, look_closer_at, look_for_configs
 from xenlab.discovery.proposal import Missing, Proposal, Proposed
-from xenlab.discovery.proposing import key_name
 from xenlab.discovery.seen import CloserLook, HostSeen, LabSeen
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.remote.connection import Sink
@@ -126,7 +126,8 @@ class Discovery:
 
     def look_closer(self, lab: LabSeen, given: Given) -> LabSeen:
         """What the first looks left open: who answers pings, what names resolve to, how the hosts reach each other."""
-        names, pinged = proposing.guest_names(lab, given), addresses.targets_to_ping(lab)
+        names = [guest.name for guest in proposing.guests_in(lab, given)]
+        pinged = addresses.targets_to_ping(lab)
         disks, called = proposing.disks_of(lab, given), hosts.names_of(lab)
         found = [hosts.address_of(lab, number, given) for number in range(len(lab.hosts))]
 
@@ -203,7 +204,7 @@ class Discovery:
         )
 
     def _host(self, target: SshTarget) -> RemoteHost:
-        via = proposing.jump_names(self._call.jumps)[-1] if self._call.jumps else ""
+        via = jump_names(self._call.jumps)[-1] if self._call.jumps else ""
         host = RemoteHost(target.host, self._login(target, via), self._sink, limits=_LIMITS, way=self._way)
         self._open.callback(host.close)
         return host
@@ -213,7 +214,7 @@ class Discovery:
 
         :raises CannotObserve: one of them cannot be logged in on.
         """
-        for target, name in zip(self._call.jumps, proposing.jump_names(self._call.jumps), strict=True):
+        for target, name in zip(self._call.jumps, jump_names(self._call.jumps), strict=True):
             if (unknown := self._meet(name, self._login(target), self._way)) is not None:
                 return unknown
             self._way = self._through((name, target))
