@@ -39,7 +39,7 @@ SSH = """#!/bin/sh
 echo "$@" >>"$ANSWERS/ssh-calls"
 for word; do case $word in root@*) break;; esac; done
 grep -qxF -- "${word#root@}" "$ANSWERS/ssh" || { echo "Permission denied (publickey)." >&2; exit 255; }
-echo peer; echo xl
+cat "$ANSWERS/peer"; echo xl
 """
 BLKID = '#!/bin/sh\nfor path; do :; done\nsed -n "s|^${path#$ROOT} ||p" "$ANSWERS/blkid" | grep .\n'
 IP = """#!/bin/sh
@@ -159,6 +159,7 @@ class FoundLab:
             )
             host.says("route", "default via 10.1.1.1 dev xenbr0 onlink\n")
             host.says("ssh", f"{peer}\n")
+            host.says("peer", f"{self.hosts[peer].name}\n")
             host.says("ping", "10.1.1.1\n")
             host.says("connection", f"10.1.1.7 41000 {address} 22\n")
         self.labubuntu.has("/home/artem/guest1.cfg", told_config("labubuntu", "config-0"))

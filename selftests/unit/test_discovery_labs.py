@@ -115,6 +115,14 @@ def test_a_host_that_does_not_get_to_the_other_is_a_remark(found_lab: FoundLab, 
     assert made().hosts[0].peer_address is None
 
 
+def test_another_machine_under_the_peers_name_is_not_the_peer(found_lab: FoundLab, init: Init) -> None:
+    """Root may get in there as well, and a name that leads elsewhere is not even tried."""
+    found_lab.labubuntu.says("peer", "stranger\n")
+    found_lab.labubuntu.says("getent", "10.1.1.200 baye\n")
+    assert "note: root on labubuntu does not get to baye" in init()
+    assert " root@baye " not in (found_lab.labubuntu.answers / "ssh-calls").read_text()
+
+
 def test_hosts_behind_forwarded_ports_and_their_guests_through_them(found_lab: FoundLab, init: Init) -> None:
     found_lab.hosts["127.0.0.1"] = found_lab.labubuntu
     found_lab.hosts["gate.example.org"] = found_lab.baye

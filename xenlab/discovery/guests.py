@@ -6,6 +6,7 @@ A guest is the same in two files where its name, or the MAC of one of its interf
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from xenlab.discovery.given import Given
@@ -14,6 +15,7 @@ from xenlab.discovery.proposal import Missing, Proposed
 from xenlab.discovery.seen import LabSeen
 from xenlab.discovery.share import ShareFound
 from xenlab.errors import LabFault
+from xenlab.xen import found_configs
 from xenlab.xen.cfg import XlConfig, parse_config
 from xenlab.xen.xenstore import StoredDomain
 from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
@@ -179,22 +181,29 @@ def _configs(lab: LabSeen, share: ShareFound) -> tuple[list[ConfigFound], list[C
 
 
 def _config(text: str, path: str) -> XlConfig | None:
-    try:
-        config = parse_config(text, path)
-    except LabFault:
+    config = _read(text, path)
+    if isinstance(config, str) or not config.name:
         return None
-    return config if config.name and (config.disks or config.kernel or config.bootloader) else None
+    return config if config.disks or config.kernel or config.bootloader else None
 
 
 def _fault(text: str, path: str) -> str:
     """What is wrong with a file that is a guest's config by what it sets; other programs' files are no news."""
     if not _GUESTLY.search(text):
         return ""
+    config = _read(text, path)
+    if isinstance(config, str):
+        return config
+    return "" if config.name else "it names no guest"
+
+
+@lru_cache(maxsize=2 * found_configs.MOST)
+def _read(text: str, path: str) -> XlConfig | str:
+    """A config, or what is wrong with it; kept, as every question about guests begins with it."""
     try:
-        config = parse_config(text, path)
+        return parse_config(text, path)
     except LabFault as fault:
         return fault.message
-    return "" if config.name else "it names no guest"
 
 
 def _running(lab: LabSeen) -> dict[str, dict[str, StoredDomain]]:

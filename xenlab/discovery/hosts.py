@@ -11,6 +11,7 @@ from xenlab.testbed import emulation
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 AS_GIVEN = "as given"
+_MOST_NAMES = 3
 
 
 def names_of(lab: LabSeen) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ def reach_remarks(lab: LabSeen, addresses: tuple[Proposed | Missing, ...]) -> It
         return
     for number, address in enumerate(addresses):
         reached = lab.closer[1 - number].reached
-        if isinstance(address, Proposed) and str(address.value) not in reached and not reached:
+        if isinstance(address, Proposed) and not reached:
             yield (
                 f"root on {names[1 - number]} does not get to {names[number]} without being asked anything: no guest "
                 "can be migrated there; the step `hosts` of a run says why"
@@ -84,11 +85,10 @@ def reach_remarks(lab: LabSeen, addresses: tuple[Proposed | Missing, ...]) -> It
 
 
 def names_for_peer(lab: LabSeen, number: int) -> tuple[str, ...]:
-    """Names by which the other host may reach this one: its own, and those that the other knows its addresses by."""
+    """Names by which the other host may reach this one: those that resolve to its addresses there, and to no other."""
     host, other = lab.hosts[number], lab.closer[1 - number]
-    own = [] if isinstance(host.name, Unknown) else [host.name, _short(host)]
-    known = [name for name, found in other.names.items() if any(map(host.has, found))]
-    return tuple(dict.fromkeys(name for name in (*known, *own) if _NAME.fullmatch(name)))
+    known = (name for name, found in other.names.items() if all(map(host.has, found)))
+    return tuple(name for name in known if _NAME.fullmatch(name))[:_MOST_NAMES]
 
 
 def share_names(lab: LabSeen, number: int) -> frozenset[str]:

@@ -13,7 +13,7 @@ from xenlab.lab.looking import XL_CONF, Answers, ask, parse_identities
 from xenlab.lab.looks import FileIdentity, Unknown
 from xenlab.remote import commands, facts, filesystems, network, questions
 from xenlab.remote.host import RemoteHost
-from xenlab.remote.sections import Section
+from xenlab.remote.sections import Answer, Section
 from xenlab.remote.side_by_side import side_by_side
 from xenlab.xen import found_configs, peers, xenstore, xl
 from xenlab.xen.conf import XlConf, parse_xl_conf
@@ -89,10 +89,14 @@ def look_closer_at(
     *,
     names: Sequence[str],
     pinged: Sequence[str],
+    peer: str,
     peers_at: Sequence[tuple[str, int]],
     disks: Sequence[str],
 ) -> CloserLook:
-    """What names resolve to there, who answers its ping, by what it gets to its peer, and what disks are."""
+    """What names resolve to there, who answers its ping, by what it gets to its peer, and what disks are.
+
+    `peer` is the peer's own name, `peers_at` are names or addresses that may lead there, each with a port.
+    """
     here = [
         *([Section("names", network.names_of(names), _NAMES_SECONDS)] if names else []),
         *([Section("disks", questions.identities(disks, digest_up_to=0), _FILES_SECONDS)] if disks else []),
@@ -112,9 +116,15 @@ def look_closer_at(
         # getent says what it knows, and by its exit code that it does not know all (getent(1): 2).
         names=network.parse_names(answers["names"][1].stdout) if names else {},
         answering=frozenset(address for n, address in enumerate(pinged) if answers[f"ping-{n}"][1].ok),
-        reached=frozenset(peer for n, (peer, _) in enumerate(peers_at) if answers[f"peer-{n}"][1].ok),
+        # Another machine may have that name or address there, and let root in as well.
+        reached=frozenset(at for n, (at, _) in enumerate(peers_at) if _is_by(peer, answers[f"peer-{n}"][1])),
         identities=_identities(answers["disks"][0]) if disks else {},
     )
+
+
+def _is_by(peer: str, answer: Answer) -> bool:
+    """Whether it is the peer that answered, and root finds xl there; see `peers.ask_peer`."""
+    return answer.ok and answer.stdout.splitlines()[:1] == [peer]
 
 
 def _identities(found: Answers) -> dict[str, FileIdentity | Unknown]:

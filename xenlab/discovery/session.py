@@ -1,6 +1,6 @@
 """A lab being found out: its hosts logged in on, looked at, and asked what the first looks left open. Reads only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,9 +140,9 @@ class Discovery:
                 for n, address in enumerate(found)
                 if n != number and isinstance(address, Proposed)
             ]
-            return look_closer_at(
-                self._hosts[number], names=asked, pinged=pinged, peers_at=at, disks=disks[called[number]]
-            )
+            own = disks[called[number]]
+            peer = _own_name(others)
+            return look_closer_at(self._hosts[number], names=asked, pinged=pinged, peer=peer, peers_at=at, disks=own)
 
         closer = replace(lab, closer=tuple(side_by_side(ask, range(len(lab.hosts)))))
         return self._try_names(closer) if len(lab.hosts) == 2 else closer
@@ -156,7 +156,8 @@ class Discovery:
                 return look
             port = hosts.real_port(lab.hosts[1 - number])
             at = [(name, port) for name in hosts.names_for_peer(lab, 1 - number)]
-            more = look_closer_at(self._hosts[number], names=(), pinged=(), peers_at=at, disks=())
+            peer = _own_name([lab.hosts[1 - number]])
+            more = look_closer_at(self._hosts[number], names=(), pinged=(), peer=peer, peers_at=at, disks=())
             return replace(look, reached=more.reached)
 
         return replace(lab, closer=tuple(side_by_side(try_names, range(len(lab.hosts)))))
@@ -281,6 +282,11 @@ def _ask_for(missing: Missing, given: Given, ask: Ask | None) -> tuple[Given, tu
         except UsageError as wrong:
             missing = replace(missing, why=str(wrong))
     return given, ()
+
+
+def _own_name(others: Sequence[HostSeen]) -> str:
+    """What the other host calls itself; "" where there is none, or it does not say."""
+    return next((other.name for other in others if isinstance(other.name, str)), "")
 
 
 def _try_login(host: RemoteHost) -> CannotObserve | None:
