@@ -109,6 +109,11 @@ class FoundHost:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
+    def runs(self, program: str, text: str) -> None:
+        """A program of its own instead of this machine's."""
+        (self.root / ".bin" / program).write_text(text)
+        (self.root / ".bin" / program).chmod(0o755)
+
     def lacks(self, program: str) -> None:
         (self.root / ".bin" / program).unlink()
 

@@ -14,6 +14,8 @@ from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.labplan import embedded_lab
 from xenlab.testbed.profiles import profile_named
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIM4PFFf1GhqsQSj/lhZG0tqmo+h1tFuHGwd0lKl+6Fg"
+
 # A right lab
 
 
@@ -157,6 +159,32 @@ def test_a_login_that_tells_no_connection_has_its_address_on_the_common_network(
         found_lab.hosts[host.name] = host
     init(hosts=("labubuntu", "baye"))
     assert [(host.address, host.ssh_address) for host in made().hosts] == [(LABUBUNTU, "labubuntu"), (BAYE, "baye")]
+
+
+def test_a_lab_of_ipv6_alone(found_lab: FoundLab, init: Init) -> None:
+    net, hosts = "2001:db8::", ("2001:db8::189", "2001:db8::143")
+    for own, peer, host in zip(hosts, reversed(hosts), found_lab.hosts.copy().values(), strict=True):
+        found_lab.hosts[own] = host
+        host.says(
+            "address", f"2: xenbr0    inet6 {own}/64 scope global xenbr0\n2: xenbr0    inet6 fe80::1/64 scope link\n"
+        )
+        host.says("route", "")
+        host.says("ping", f"{net}7\n")
+        host.says("ssh", f"{peer}\n")
+        host.says("connection", f"{net}7 41000 {own} 22\n")
+    found_lab.labubuntu.has("/proc/self/mountinfo", ROOT_ONLY)
+    source = f"[{hosts[1]}]:/srv/private"
+    found_lab.labubuntu.mounts(NFS.format(point="/mnt/private", source=source, address=hosts[1]))
+    found_lab.labubuntu.says("neigh", f"fe80::85 dev xenbr0 lladdr {GUEST1_MAC} STALE\n")
+    found_lab.labubuntu.also_says("neigh", f"{net}85 dev xenbr0 lladdr {GUEST1_MAC} STALE")
+    (Path(".ssh") / "known_hosts").open("a").write(f"{net}85 {KEY}\n{net}86 {KEY}\n")
+    assert "note:" not in init("--guest", f"guest2={net}86", hosts=(f"root@{hosts[0]}", f"[{hosts[1]}]:22"))
+    assert [host.address for host in made().hosts] == list(hosts)
+    assert (made().share.server, made().share.export) == ("baye", "/srv/private")
+    assert [(guest.address, guest.ping_target) for guest in made().guests] == [
+        (f"{net}85", f"{net}7"),
+        (f"{net}86", f"{net}7"),
+    ]
 
 
 def test_an_export_below_the_root_of_nfs_4(found_lab: FoundLab, init: Init) -> None:

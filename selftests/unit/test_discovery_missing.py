@@ -95,6 +95,18 @@ def test_configs_that_cannot_be_read_are_told(found_lab: FoundLab, init: Init) -
     assert [guest.name for guest in made().guests] == ["guest1", "guest2"]
 
 
+def test_folders_of_the_share_that_root_may_not_look_into_are_told(found_lab: FoundLab, init: Init) -> None:
+    """As root of a client may not where it is squashed (exports(5)); the server sees them all the same."""
+    denied = "find: '/mnt/private/artem': Permission denied"
+    found_lab.labubuntu.runs("find", f'#!/bin/sh\necho "{denied}" >&2\nexit 1\n')
+    said = init("--home", "guest1=labubuntu")
+    assert "note: /mnt/private/artem on labubuntu cannot be read: Permission denied" in said
+    assert [guest.config for guest in made().guests] == [
+        "/mnt/private/artem/guest1.cfg",
+        "/mnt/private/gaspar/guest2.cfg",
+    ]
+
+
 def test_guests_of_others_are_a_remark(found_lab: FoundLab, init: Init) -> None:
     found_lab.baye.also_says("xl", "web                                          7  1024     1     -b----      13.4")
     found_lab.baye.also_says("xenstore-ls", '/local/domain/7/name = "web"')
