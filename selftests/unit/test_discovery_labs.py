@@ -44,6 +44,7 @@ def test_each_value_says_where_it_was_seen(found_lab: FoundLab, init: Init) -> N
     assert len(lines) > 20
     assert all("  # " in line for line in lines)
     assert behind("address", 2) == f"ip neigh on labubuntu: xenbr0, by its MAC {GUEST1_MAC}"
+    assert behind("name", 1) == f"uname -n on root@{LABUBUNTU}; for its guests it has bridge xenbr0"
     assert behind("home", 0) == "it runs there (xenstore)"
     assert behind("ping_target", 1) == "the default gateway of baye, by xenbr0; it answers pings"
     assert behind("export").startswith("mounted on labubuntu: 10.1.1.143:/srv/private, type nfs4")

@@ -1,5 +1,8 @@
 """What a host tells of its networks, read from what ip(8), getent(1) and DHCP servers print."""
 
+import os
+import subprocess
+
 import pytest
 
 from xenlab.remote import network
@@ -89,6 +92,15 @@ def test_leases_of_dnsmasq_and_the_last_ones_of_dhcpd() -> None:
 )
 def test_the_connection_that_a_command_came_by(text: str, found: Connection | None) -> None:
     assert network.parse_connection(text) == found
+
+
+@pytest.mark.parametrize("through", [(), ("env", "-u", "SSH_CONNECTION")])
+def test_sudo_takes_it_away_but_keeps_it_itself(through: tuple[str, ...]) -> None:
+    environ = {**os.environ, "SSH_CONNECTION": "192.0.2.7 41000 192.0.2.2 22"}
+    # The shell stays above the command, as sudo does, for it has something to do afterwards.
+    argv = ["sh", "-c", '"$@"; :', "sh", *through, "timeout", "5", *network.connection()]
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    assert network.parse_connection(done.stdout) == Connection("192.0.2.7", "192.0.2.2", 22)
 
 
 def test_names_and_the_addresses_that_they_resolve_to() -> None:

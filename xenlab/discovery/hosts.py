@@ -30,7 +30,7 @@ def name_of(lab: LabSeen, number: int) -> Proposed:
     host, name = lab.hosts[number], names_of(lab)[number]
     if isinstance(host.name, Unknown) or not host.name.startswith(name):
         return Proposed(name, f"{host.spelled} has no name of its own that tells it from the other")
-    return Proposed(name, f"uname -n on {host.spelled}")
+    return Proposed(name, f"uname -n on {host.spelled}; for its guests it has {network_words(host)}")
 
 
 def address_of(lab: LabSeen, number: int, given: Given) -> Proposed | Missing:

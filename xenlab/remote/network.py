@@ -18,7 +18,7 @@ for file in /var/lib/misc/dnsmasq.leases /var/lib/dnsmasq/dnsmasq.leases /var/li
     [ -r "$file" ] && { echo "file $file"; tail -c 262144 -- "$file"; echo; }
 done; true
 """
-# sudo takes it out of the environment, but not out of that of the process that started sudo.
+# sudo takes it out of the command's environment, but its own, above the command, still has it.
 _CONNECTION = """
 [ -n "$SSH_CONNECTION" ] && { echo "$SSH_CONNECTION"; exit; }
 pid=$$
