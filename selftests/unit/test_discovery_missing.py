@@ -136,6 +136,18 @@ def test_a_share_without_configs_says_where_there_are_some(found_lab: FoundLab, 
     assert perhaps(said) == ["/home/artem/guest1.cfg", "/home/gaspar/guest2.cfg"]
 
 
+def test_homes_on_a_third_machine_are_not_taken_for_the_share(found_lab: FoundLab, init: Init) -> None:
+    """Where the guests have not moved yet, the configs that there are lie elsewhere."""
+    found_lab.off()
+    for folder in (found_lab.labubuntu.root / "mnt/private", found_lab.baye.root / "mnt/private"):
+        for config in (*folder.rglob("*.cfg"), *(found_lab.baye.root / "srv/private").rglob("*.cfg")):
+            config.unlink()
+    found_lab.labubuntu.mounts(NFS.format(point="/home", source="nas.lab:/homes", address="10.1.1.5"))
+    said = init(ends=2)
+    assert missing(said) == {"share": "several shares may be meant"}
+    assert perhaps(said) == ["baye:/srv/private=/mnt/private", "nas.lab:/homes=/home"]
+
+
 def test_a_gateway_that_answers_no_ping_is_no_target(found_lab: FoundLab, init: Init) -> None:
     for host in found_lab.hosts.values():
         host.says("ping", "10.1.1.7\n")

@@ -21,7 +21,6 @@ from xenlab.xen.xenstore import StoredDomain
 from xenlab.xen.xl import INCOMING, MIGRATED_AWAY
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_GUESTLY = re.compile(r"^\s*(disk|kernel|bootloader|vif)\s*=", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def remarks(lab: LabSeen, share: ShareFound, given: Given) -> Iterator[str]:
                 yield f"{path} on {host} cannot be read: {why}"
         for text in texts.texts:
             on_share = share.path_on(lab, number, text.path)
-            if on_share is not None and (odd := _fault(text.text, text.path)):
+            if on_share is not None and text.looks_like_config and (odd := _fault(text.text, text.path)):
                 yield f"{text.path} on {host} is no config that xl would take: {odd}"
     for name in dict.fromkeys(config.name for config in _configs(lab, share)[0]):
         if not _NAME.fullmatch(name):
@@ -188,9 +187,7 @@ def _config(text: str, path: str) -> XlConfig | None:
 
 
 def _fault(text: str, path: str) -> str:
-    """What is wrong with a file that is a guest's config by what it sets; other programs' files are no news."""
-    if not _GUESTLY.search(text):
-        return ""
+    """What is wrong with a config, if anything."""
     config = _read(text, path)
     if isinstance(config, str):
         return config

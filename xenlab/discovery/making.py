@@ -99,7 +99,7 @@ def find_out(request: Request, text: str | None, talk: Talk, journal: Journal, e
         other = next((one for one in made.proposal.missing if one.key == "hosts" and len(targets) < 2), None)
         if talk.ask is None or other is None or not (word := talk.ask(other).strip()):
             return made
-        targets = (*targets, said.target(word))
+        targets = (*targets, *map(said.target, word.split()))
 
 
 def write(request: Request, made: Made, text: str | None) -> tuple[LabFile, bool]:

@@ -1,6 +1,5 @@
 """Everything that was seen of a lab made into what its lab file should say. Pure."""
 
-import re
 from collections.abc import Iterator
 
 from xenlab.discovery import guests, hosts, share
@@ -118,7 +117,7 @@ def _none(of_guests: tuple[GuestSeen, ...], found: ShareFound, lab: LabSeen) -> 
         text.path: f"on {name}; it belongs on the share"
         for texts, name in zip(lab.texts, hosts.names_of(lab), strict=True)
         for text in texts.texts
-        if re.search(r"^\s*name\s*=", text.text, re.MULTILINE)
+        if text.looks_like_config
     }
     place = found.mount_point or found.export
     yield Missing(

@@ -64,13 +64,17 @@ def shares_of(lab: LabSeen) -> tuple[ShareFound, ...]:
 
 
 def choose(lab: LabSeen, given: Given) -> ShareFound | Missing:
-    """The lab's share: the one that was named, or else the one that configs lie on, of the hosts' own first."""
+    """The lab's share: the one that was named, or else the one that configs lie on, of the hosts' own first.
+
+    A third machine's with configs is not taken where a host has one without: it may be where everybody's homes are.
+    """
     found = shares_of(lab)
     if given.share is not None:
         return _named(found, given.share)
     usable = [share for share in found if share.mount_point]
     with_configs = [share for share in usable if holds_configs(lab, share)]
-    for group in ([one for one in with_configs if not one.is_third], with_configs, usable):
+    own_or_used = [share for share in usable if share in with_configs or not share.is_third]
+    for group in ([one for one in with_configs if not one.is_third], own_or_used, usable):
         if len(group) == 1:
             return group[0]
         if group:
@@ -93,11 +97,15 @@ def entry_of(share: ShareFound) -> dict[str, Proposed]:
 
 def holds_configs(lab: LabSeen, share: ShareFound) -> bool:
     """Whether a file that may be a guest's config lies on it."""
-    return any(share.path_on(lab, number, text.path) for number, texts in enumerate(lab.texts) for text in texts.texts)
+    return any(
+        text.looks_like_config and share.path_on(lab, number, text.path)
+        for number, texts in enumerate(lab.texts)
+        for text in texts.texts
+    )
 
 
 def folders(lab: LabSeen, number: int) -> tuple[str, ...]:
-    """Where on a host a share may be: mounts by NFS, what it exports, and where that is bound to.
+    """Where on a host a share may be: mounts by NFS, and what it exports.
 
     An automount that is not mounted is not among them: to look into it would mount it.
     """

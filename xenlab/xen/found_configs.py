@@ -25,6 +25,7 @@ sort -u | head -n "$most" | while IFS= read -r path; do
     head -c "$largest" -- "$path"
 done; true
 """
+_GUESTLY = re.compile(r"^\s*(disk|kernel|bootloader|vif)\s*=", re.MULTILINE)
 _COMPLAINT = re.compile(
     r"\w+: (?:cannot open |error reading )?['\"‘]?(?P<path>/[^'\"’:]*)['\"’]?(?: for reading)?: (?P<why>.+)"
 )
@@ -36,6 +37,11 @@ class FoundText:
 
     path: str
     text: str
+
+    @property
+    def looks_like_config(self) -> bool:
+        """Whether it sets what guests' configs set, whatever else is wrong with it; other programs have *.cfg, too."""
+        return _GUESTLY.search(self.text) is not None
 
 
 def find(folders: Sequence[str], nonce: str) -> Argv:
