@@ -36,7 +36,7 @@ class Door(paramiko.ServerInterface):
         if not self.server.forwards:
             return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
         try:
-            tcp = socket.create_connection(destination, 5)
+            tcp = socket.create_connection(self.server.routes.get(destination[0], destination), 5)
         except OSError:
             return paramiko.OPEN_FAILED_CONNECT_FAILED
         tcp.settimeout(None)  # silence, unlike a connection that is never made, may last
@@ -118,8 +118,10 @@ class Sshd:
         self.login_shell = ["sh", "-c"]
         self.dies_on: str | None = None
         self.hangs_on: str | None = None
-        # As a machine on the way: whom it was asked for, whether it may go on, answers at all, and hands bytes on.
+        # As a machine on the way: whom it was asked for, whether it may go on, answers at all, and hands bytes on;
+        # and where addresses lead that only its own network has.
         self.asked_for: list[tuple[str, int]] = []
+        self.routes: dict[str, tuple[str, int]] = {}
         self.forwards = True
         self.answers, self.flows = threading.Event(), threading.Event()
         self.answers.set()
@@ -139,7 +141,8 @@ class Sshd:
                 transport = paramiko.Transport(client)
                 transport.add_server_key(self.host_key)
                 self.transports.append(transport)
-                with contextlib.suppress(paramiko.SSHException, EOFError):
+                # A client that refuses our key hangs up at once, which must not end this loop.
+                with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                     transport.start_server(server=Door(self))
                 threading.Thread(target=self._carry_on, args=(transport,), daemon=True).start()
 

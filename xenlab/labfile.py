@@ -336,18 +336,18 @@ def load(path: Path) -> LabFile:
         path,
         LabFile,
         TABLES,
-        hint="README.md shows a lab.toml",
+        hint="./lab init makes one; README.md shows a lab.toml",
         context={BASE: path.absolute().parent},
         says=_says,
     )
 
 
-def loads(text: str, name: str) -> LabFile:
-    """Read what `tomlfile.dump` wrote; `name` stands for it in errors.
+def loads(text: str, name: str, folder: Path | None = None) -> LabFile:
+    """Read the text of a lab file that lies, or will lie, in `folder`; `name` stands for it in errors.
 
     :raises UsageError: it has problems, such as a key file that is gone by now: one line each.
     """
-    return parse(text, name, LabFile, TABLES, context={BASE: Path.cwd()}, says=_says)
+    return parse(text, name, LabFile, TABLES, context={BASE: folder or Path.cwd()}, says=_says)
 
 
 def _says(loc: tuple[int | str, ...], problem: Problem) -> str:

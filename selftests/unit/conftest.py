@@ -5,11 +5,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from foundlab import FoundLab
 from gradedrun import HEAD, Graded, Ran
+from initcalls import CALL, Init
 from playedsessions import Sessions
 from playedxen import PlayedXen, played, shorten
 from sshd import LIMITS, Sshd
 
+from xenlab.cli.main import main
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
 from xenlab.remote.record import CommandRecord
@@ -28,6 +31,35 @@ def sessions(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Sessions on the played hosts."""
     monkeypatch.setattr("xenlab.lab.lab.RemoteHost", lambda name, *_, **__: xen.machines[name])
     return Sessions(xen)
+
+
+@pytest.fixture
+def found_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FoundLab]:
+    """Two hosts for `./lab init`, met without SSH; keys of guests are known. In the end nothing has changed them."""
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIM4PFFf1GhqsQSj/lhZG0tqmo+h1tFuHGwd0lKl+6Fg"
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/known_hosts").write_text("".join(f"10.1.1.{number} {key}\n" for number in range(70, 100)))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    found = FoundLab(tmp_path / "hosts")
+    monkeypatch.setattr("xenlab.discovery.session.RemoteHost", found.remote())
+    yield found
+    assert not [argv for argv, changes in found.ran() if changes]
+
+
+@pytest.fixture
+def init(found_lab: FoundLab, capsys: pytest.CaptureFixture[str]) -> Init:
+    """Call ./lab init on these hosts."""
+
+    def call(*words: str, ends: int = 0, hosts: tuple[str, ...] = CALL) -> str:
+        capsys.readouterr()
+        assert main(["init", *hosts, *words]) == ends, capsys.readouterr()
+        said = capsys.readouterr()
+        assert said.out.splitlines()[-1].startswith("next: ./lab ")
+        assert Path("lab.toml").exists() == (ends == 0 or "--update" in words)
+        return said.out
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -16,21 +16,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
-    *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "evidence"),
-    *(
-        "testbed",
-        "lab",
-        "causes",
-        "probes",
-        "xen",
-        "remote",
-        "labfile",
-        "fields",
-        "tomlfile",
-        "outcomes",
-        "errors",
-        "xenlab",
-    ),
+    *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "discovery"),
+    *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "fields", "tomlfile", "outcomes"),
+    *("errors", "xenlab"),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
@@ -48,10 +36,14 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/lab/judging/*.py"))),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
     *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
+    *(f"xenlab/discovery/{name}.py" for name in ("given", "seen", "proposal", "hosts", "share", "guests")),
+    *(f"xenlab/discovery/{name}.py" for name in ("access", "addresses", "guest_tables", "proposing")),
+    "xenlab/remote/network.py",
     *("xenlab/proving/row.py", "xenlab/proving/ends.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
     *("xenlab/scenarios/scenario.py", "xenlab/scenarios/shell.py", "xenlab/scenarios/catalogue.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/scenarios/*/*.py"))),
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py", "xenlab/testbed/kernels.py"),
+    "xenlab/testbed/emulation.py",
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/grading/exporters/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/causes/**/*.py")) if path.stem != "__main__"),

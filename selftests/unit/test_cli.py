@@ -15,7 +15,7 @@ from xenlab.report.folder import ReportsFolder
 from xenlab.scenarios.catalogue import RIGHT, UNDERNEATH, WRONG
 
 VERBS = (
-    *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
+    *("init", "verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
     "prove",
     *("mend", "unlock"),
 )
@@ -54,7 +54,7 @@ def test_help_tells_verbs_examples_and_exit_status(capsys: pytest.CaptureFixture
     text = help_of(capsys)
     for verb in VERBS:
         assert f"\n    {verb} " in text
-    assert "./lab verify --lab my-lab.toml" in text
+    assert "./lab verify --lab lab.toml" in text
     assert "exit status: 0" in text
 
 

@@ -108,7 +108,9 @@ def test_a_wrong_lab_file_is_one_line(graded: Graded) -> None:
     conftest = 'pytest_plugins = ["fixtures.lab"]'
     ran = graded("def test_plain():\n    pass\n", "--grade-output=plain", "--lab=missing.toml", conftest=conftest)
     assert (ran.ret, ran.written, ran.result.outlines) == (2, False, [])
-    assert ran.result.errlines == ["xenlab: missing.toml: No such file or directory (README.md shows a lab.toml)"]
+    assert ran.result.errlines == [
+        "xenlab: missing.toml: No such file or directory (./lab init makes one; README.md shows a lab.toml)"
+    ]
 
 
 def test_what_cannot_be_collected_is_told_in_pytests_words(graded: Graded) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from xenlab import __version__
-from xenlab.cli import embedded, faults, grading, mending, proving, testing
+from xenlab.cli import discovering, embedded, faults, grading, mending, proving, testing
 from xenlab.cli.grammar import Run
 from xenlab.errors import XenlabError
 from xenlab.evidence.text import plain
@@ -18,7 +18,8 @@ WORKING_COPY = Path(__file__).resolve().parents[2]
 EPILOG = """\
 examples:
   ./lab verify                       boot the embedded lab, grade every step, write reports/
-  ./lab verify --lab my-lab.toml     grade your own two hosts
+  ./lab init root@HOST1 root@HOST2   make the lab.toml of your own two hosts; only reads
+  ./lab verify --lab lab.toml        grade them
   ./lab verify --step live-migration grade that step and what it needs
   ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab
@@ -40,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"xenlab {__version__}")
     top.set_defaults(working_copy=WORKING_COPY)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for family in (grading, testing, embedded, faults, proving, mending):
+    for family in (discovering, grading, testing, embedded, faults, proving, mending):
         family.add_verbs(verbs)
     return top
 

@@ -227,7 +227,7 @@ def look_at_identities(host: Dom0, disks: Sequence[str], whole: Sequence[str]) -
     identities: dict[str, FileIdentity | Unknown] = {}
     missing: frozenset[str] = frozenset()
     for name, paths in (("disks", disks), ("whole", whole)):
-        seen = found.read(name, _identities)
+        seen = found.read(name, parse_identities)
         if isinstance(seen, Unknown):
             identities |= dict.fromkeys(paths, seen)
         else:
@@ -347,7 +347,8 @@ def _xl_conf(found: Answers) -> XlConf | Unknown:
     return parse_xl_conf("") if isinstance(seen, Unknown) and "No such file" in seen.why else seen
 
 
-def _identities(text: str) -> tuple[dict[str, FileIdentity | Unknown], frozenset[str]]:
+def parse_identities(text: str) -> tuple[dict[str, FileIdentity | Unknown], frozenset[str]]:
+    """Read `questions.identities`: what each file is, and which are missing."""
     found: dict[str, FileIdentity | Unknown] = {}
     missing: set[str] = set()
     path = ""

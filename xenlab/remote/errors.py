@@ -4,7 +4,27 @@ All are `CannotObserve`: they say nothing about the lab itself. Who knows what a
 looks at the result and says so.
 """
 
+from dataclasses import dataclass
+
 from xenlab.errors import CannotObserve
+
+
+@dataclass(frozen=True, slots=True)
+class ShownKey:
+    """A host key that a server showed: `name` is what known_hosts calls the server, `kind` and `base64` the key.
+
+    `fingerprint` is as ssh-keygen -l shows it ("SHA256:...").
+    """
+
+    name: str
+    kind: str
+    base64: str
+    fingerprint: str
+
+    @property
+    def line(self) -> str:
+        """Its line of a known_hosts file (sshd(8)), without an end."""
+        return f"{self.name} {self.kind} {self.base64}"
 
 
 class HostUnreachable(CannotObserve):
@@ -58,7 +78,11 @@ class ConsoleBusy(CannotObserve):
 
 
 class HostKeyUnknown(CannotObserve):
-    """The known_hosts file has no key for the host, so nobody vouches for it."""
+    """The known_hosts file has no key for the host, so nobody vouches for it; `shown` is the one that it showed."""
+
+    def __init__(self, message: str, *, hint: str = "", shown: ShownKey | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.shown = shown
 
 
 class HostKeyMismatch(CannotObserve):

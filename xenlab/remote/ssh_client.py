@@ -17,6 +17,7 @@ from xenlab.remote.errors import (
     IncompatiblePeer,
     LoginRefused,
     NoHandlesLeft,
+    ShownKey,
 )
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.result import printable
@@ -79,6 +80,7 @@ class _Reject(paramiko.RejectPolicy):
             f"which shows {key.get_name()} {key.fingerprint}",
             hint=f"compare it on the host's own console, then{_asked_where(self._login)}: "
             f"ssh-keyscan -p {self._login.port} {self._login.address} >> {self._login.known_hosts}",
+            shown=ShownKey(self._login.host_key_name, key.get_name(), key.get_base64(), key.fingerprint),
         )
 
 

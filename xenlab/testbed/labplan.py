@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
+from xenlab.testbed import emulation
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.network import WayIn
 from xenlab.testbed.plan import EXPORT, GUESTS, HOSTS, MOUNT_POINT, OUTSIDE, SERVER, HostPlan, NamedAddress
@@ -45,18 +46,6 @@ def embedded_lab(profile: Profile, images: Images, ways_in: Mapping[str, WayIn],
             )
             for guest in GUESTS
         ),
-        probes=ProbeSpec(
-            # An emulated guest that is being sent wakes at a price: at five times this pace a move took half as long
-            # again as unwatched (`python -m benchmarks.watching`).
-            outside_interval_ms=200,
-            inside_interval_ms=500,
-            heartbeat_interval_ms=200,
-            write_interval_ms=1000,
-            echo_interval_ms=1000,
-            max_outside_gap_ms=60_000,
-            max_inside_lost=8,
-            settle_seconds=4,
-            outside_from="hosts" if ways_in else None,
-        ),
-        timeouts=TimeoutSpec(command_seconds=120, boot_seconds=300, migrate_seconds=900),
+        probes=ProbeSpec.model_validate({**emulation.PROBES, "outside_from": "hosts" if ways_in else None}),
+        timeouts=TimeoutSpec.model_validate(emulation.TIMEOUTS),
     )

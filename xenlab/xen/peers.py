@@ -85,6 +85,17 @@ def ask_peer(peer: str, port: int = 22) -> Argv:
     return (*ssh(port), "-n", "-T", f"root@{peer}", _ANSWER)
 
 
+def try_peer(peer: str, port: int = 22) -> Argv:
+    """`ask_peer`, leaving nothing on either host: no new key in known_hosts, no connection that stays (ssh_config(5)).
+
+    What `accept-new` in the host's ssh_config would let in counts as not reached.
+    """
+    unchanging = ("StrictHostKeyChecking=yes", "UpdateHostKeys=no", "ControlMaster=no", "ControlPath=none")
+    options = tuple(word for option in unchanging for word in ("-o", option))
+    program, *rest = ask_peer(peer, port)
+    return (program, *options, "-o", "ConnectTimeout=4", *rest)
+
+
 def under_way() -> Argv:
     """Command lines of migrations and of what `start` began, by process id (pgrep(1)); exit code 1: there are none.
 

@@ -1,0 +1,208 @@
+"""Which NFS share the lab is about: what the hosts serve and have mounted, and where guests' configs lie. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from xenlab.discovery.given import Given, GivenShare
+from xenlab.discovery.hosts import AS_GIVEN, names_of, share_names
+from xenlab.discovery.proposal import Missing, Proposed
+from xenlab.discovery.seen import HostSeen, LabSeen
+from xenlab.remote.filesystems import NFS_TYPES, Mount
+
+_FSTAB = re.compile(r"(?P<server>[^\s#:][^\s]*?):(?P<folder>/\S*)\s+(?P<point>/\S*)\s+(?P<type>\S+)(?:\s.*)?")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class ShareFound:
+    """A share that may be the lab's; `mount_point` is empty where nobody has it mounted, `where` says what was seen.
+
+    A server that is neither host has an `address`.
+    """
+
+    server: str
+    export: str
+    mount_point: str
+    where: str
+    address: str = ""
+
+    @property
+    def is_third(self) -> bool:
+        """Whether its server is neither host."""
+        return bool(self.address)
+
+    @property
+    def words(self) -> str:
+        """It as `--share` takes it."""
+        return f"{self.server}:{self.export}={self.mount_point or 'MOUNT_POINT'}"
+
+    def covers(self, other: "ShareFound") -> bool:
+        """Whether the other one is of the same folder of the same server, or of one in it."""
+        return self.server == other.server and _below(other.export, self.export) is not None
+
+    def path_on(self, lab: LabSeen, number: int, path: str) -> str | None:
+        """A file of a host by its path on the share, below the mount point; None where it lies on another place."""
+        host, name = lab.hosts[number], names_of(lab)[number]
+        if name == self.server and (inner := _below(path, self.export)) is not None:
+            return f"{self.mount_point}/{inner}"
+        if (inner := _below(path, self.mount_point)) is not None and self._is_mounted_on(host):
+            return f"{self.mount_point}/{inner}"
+        return None
+
+    def _is_mounted_on(self, host: HostSeen) -> bool:
+        """Whether that host has it at the mount point: the last mount there counts."""
+        there = [mount for mount in host.known_mounts if mount.target == self.mount_point]
+        return bool(there) and (there[-1].is_nfs or there[-1].root == self.export)
+
+
+def shares_of(lab: LabSeen) -> tuple[ShareFound, ...]:
+    """All that may be the lab's share: what is mounted by NFS, what /etc/fstab would mount, what is exported."""
+    mounted = [share for number in range(len(lab.hosts)) for share in _mounted_on(lab, number)]
+    planned = [share for number in range(len(lab.hosts)) for share in _in_fstab(lab, number)]
+    used = (*mounted, *planned)
+    exported = [share for share in _exported(lab) if not any(map(share.covers, used))]
+    found: dict[tuple[str, str, str], ShareFound] = {}
+    for share in (*mounted, *planned, *exported):
+        found.setdefault((share.server, share.export, share.mount_point), share)
+    return tuple(found.values())
+
+
+def choose(lab: LabSeen, given: Given) -> ShareFound | Missing:
+    """The lab's share: the one that was named, or else the one that configs lie on, of the hosts' own first.
+
+    A third machine's with configs is not taken where a host has one without: it may be where everybody's homes are.
+    """
+    found = shares_of(lab)
+    if given.share is not None:
+        return _named(lab, found, given.share)
+    usable = [share for share in found if share.mount_point]
+    with_configs = [share for share in usable if holds_configs(lab, share)]
+    own_or_used = [share for share in usable if share in with_configs or not share.is_third]
+    for group in ([one for one in with_configs if not one.is_third], own_or_used, usable):
+        if len(group) == 1:
+            return group[0]
+        if group:
+            return _missing("several shares may be meant", group)
+    if found:
+        return _missing("nobody has it mounted, and no /etc/fstab says where it belongs", found)
+    autos = _automounts(lab)
+    hint = f"; {' and '.join(autos)} is mounted when it is looked into (autofs): do so, and call again" if autos else ""
+    return Missing("share", f"no host exports a folder, and none has one mounted by NFS{hint}", *_OPTION)
+
+
+def entry_of(share: ShareFound) -> dict[str, Proposed]:
+    """The [share] table."""
+    return {
+        "server": Proposed(share.server, share.where),
+        **({"address": Proposed(share.address, share.where)} if share.is_third else {}),
+        "export": Proposed(share.export, share.where),
+        "mount_point": Proposed(share.mount_point, share.where),
+    }
+
+
+def holds_configs(lab: LabSeen, share: ShareFound) -> bool:
+    """Whether a file that may be a guest's config lies on it."""
+    return any(
+        text.looks_like_config and share.path_on(lab, number, text.path)
+        for number, texts in enumerate(lab.texts)
+        for text in texts.texts
+    )
+
+
+def folders(lab: LabSeen, number: int) -> tuple[str, ...]:
+    """Where on a host a share may be: mounts by NFS, and what it exports.
+
+    An automount that is not mounted is not among them: to look into it would mount it.
+    """
+    host = lab.hosts[number]
+    mounts = [mount.target for mount in host.known_mounts if mount.is_nfs]
+    exports = [export.path for export in host.known_exports]
+    return tuple(dict.fromkeys((*mounts, *exports)))
+
+
+_OPTION = ("--share", "", "SERVER:EXPORT=MOUNT_POINT")
+
+
+def _named(lab: LabSeen, found: Iterable[ShareFound], said: GivenShare) -> ShareFound | Missing:
+    if said.server and said.export:
+        seen = next((one for one in found if (one.server, one.export) == (said.server, said.export)), None)
+        address = "" if said.server in names_of(lab) else seen.address if seen else said.server
+        return ShareFound(said.server, said.export, said.mount_point, AS_GIVEN, address)
+    fitting = [share for share in found if share.mount_point == said.mount_point]
+    if len(fitting) == 1:
+        return fitting[0]
+    unmounted = [share for share in found if not share.mount_point]
+    if not fitting and len(unmounted) == 1:
+        return replace(unmounted[0], mount_point=said.mount_point, where=f"{unmounted[0].where}; its place {AS_GIVEN}")
+    return _missing(f"no one share is seen at {said.mount_point}", fitting or found)
+
+
+def _missing(why: str, candidates: Iterable[ShareFound]) -> Missing:
+    return Missing("share", why, *_OPTION, candidates={share.words: share.where for share in candidates})
+
+
+def _mounted_on(lab: LabSeen, number: int) -> Iterator[ShareFound]:
+    host, name = lab.hosts[number], names_of(lab)[number]
+    for mount in host.known_mounts:
+        if mount.is_nfs:
+            spelled = mount.source.partition(":/")[0].strip("[]")
+            address = mount.option("addr") or spelled
+            where = f"mounted on {name}: {mount.source}, type {mount.fstype}, addr={address}"
+            yield _share(lab, (address, spelled), mount.folder, mount.target, where)
+
+
+def _in_fstab(lab: LabSeen, number: int) -> Iterator[ShareFound]:
+    host, name = lab.hosts[number], names_of(lab)[number]
+    mounted = {mount.target for mount in host.known_mounts}
+    for line in map(_FSTAB.fullmatch, map(str.strip, host.fstab.splitlines())):
+        if line and line["type"] in NFS_TYPES and line["point"].rstrip("/") not in mounted:
+            server, folder = line["server"].strip("[]"), line["folder"].rstrip("/") or "/"
+            where = f"/etc/fstab on {name}, where it is not mounted now"
+            yield _share(lab, (server,), folder, line["point"].rstrip("/"), where)
+
+
+def _exported(lab: LabSeen) -> Iterator[ShareFound]:
+    for host, name in zip(lab.hosts, names_of(lab), strict=True):
+        for path in dict.fromkeys(export.path for export in host.known_exports):
+            bound = next((mount for mount in host.known_mounts if _binds(mount, path)), None)
+            beside = f", bound to {bound.target}" if bound else ""
+            yield ShareFound(name, path, bound.target if bound else "", f"exportfs -v on {name}{beside}")
+
+
+def _share(lab: LabSeen, servers: tuple[str, ...], folder: str, mount_point: str, where: str) -> ShareFound:
+    """A share by the names of its server, one of the hosts where one of them fits."""
+    for number, name in enumerate(names_of(lab)):
+        known = {word.lower() for word in share_names(lab, number)}
+        if any(server.lower() in known or server.lower().partition(".")[0] in known for server in servers):
+            return ShareFound(name, _exported_folder(lab.hosts[number], folder), mount_point, where)
+    name = servers[-1] if _NAME.fullmatch(servers[-1]) else "nas"
+    return ShareFound(name, folder, mount_point, where, servers[0])
+
+
+def _exported_folder(server: HostSeen, folder: str) -> str:
+    """The folder on the server itself: an NFSv4 client sees the export with fsid=0 as "/" (exports(5))."""
+    paths = [export.path for export in server.known_exports]
+    root = next((export.path for export in server.known_exports if export.is_root), None)
+    if folder in paths or root is None or any(_below(folder, path) is not None for path in paths):
+        return folder
+    return str(PurePosixPath(root, folder.removeprefix("/")))
+
+
+def _binds(mount: Mount, path: str) -> bool:
+    return not mount.is_nfs and mount.root == path and mount.target != path
+
+
+def _below(path: str, folder: str) -> str | None:
+    """The path within a folder; None where it is not in it."""
+    if not folder or not PurePosixPath(path).is_relative_to(folder):
+        return None
+    return str(PurePosixPath(path).relative_to(folder))
+
+
+def _automounts(lab: LabSeen) -> tuple[str, ...]:
+    own = {"/proc/sys/fs/binfmt_misc"}
+    points = (mount.target for host in lab.hosts for mount in host.known_mounts if mount.fstype == "autofs")
+    return tuple(dict.fromkeys(point for point in points if point not in own))
