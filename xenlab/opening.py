@@ -89,6 +89,14 @@ def _is_gone(found: LabFound) -> bool:
     return state is None or not state.running or state.since > found.began.timestamp()
 
 
+def lab_as_it_is(lab_name: str, working_copy: Path) -> LabFile:
+    """The lab's file, with this process where the lab can be reached; nothing is brought up for it.
+
+    :raises UsageError: the lab file is wrong, or no embedded lab is up.
+    """
+    return join(working_copy) if lab_name == EMBEDDED else load(Path(lab_name))
+
+
 @contextmanager
 def open_lab(
     lab_name: str, profile: str | None, working_copy: Path, *, network: str | None = None

@@ -7,27 +7,30 @@ from pathlib import Path
 from xenlab.cli.grammar import Verbs, add_lab, add_network, add_profile, add_reports, add_verb
 from xenlab.errors import CannotObserve, UsageError
 
+CHECKED = Path("reports", "check")
+
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add `verify`, `report` and `regrade`."""
+    """Add `verify`, `check`, `report` and `regrade`."""
     verify = add_verb(
         verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration"
     )
     add_lab(verify)
     add_profile(verify)
     add_network(verify)
-    verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
-    shown = verify.add_mutually_exclusive_group()
-    shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
-    shown.add_argument(
-        "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
-    )
-    verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
+    _add_grading(verify)
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
     verify.add_argument(
         "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
     )
     add_reports(verify, "where the reports go")
+
+    check = add_verb(
+        verbs, "check", _check, "judge what can be seen in seconds without changing anything", "--lab lab.toml"
+    )
+    add_lab(check)
+    _add_grading(check)
+    check.add_argument("--reports", type=Path, metavar="DIR", help="where the reports go (default: reports/check)")
 
     report = add_verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
     report.add_argument("--allure", action="store_true", help="make allure.html, too (needs Node.js and npm)")
@@ -41,7 +44,30 @@ def add_verbs(verbs: Verbs) -> None:
     regrade.add_argument("--reports", type=Path, metavar="DIR", help="where the reports go (default: reports/regraded)")
 
 
+def _add_grading(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
+    shown = verb.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
+    shown.add_argument(
+        "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
+    )
+    verb.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
+
+
 def _verify(arguments: argparse.Namespace) -> int:
+    options = [f"--profile={arguments.profile}"] if arguments.profile else []
+    options += [f"--network={arguments.network}"] if arguments.network else []
+    options += [f"--step={step}" for step in arguments.step]
+    options += ["--alone"] if arguments.alone else []
+    return _grade(arguments, options)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    arguments.reports = arguments.reports or arguments.working_copy / CHECKED
+    return _grade(arguments, ["--read-only"])
+
+
+def _grade(arguments: argparse.Namespace, options: Sequence[str]) -> int:
     from xenlab.cli.pytest_child import run_pytest
     from xenlab.opening import guest_names
 
@@ -53,16 +79,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     except UsageError:
         forget(arguments.reports, arguments.working_copy)
         raise
-    options = [f"--lab={arguments.lab}"]
-    options += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
-    options += [f"--grade-output={arguments.output}"] if arguments.output else []
-    options += [f"--profile={arguments.profile}"] if arguments.profile else []
-    options += [f"--network={arguments.network}"] if arguments.network else []
-    options += [f"--guest={guest}" for guest in arguments.guest]
-    options += [f"--step={step}" for step in arguments.step]
-    options += ["--alone"] if arguments.alone else []
-    options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
-    return run_pytest(["tests", *options], arguments.working_copy)
+    given = [f"--lab={arguments.lab}"]
+    given += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
+    given += [f"--grade-output={arguments.output}"] if arguments.output else []
+    given += [f"--guest={guest}" for guest in arguments.guest]
+    given += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
+    return run_pytest(["tests", *given, *options], arguments.working_copy)
 
 
 def _regrade(arguments: argparse.Namespace) -> int:
@@ -77,6 +99,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
         options = [f"--lab={folder / bundle.LAB}", f"--played={folder}", f"--reports={reports.absolute()}"]
         options += ["--grade-output=quiet", *(f"--guest={guest}" for guest in facts.guests)]
         options += [*(f"--step={step}" for step in facts.steps), *(["--alone"] if facts.alone else [])]
+        options += ["--read-only"] if facts.read_only else []
         if arguments.rubric:
             options += [f"--rubric={Path(arguments.rubric).absolute()}"]
         elif facts.rubric:
@@ -92,6 +115,13 @@ def _regrade(arguments: argparse.Namespace) -> int:
     return code
 
 
+def forget_results_of(argv: Sequence[str], working_copy: Path) -> None:
+    """Leave nothing of an earlier run where the results of a call that makes no sense would be looked for."""
+    usual = {"verify": None, "check": working_copy / CHECKED}
+    if argv[:1] and argv[0] in usual:
+        forget(_reports_in(argv) or usual[argv[0]], working_copy)
+
+
 def forget(reports: Path | None, working_copy: Path) -> None:
     """Leave nothing of an earlier run where a wrong call's results would be looked for."""
     from xenlab.report.folder import forget_results
@@ -99,7 +129,7 @@ def forget(reports: Path | None, working_copy: Path) -> None:
     forget_results(reports or working_copy / "reports", own=reports is None)
 
 
-def reports_in(argv: Sequence[str]) -> Path | None:
+def _reports_in(argv: Sequence[str]) -> Path | None:
     """The --reports of a call that makes no sense otherwise."""
     lenient = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     add_reports(lenient, "")

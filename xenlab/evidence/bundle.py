@@ -38,6 +38,7 @@ _MOST_FILES = 1000
 class RunFacts(Model):
     """What was graded: these guests and steps (`alone`: without what they need), by a `rubric` of its own or not.
 
+    One that was `read_only` changed nothing.
     `suite` is the digest of xenlab's own code, steps and all, `version` its version.
     """
 
@@ -47,6 +48,7 @@ class RunFacts(Model):
     rubric: bool
     version: str
     suite: str
+    read_only: bool = False
 
 
 def suite_digest(working_copy: Path) -> str:

@@ -13,6 +13,7 @@ from functools import partial
 import pytest
 
 from xenlab.errors import XenlabError
+from xenlab.grading.read_only import up_to_acts
 from xenlab.grading.recording import TOLD, recorded
 from xenlab.grading.run import STEP_KEY, Run, StepRun, entered
 from xenlab.grading.schedule import Claim, claim_of, startable
@@ -100,7 +101,7 @@ class Bodies:
             self._changed.notify_all()
 
     def _recorded(self, step: StepRun) -> None:
-        with recorded(step, ends_early=True):
+        with recorded(step, ends_early=True), up_to_acts(step):
             try:
                 self._bodies[step]()
             except XenlabError:

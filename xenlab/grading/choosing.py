@@ -9,6 +9,7 @@ from xenlab.errors import UsageError
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.lateness import late
 from xenlab.grading.order import Plan
+from xenlab.grading.read_only import without_acts
 from xenlab.grading.rubric import load, shipped
 from xenlab.grading.run import STEP_KEY, Run, StepRun
 from xenlab.grading.scoring import StepSpec
@@ -59,6 +60,8 @@ class Choosing:
         plan = Plan(list(allowed))
         left = set(items)
         chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
+        if self._run.read_only:
+            chosen = without_acts(self._run, chosen, ids)
         alone: bool = self._config.getoption("--alone")
         if alone and not ids:
             raise UsageError("--alone needs a --step", hint="--step live-migration --alone")

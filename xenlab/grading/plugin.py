@@ -23,6 +23,7 @@ from xenlab.grading.ending import Ending
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.junit import follow_for_junit
 from xenlab.grading.played import Played
+from xenlab.grading.read_only import changed_something, last_words, remarks, up_to_acts
 from xenlab.grading.recording import Wrapper, clean, is_waived, record, recorded
 from xenlab.grading.run import (
     RUN_KEY,
@@ -60,6 +61,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(option, action="append", default=[], metavar=name, help=f"only this {what} (repeatable)")
     group.addoption(
         "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
+    )
+    group.addoption(
+        "--read-only", action="store_true", help="only what can be seen without changing anything; without a score"
     )
     add_option(group)
 
@@ -117,6 +121,7 @@ def pytest_configure(config: pytest.Config) -> None:
         profile=config.getoption("--profile"),
         network=config.getoption("--network"),
         guests=tuple(config.getoption("--guest")),
+        read_only=config.getoption("--read-only"),
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),
     )
@@ -196,10 +201,11 @@ class Grading:
             return (yield)
         with ExitStack() as afterwards:
             afterwards.callback(self._run.gather_side, run)
-            with recorded(run, ends_early=True):
+            result: object = None
+            with recorded(run, ends_early=True), up_to_acts(run):
                 result = yield
             if not run.checks:
-                actual = f"step {run.spec.id!r} made no check"
+                actual = "; ".join((f"step {run.spec.id!r} made no check", *run.unjudged))
                 run.add("cannot-run", Outcome.ERROR, actual=actual, hint="a step that cannot fail proves nothing")
             if problem := run.problem():
                 raise problem
@@ -301,11 +307,15 @@ class Grading:
                 problem = (self._run.folder.problem,) if self._run.folder.problem else ()
                 self._terminal.say_apart([*remarks, *problem, *where_guests_are(self._run.whereabouts)])
             # What could not be written is no fault of the lab's; a lab left otherwise has failed no step.
-            if self._run.folder.problem or (session.exitstatus == pytest.ExitCode.OK and not self._run.restored):
+            is_ours = bool(self._run.folder.problem) or changed_something(self._run)
+            if is_ours or (session.exitstatus == pytest.ExitCode.OK and not self._run.restored):
                 session.exitstatus = 3
 
     def _report(self, session: pytest.Session) -> None:
         run = self._run
+        if run.read_only:
+            run.restored &= not changed_something(run)
+            run.remarks += remarks(run)
         grade = run.grade()
         write_reports(run, grade)
         page = run.reports / "report.html"
@@ -316,6 +326,7 @@ class Grading:
                 *((run.folder.problem,) if run.folder.problem else ()),
                 *((f"report: {_shown(page, self._config)}",) if page.exists() else ()),
                 *where_guests_are(grade.whereabouts),
+                *((last_words(run),) if run.read_only else ()),
             ),
             grade_text(grade),
         )

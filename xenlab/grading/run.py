@@ -56,9 +56,10 @@ class StepRun:
     """One step on one guest (`guest` None: on the lab as a whole) while and after it runs.
 
     `needed` are the runs that have to pass before it is run, `root` the one that keeps it from being run, `waivers`
-    those that are in force. One that `ended_early` did not come to make all its checks. `commands` are the ids of
-    those that were begun for it, `claim` is what it has to itself meanwhile. It is `over` when its test is, and
-    `finished` when pytest has told how it went: of two that run side by side one may wait for that.
+    those that are in force. One that `ended_early` did not come to make all its checks; `unjudged` is what would have
+    taken an act in a run that only reads. `commands` are the ids of those that were begun for it, `claim` is what it
+    has to itself meanwhile. It is `over` when its test is, and `finished` when pytest has told how it went: of two
+    that run side by side one may wait for that.
     """
 
     spec: StepSpec
@@ -73,6 +74,7 @@ class StepRun:
     needed: tuple["StepRun", ...] = ()
     root: "StepRun | None" = None
     ended_early: bool = False
+    unjudged: list[str] = field(default_factory=list)
     started: bool = False
     running: bool = False
     over: bool = False
@@ -81,6 +83,11 @@ class StepRun:
     begun: float = math.inf
     _reported: int = 0
     _side_asked: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its step, and its guest if it has one."""
+        return f"{self.spec.id} {self.guest}" if self.guest else self.spec.id
 
     def start(self) -> None:
         """Begin, if that has not been done."""
@@ -240,7 +247,7 @@ class Run:
     a run's evidence is graded again instead of a lab, that is `played`. Fixtures set `lab` once the lab is known, with
     `lab_file` (its text), and record commands by `record`; `homes` are the guests' home hosts,
     and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
-    check is about, `whereabouts` say where each guest is at the end.
+    check is about, `whereabouts` say where each guest is at the end. One that is `read_only` changes nothing.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -257,6 +264,7 @@ class Run:
     rubric: Rubric = field(default_factory=shipped)
     rubric_text: str = ""
     alone: bool = False
+    read_only: bool = False
     network: str | None = None
     late: Late | None = None
     previous: Grade | None = None
@@ -281,10 +289,14 @@ class Run:
         return self.folder.path
 
     @property
+    def is_scored(self) -> bool:
+        """Whether its points tell what the lab is worth."""
+        return not (self.alone or self.read_only)
+
+    @property
     def current_step(self) -> str:
         """The steps that run now, and on which guests; empty where none does."""
-        now = (run for run in self.steps if run.running)
-        return ", ".join(" ".join(part for part in (run.spec.id, run.guest) if part) for run in now)
+        return ", ".join(run.name for run in self.steps if run.running)
 
     @property
     def migrations(self) -> tuple[MigrationRecord, ...]:

@@ -49,7 +49,7 @@ def write_reports(run: Run, grade: Grade) -> None:
     folder.write("grade.json", grade_text(grade))
     _write_pages(folder, grade, run.journal.entries, run.timelines, run.side, run.previous)
     folder.write("summary.md", markdown(grade))
-    if not run.alone and (results := gradescope(grade)) and not folder.problems:
+    if run.is_scored and (results := gradescope(grade)) and not folder.problems:
         folder.write("gradescope-results.json", results.model_dump_json(indent=2) + "\n")
     if run.played is None and not folder.problems:
         _write_bundle(run, grade)
@@ -64,6 +64,7 @@ def _write_bundle(run: Run, grade: Grade) -> None:
         guests=run.guests,
         steps=tuple(dict.fromkeys(step.spec.id for step in run.steps)),
         alone=run.alone,
+        read_only=run.read_only,
         rubric=bool(run.rubric_text),
         version=__version__,
         suite=bundle.suite_digest(Path(__file__).resolve().parents[2]),
@@ -188,11 +189,6 @@ def where_guests_are(whereabouts: Sequence[str]) -> Iterator[str]:
     elif whereabouts:
         yield "where the guests are:"
         yield from (f"  {' '.join(text.split())}" for text in whereabouts)
-
-
-def name_of(run: StepRun) -> str:
-    """A run of a step by its id and its guest, if it has one."""
-    return f"{run.spec.id} {run.guest}" if run.guest else run.spec.id
 
 
 def note_on(run: StepRun) -> str:

@@ -17,7 +17,7 @@ from typing import Literal
 import platformdirs
 from pydantic import ValidationError
 
-from xenlab.errors import CannotObserve
+from xenlab.errors import CannotObserve, WouldChange
 from xenlab.lab.found import GuestFound
 from xenlab.outcomes import Model
 from xenlab.remote.waiting import is_stopped
@@ -59,11 +59,13 @@ class Custody:
 
     `run` is its id, in every name that it leaves on a machine. Until `begin` no act is let through, and none ever on
     a guest that was found unclear: nobody would know where to bring it back to. `still_ours` may refuse one later, by
-    raising, when the hosts' lock was lost. `acts` are those that are not yet undone. Safe to use from several threads.
+    raising, when the hosts' lock was lost. `acts` are those that are not yet undone. With `read_only` there are none.
+    Safe to use from several threads.
     """
 
     def __init__(self, folder: Path | None = None, run: str | None = None) -> None:
         self.run = run or secrets.token_hex(4)
+        self.read_only = False
         self.still_ours: Callable[[], None] = lambda: None
         self._folder = folder or default_folder()
         self._begun = False
@@ -102,8 +104,11 @@ class Custody:
     def will(self, act: str, **facts: str) -> None:
         """Note an act before it happens.
 
+        :raises WouldChange: the run only reads.
         :raises CannotObserve: nothing may be done to this lab or this guest, or it cannot be noted.
         """
+        if self.read_only:
+            raise _not_done(act, facts)
         if not self._begun:
             raise CannotObserve(f"nothing is done to the lab: {self._refusal}")
         if is_stopped():
@@ -168,6 +173,16 @@ class Custody:
                 f"nothing is done to the lab, since its undo cannot be noted: {self.path}: {problem.strerror}",
                 hint=f"make room and see that {self._folder} can be written, or set XDG_STATE_HOME",
             ) from problem
+
+
+def _not_done(act: str, facts: Mapping[str, str]) -> WouldChange:
+    """What nobody sees without the act; before one on a guest all that it needs was looked at."""
+    if act == WRITE:
+        return WouldChange(f"whether {facts['file']}, once written, can be read back")
+    guest = facts.get("guest", "")
+    if act == WATCH:
+        return WouldChange(f"what programs of ours would see of {guest}")
+    return WouldChange(f"what follows on xl {act} {guest} on {facts['host']}", act=act)
 
 
 def default_folder() -> Path:

@@ -15,7 +15,10 @@ from threading import Event, Thread
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab.dom0 import Dom0, HostPair
-from xenlab.remote import lease
+from xenlab.lab.looking import ask
+from xenlab.lab.looks import Unknown
+from xenlab.remote import commands, facts, lease
+from xenlab.remote.sections import Section
 
 FILE = "/run/xenlab.lock"
 SECONDS = 900
@@ -134,6 +137,20 @@ def unlock(hosts: HostPair, run: str) -> tuple[str, ...]:
             host.remote.run(*lease.give_back(FILE, _mark(run)), changes=True).check()
             freed.append(host.name)
     return tuple(freed)
+
+
+def holders(hosts: HostPair) -> tuple[str, ...]:
+    """Who holds a lock that has not expired, a sentence each host; nothing of a host that does not answer."""
+    return tuple(words for words in hosts.at_once(_held) if words)
+
+
+def _held(host: Dom0) -> str:
+    found = ask(host.remote, Section("lock", lease.show(FILE)), Section("clock", commands.wall_clock()))
+    lines, clock = found.read("lock", str.splitlines), found.read("clock", facts.wall_clock)
+    if isinstance(lines, Unknown) or isinstance(clock, Unknown) or len(lines) < 2:
+        return ""
+    expires, words = lines[:2]
+    return f"{host.name} is in use: {_holder(words)[0]}" if expires.isdecimal() and int(expires) >= clock else ""
 
 
 def _mark(run: str, machine: str = "") -> str:

@@ -1,6 +1,6 @@
 """The NFS share as a step of the lab sheet speaks of it: what both hosts showed, and what to think of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
@@ -40,9 +40,9 @@ class NfsShare:
 
         return ShareLooks(self.spec, self._hosts, self._tape.take("share", look))
 
-    def carries_nonces(self) -> tuple[Finding, ...]:
+    def carries_nonces(self) -> Iterator[Finding]:
         """What each host writes at the mount point, the other reads there, from the disk and not from its cache."""
-        return judge.nonces_are_shared(self._tape.take("nonces", self._exchange_nonces))
+        yield from judge.nonces_are_shared(self._tape.take("nonces", self._exchange_nonces))
 
     def _exchange_nonces(self) -> tuple[NonceTrip, ...]:
         nonces = {host.name: token_hex(16) for host in self._hosts}

@@ -23,7 +23,7 @@ from typing import Protocol, TypeVar, get_type_hints
 
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
-from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
+from xenlab.errors import CannotObserve, LabFault, UsageError, WouldChange, XenlabError
 
 T = TypeVar("T")
 Kinds = Mapping[str, type]
@@ -162,12 +162,14 @@ def _hints(kind: type) -> Mapping[str, object]:
 # Errors
 
 _FACTS = ("hint", "expected", "actual", "host", "guest")
+_KINDS = {LabFault: "fault", CannotObserve: "unseen", WouldChange: "change"}
 
 
 def _raised(error: XenlabError) -> Mapping[str, object]:
     facts = {name: getattr(error, name) for name in _FACTS if hasattr(error, name)}
-    kind = "fault" if isinstance(error, LabFault) else "unseen" if isinstance(error, CannotObserve) else "other"
-    return {"kind": kind, "message": error.message, "evidence": list(error.evidence), **facts}
+    kind = next((word for kind, word in _KINDS.items() if isinstance(error, kind)), "other")
+    act = {"act": error.act} if isinstance(error, WouldChange) else {}
+    return {"kind": kind, "message": error.message, "evidence": list(error.evidence), **facts, **act}
 
 
 def _error(kept: object) -> XenlabError:
@@ -177,5 +179,7 @@ def _error(kept: object) -> XenlabError:
     facts = {name: kept[name] for name in _FACTS if name in kept}
     if kept.get("kind") == "fault":
         return LabFault(message, evidence=evidence, **facts)
+    if kept.get("kind") == "change":
+        return WouldChange(message, act=str(kept.get("act") or ""))
     kind = CannotObserve if kept.get("kind") == "unseen" else UsageError
     return kind(message, hint=str(facts.get("hint") or ""), evidence=evidence)
