@@ -13,8 +13,9 @@ from xenlab.evidence import bundle
 from xenlab.grading.moves import Moves
 from xenlab.grading.order import Plan
 from xenlab.grading.played import Played
+from xenlab.grading.problems import TOLD
 from xenlab.grading.read_only import up_to_acts, without_acts
-from xenlab.grading.recording import TOLD, recorded
+from xenlab.grading.recording import recorded
 from xenlab.grading.run import Run, StepRun, entered
 from xenlab.grading.scoring import StepSpec
 from xenlab.lab.kinds import kinds

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from xenlab.report.folder import ReportsFolder
 from xenlab.scenarios.catalogue import RIGHT, WRONG
 
 VERBS = (
-    *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
+    *("verify", "check", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
     "prove",
     *("mend", "unlock"),
 )
@@ -161,9 +162,23 @@ def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> 
     options += ["--rubric", "my/rubric.toml", "--reports", "team-7", "--network", "user", "--alone"]
     assert main(["verify", *options]) == 3
     # pytest runs in the working copy, wherever the call came from.
-    wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--profile=classic"]
-    wanted += ["--network=user", "--guest=guest2", "--step=hosts", "--step=live-migration"]
-    assert given == [[*wanted, "--alone", f"--rubric={Path.cwd() / 'my/rubric.toml'}"]]
+    wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--guest=guest2"]
+    wanted += [f"--rubric={Path.cwd() / 'my/rubric.toml'}", "--profile=classic", "--network=user"]
+    assert given == [[*wanted, "--step=hosts", "--step=live-migration", "--alone"]]
+
+
+def test_check_only_reads_and_has_a_folder_of_its_own(
+    working_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy: given.append(arguments) or 1)
+    assert main(["check", "--guest", "guest2"]) == 1
+    assert main(["check", "--reports", "team-7"]) == 1
+    assert given == [
+        ["tests", "--lab=embedded", f"--reports={working_copy / 'reports/check'}", "--guest=guest2", "--read-only"],
+        ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--read-only"],
+    ]
+    assert "nobody" in refused(capsys, "check", "--guest", "nobody")
 
 
 def left_by_a_run(reports: Path) -> None:
@@ -192,6 +207,16 @@ def test_a_wrong_call_leaves_nothing_of_the_run_before(
         code = end.code
     assert code == 2
     assert sorted(path.name for path in (working_copy / there).iterdir()) == [".lock", "README.md"]
+
+
+@pytest.mark.parametrize("wrong", [["--frobnicate"], ["--lab", "missing.toml"]])
+def test_a_wrong_check_leaves_the_run_before_but_not_the_check(working_copy: Path, wrong: list[str]) -> None:
+    left_by_a_run(working_copy / "reports")
+    left_by_a_run(working_copy / "reports" / "check")
+    with suppress(SystemExit):
+        main(["check", *wrong])
+    assert (working_copy / "reports" / "grade.json").exists()
+    assert not (working_copy / "reports" / "check" / "grade.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from allure_pytest.listener import AllureListener
 from xenlab import __version__
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
-from xenlab.grading.run import STEP_KEY, ChecksFailedError, ChecksUnknownError, Run, StepRun
+from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError
+from xenlab.grading.run import STEP_KEY, Run, StepRun
 from xenlab.outcomes import CheckResult, Outcome
 from xenlab.report.folder import ReportsFolder
 

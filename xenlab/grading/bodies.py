@@ -13,8 +13,9 @@ from functools import partial
 import pytest
 
 from xenlab.errors import XenlabError
+from xenlab.grading.problems import TOLD
 from xenlab.grading.read_only import up_to_acts
-from xenlab.grading.recording import TOLD, recorded
+from xenlab.grading.recording import recorded
 from xenlab.grading.run import STEP_KEY, Run, StepRun, entered
 from xenlab.grading.schedule import Claim, claim_of, startable
 from xenlab.remote.waiting import stopped_by

@@ -23,13 +23,12 @@ from xenlab.grading.ending import Ending
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.junit import follow_for_junit
 from xenlab.grading.played import Played
+from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError
 from xenlab.grading.read_only import changed_something, last_words, remarks, up_to_acts
 from xenlab.grading.recording import Wrapper, clean, is_waived, record, recorded
 from xenlab.grading.run import (
     RUN_KEY,
     STEP_KEY,
-    ChecksFailedError,
-    ChecksUnknownError,
     Run,
     StepRun,
     entered,

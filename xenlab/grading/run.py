@@ -21,6 +21,7 @@ from xenlab.evidence.lines import Lines
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
 from xenlab.grading.played import Played
+from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError, problem_of
 from xenlab.grading.rubric import Rubric, WaiverRule, shipped
 from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
@@ -37,18 +38,6 @@ SIDE_TEXT = 16 * 1024
 
 SIDE_TEXTS = 16
 """Texts of side evidence kept of one step on one guest."""
-
-
-class ChecksFailedError(AssertionError):
-    """The checks of a step that did not hold, and those that could not be told; already recorded where it is raised."""
-
-
-class ChecksUnknownError(CannotObserve):
-    """The checks of a step that could not be told, none having failed; already recorded where it is raised."""
-
-
-class FaultWaivedError(AssertionError):
-    """A fault of the lab that ended the step early, but is waived."""
 
 
 @dataclass(eq=False, slots=True)
@@ -163,12 +152,7 @@ class StepRun:
         """What failed or could not be told since this was last asked, to be raised; None when nothing did."""
         new = self.checks[self._reported :]
         self._reported = len(self.checks)
-        failed = [check for check in new if check.outcome is Outcome.FAILED]
-        unknown = [check for check in new if check.outcome is Outcome.ERROR]
-        text = _problem_text(failed, unknown, len(self.checks))
-        if failed:
-            return ChecksFailedError(text)
-        return ChecksUnknownError(text) if unknown else None
+        return problem_of(new, len(self.checks))
 
     @property
     def blocked_by(self) -> str | None:
@@ -389,16 +373,3 @@ def run_of(config: pytest.Config) -> Run:
 
 def _shown(journal: Journal, text: str, limit: int) -> str:
     return plain(bounded(journal.mask(text), limit)[0])
-
-
-def _problem_text(failed: list[CheckResult], unknown: list[CheckResult], made: int) -> str:
-    counts = [f"{len(some)} {word}" for some, word in ((failed, "failed"), (unknown, "could not be told")) if some]
-    first, space, rest = (counts or [""])[0].partition(" ")
-    counts[:1] = [f"{first} of {made} {'check' if made == 1 else 'checks'}{space}{rest}"]
-    lines = [", ".join(counts)]
-    for check in (*failed, *unknown):
-        where = " on ".join(part for part in (check.guest, check.host) if part)
-        lines.append(f"- {check.id}" + (f" [{where}]" if where else ""))
-        texts = (("expected", check.expected), ("actual", check.actual), ("hint", check.hint))
-        lines += [f"    {name}: {text}" for name, text in texts if text]
-    return "\n".join(lines)
