@@ -1,6 +1,9 @@
 """A run that only reads: on played hosts nothing changes, recorded wrong labs turn red as in a whole run."""
 
 import hashlib
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +29,8 @@ from xenlab.remote.record import CommandRecord
 from xenlab.report.folder import ReportsFolder
 from xenlab.scenarios.catalogue import scenario_named
 
-RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.zip"))
+ROOT = Path(__file__).resolve().parents[2]
+RECORDINGS = sorted((ROOT / "selftests" / "recordings").glob("*.zip"))
 PAUSED = "--p---"
 NEVER_IN_CHECK = {"cold-migration", "paused-migration", "live-migration", "left-as-found"}
 
@@ -198,7 +202,7 @@ def test_what_was_not_judged_is_not_judged_again_without_the_lab(xen: PlayedXen,
     now = checked(again, xen.folder, "boot-from-share", "shared-storage")
     assert now[1].steps == then[1].steps
     assert list(read_only.remarks(now[0])) == list(read_only.remarks(then[0]))
-    assert len(list(read_only.remarks(now[0]))) == len(GUESTS)
+    assert len(list(read_only.remarks(now[0]))) == 1 + len(GUESTS)
 
 
 # That nothing can be done
@@ -233,6 +237,44 @@ def test_a_host_that_may_be_changed_is(login: Login, records: list[CommandRecord
     host.close()
     assert (tmp_path / "there").exists()
     assert [record.changes for record in records] == [True]
+
+
+# The whole of it, on hosts that are not there
+
+NOWHERE = """
+name = "team-7"
+share = { server = "baye", export = "/srv/private", mount_point = "/mnt/private" }
+hosts = [
+    { name = "labubuntu", address = "192.0.2.1", ssh_address = "127.0.0.1", port = PORT },
+    { name = "baye", address = "192.0.2.2", ssh_address = "127.0.0.2", port = PORT },
+]
+
+[[guests]]
+name = "guest1"
+address = "192.0.2.85"
+home = "labubuntu"
+config = "/mnt/private/guest1.cfg"
+ping_target = "192.0.2.1"
+"""
+
+
+def test_check_names_every_host_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "known_hosts").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    (tmp_path / "lab.toml").write_text(NOWHERE.replace("PORT", str(port)))
+    call = ["-m", "xenlab", "check", "--lab", str(tmp_path / "lab.toml"), "--reports", str(tmp_path / "reports")]
+    ended = subprocess.run([sys.executable, *call], cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = ended.stdout.splitlines()
+    assert ended.returncode == 3, ended.stderr
+    assert lines[0] == read_only.FIRST_WORDS
+    assert lines[-1] == "only read: of 0 commands on hosts and in guests none changes anything"
+    assert any(line.startswith("fix this first: hosts: reached (labubuntu)") for line in lines)
+    assert any(line.startswith("also: hosts: reached (baye)") for line in lines)
+    assert list((tmp_path / "state").rglob("*")) == []
 
 
 # What a session says

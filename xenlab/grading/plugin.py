@@ -320,7 +320,7 @@ class Grading:
         page = run.reports / "report.html"
         self._terminal.end(
             (
-                *summary(grade, run.previous),
+                *summary(grade, run.previous, all_of_it=run.read_only),
                 *run.rubric.remarks(run.started.date(), grade.steps),
                 *((run.folder.problem,) if run.folder.problem else ()),
                 *((f"report: {_shown(page, self._config)}",) if page.exists() else ()),

@@ -20,14 +20,12 @@ def without_acts(run: Run, chosen: Sequence[StepRun], ids: Sequence[str]) -> lis
 
     :raises UsageError: of those that were asked for by their `ids` one does not.
     """
-    others = dict.fromkeys(step.spec.id for step in chosen if not step.spec.in_check)
-    if given := [id_ for id_ in others if id_ in ids]:
+    run.left_out = tuple(dict.fromkeys(step.spec.id for step in chosen if not step.spec.in_check))
+    if given := [id_ for id_ in run.left_out if id_ in ids]:
         raise UsageError(f"{listed(given)} cannot be judged without an act", hint="./lab verify --step does")
     seen = [step for step in chosen if step.spec.in_check]
     for step in seen:
         step.spec = replace(step.spec, points=0)
-    acting = f"; {listed(others)} take acts from the start" if others else ""
-    run.remarks.append(f"no score: this run only reads{acting}")
     return seen
 
 
@@ -50,6 +48,8 @@ def remarks(run: Run) -> Iterator[str]:
     """What was not judged, a line a step and guest; before all else, where something was changed, that."""
     if acts := _acts(run):
         yield f"xenlab itself went wrong: a run that only reads has changed something: {listed(acts)}"
+    left_out = f"; {listed(run.left_out)} take acts from the start" if run.left_out else ""
+    yield f"no score: this run only reads{left_out}"
     for step in run.steps:
         if step.unjudged:
             yield f"{step.name}: not judged without an act: {'; '.join(step.unjudged)}"

@@ -155,8 +155,11 @@ def previous_grade(reports: Path) -> Grade | None:
         return None
 
 
-def summary(grade: Grade, previous: Grade | None = None) -> Iterator[str]:
-    """A line a step, the score, what to fix first, what changed since the `previous` attempt, and the remarks."""
+def summary(grade: Grade, previous: Grade | None = None, *, all_of_it: bool = False) -> Iterator[str]:
+    """A line a step, the score, what to fix first, what changed since the `previous` attempt, and the remarks.
+
+    With `all_of_it` also what else is wrong or could not be observed, a line each.
+    """
     width = max((len(step.id) for step in grade.steps), default=0)
     for step in grade.steps:
         earned = "-" if is_ungradable(step) else points(step.earned)
@@ -173,11 +176,11 @@ def summary(grade: Grade, previous: Grade | None = None) -> Iterator[str]:
         yield f"since the previous attempt: {change}"
     if found := first_to_fix(grade):
         step, check = found
-        where = " on ".join(part for part in (check.guest, check.host) if part)
-        named = f"{step.id}: {check.id}" + (f" ({where})" if where else "")
-        yield f"fix this first: {named}: {_found(check)}"
+        yield f"fix this first: {_named(step, check)}"
         if check.hint:
             yield f"hint: {brief(check.hint)}"
+        if all_of_it:
+            yield from (f"also: {_named(*other)}" for other in _wrong(grade) if other[1] is not check)
     for remark in grade.remarks:
         yield f"remark: {brief(remark, _REMARK_TEXT)}"
 
@@ -217,6 +220,17 @@ def _beside(step: StepResult) -> Iterator[str]:
         yield "not gradable"
     elif step.ungradable:
         yield f"{points(step.ungradable)} points not gradable"
+
+
+def _wrong(grade: Grade) -> Iterator[tuple[StepResult, CheckResult]]:
+    """Every check that failed or could not be made."""
+    for step in grade.steps:
+        yield from ((step, check) for check in step.checks if check.outcome in (Outcome.FAILED, Outcome.ERROR))
+
+
+def _named(step: StepResult, check: CheckResult) -> str:
+    where = " on ".join(part for part in (check.guest, check.host) if part)
+    return f"{step.id}: {check.id}{f' ({where})' if where else ''}: {_found(check)}"
 
 
 def _found(check: CheckResult) -> str:
