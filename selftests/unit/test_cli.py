@@ -142,7 +142,7 @@ def test_what_verify_shows_can_be_chosen(
     chosen: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given: list[list[str]] = []
-    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy: given.append(arguments) or 0)
+    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy, **_: given.append(arguments) or 0)
     assert main(["verify", f"--{chosen}"]) == 0
     assert given == [["tests", "--lab=embedded", f"--grade-output={chosen}"]]
     with pytest.raises(SystemExit):
@@ -153,7 +153,7 @@ def test_what_verify_shows_can_be_chosen(
 def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[list[str]] = []
 
-    def taken(arguments: list[str], _working_copy: Path) -> int:
+    def taken(arguments: list[str], _working_copy: Path, **_: object) -> int:
         given.append(arguments)
         return 3
 
@@ -171,7 +171,7 @@ def test_check_only_reads_and_has_a_folder_of_its_own(
     working_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given: list[list[str]] = []
-    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy: given.append(arguments) or 1)
+    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy, **_: given.append(arguments) or 1)
     assert main(["check", "--guest", "guest2"]) == 1
     assert main(["check", "--reports", "team-7"]) == 1
     assert given == [
@@ -238,7 +238,7 @@ def test_a_wrong_call_leaves_a_run_that_goes_on_alone(working_copy: Path, capsys
 
 
 def test_nothing_raw_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def fails(_arguments: list[str], _working_copy: Path) -> int:
+    def fails(_arguments: list[str], _working_copy: Path, **_: object) -> int:
         raise CannotObserve("\x1b]0;title\x07\x1b[2Jbanner \u202egnp\udce9", hint="\x9b31mred")
 
     monkeypatch.setattr(RUN_PYTEST, fails)
@@ -259,7 +259,7 @@ def test_a_page_that_cannot_be_written_is_one_line(
 
 
 def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def terminated(_arguments: list[str], _working_copy: Path) -> int:
+    def terminated(_arguments: list[str], _working_copy: Path, **_: object) -> int:
         signal.raise_signal(signal.SIGTERM)
         return 0
 

@@ -1,11 +1,13 @@
 """Grading a lab, and the pages of the last run."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from xenlab.cli.grammar import Verbs, add_lab, add_network, add_profile, add_reports, add_verb
 from xenlab.errors import CannotObserve, UsageError
+from xenlab.testbed.plan import EMBEDDED
 
 CHECKED = Path("reports", "check")
 
@@ -24,6 +26,14 @@ def add_verbs(verbs: Verbs) -> None:
         "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
     )
     add_reports(verify, "where the reports go")
+    planning = verify.add_argument_group("what is done to a lab of your own")
+    choice = planning.add_mutually_exclusive_group()
+    choice.add_argument("--plan", action="store_true", help="tell each act, its undo and which guests stop; do nothing")
+    choice.add_argument(
+        "--as-planned", type=Path, metavar="PLAN", help="do what that plan says, unless the lab changed"
+    )
+    choice.add_argument("--yes", action="store_true", help="stop and move the guests of a lab file without asking")
+    planning.add_argument("-o", dest="plan_file", type=Path, metavar="PLAN", help="write the --plan there, as JSON")
 
     check = add_verb(
         verbs, "check", _check, "judge what can be seen in seconds without changing anything", "--lab lab.toml"
@@ -59,7 +69,64 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--network={arguments.network}"] if arguments.network else []
     options += [f"--step={step}" for step in arguments.step]
     options += ["--alone"] if arguments.alone else []
+    if arguments.plan_file and not arguments.plan:
+        raise UsageError("-o is where a --plan is written", hint="./lab verify --plan -o plan.json")
+    if arguments.plan:
+        options += ["--plan", *([f"--plan-file={arguments.plan_file.absolute()}"] if arguments.plan_file else [])]
+    elif arguments.as_planned:
+        options += _planned(arguments)
+    elif arguments.lab != EMBEDDED and not arguments.yes:
+        return _ask_and_grade(arguments, options)
     return _grade(arguments, options)
+
+
+def _planned(arguments: argparse.Namespace) -> list[str]:
+    """What a plan was made of is not chosen again."""
+    from xenlab.grading.planning import load_plan
+
+    plan = load_plan(arguments.as_planned)
+    if arguments.lab not in (EMBEDDED, plan.lab_name) or arguments.guest or arguments.step or arguments.alone:
+        raise UsageError("--as-planned has its own --lab, --guest, --step and --alone", hint="leave them out")
+    arguments.lab, arguments.guest = plan.lab_name, list(plan.guests)
+    steps = [f"--step={step}" for step in plan.steps]
+    return [f"--as-planned={arguments.as_planned.absolute()}", *steps, *(["--alone"] if plan.alone else [])]
+
+
+def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int:
+    """Tell which guests of somebody's lab are stopped, and grade it as told once that is granted.
+
+    :raises UsageError: it is not, or nobody is there to grant it.
+    """
+    from tempfile import TemporaryDirectory
+
+    from xenlab.grading.planning import load_plan
+    from xenlab.report.act_plan import summary
+
+    with TemporaryDirectory(prefix="xenlab-plan-") as folder:
+        path = Path(folder, "plan.json")
+        code = _grade(arguments, [*options, "--plan", f"--plan-file={path}"], silent=True)
+        if not path.exists():
+            return code
+        plan = load_plan(path)
+        if touched := [stops.guest for stops in plan.stops if stops.is_touched]:
+            print(*summary(plan), sep="\n", file=sys.stderr)
+            if not sys.stdin.isatty():
+                forget(arguments.reports, arguments.working_copy)
+                asked = f"{arguments.lab}: may {', '.join(touched)} be stopped and moved? Nobody is here to be asked"
+                raise UsageError(asked, hint="--yes grants it; --plan tells each act")
+            if not _is_granted():
+                raise UsageError("not granted, so nothing was done", hint="--plan tells each act")
+        return _grade(arguments, [*options, f"--as-planned={path}"])
+
+
+def _is_granted() -> bool:
+    from rich.console import Console
+    from rich.prompt import Confirm
+
+    try:
+        return Confirm.ask("Go on?", default=False, console=Console(stderr=True))
+    except EOFError:
+        return False
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -67,7 +134,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return _grade(arguments, ["--read-only"])
 
 
-def _grade(arguments: argparse.Namespace, options: Sequence[str]) -> int:
+def _grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: bool = False) -> int:
     from xenlab.cli.pytest_child import run_pytest
     from xenlab.opening import guest_names
 
@@ -84,7 +151,7 @@ def _grade(arguments: argparse.Namespace, options: Sequence[str]) -> int:
     given += [f"--grade-output={arguments.output}"] if arguments.output else []
     given += [f"--guest={guest}" for guest in arguments.guest]
     given += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
-    return run_pytest(["tests", *given, *options], arguments.working_copy)
+    return run_pytest(["tests", *given, *options], arguments.working_copy, silent=silent)
 
 
 def _regrade(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ EPILOG = """\
 examples:
   ./lab verify                       boot the embedded lab, grade every step, write reports/
   ./lab check --lab my-lab.toml      look at your own two hosts, in seconds, and change nothing
-  ./lab verify --lab my-lab.toml     grade them
+  ./lab verify --lab my-lab.toml     grade them; --plan tells before what is done to them
   ./lab verify --step live-migration grade that step and what it needs
   ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab

@@ -14,19 +14,22 @@ def run_tool(words: Sequence[str], working_copy: Path) -> int:
     return subprocess.run([sys.executable, "-m", *words], cwd=working_copy, check=False).returncode
 
 
-def run_pytest(arguments: Sequence[str], working_copy: Path) -> int:
+def run_pytest(arguments: Sequence[str], working_copy: Path, *, silent: bool = False) -> int:
     """Run pytest as a child; what it says about its call (4, 5) is exit 2 here, an interruption is 130.
+
+    One that is `silent` says nothing but what is wrong.
 
     In a session of its own a terminal's Ctrl-C reaches us alone: told once, it cleans up undisturbed.
     """
     command = [sys.executable, "-m", "pytest", *arguments]
     child: subprocess.Popen[bytes] | None = None
+    out = subprocess.DEVNULL if silent else None
     interrupted = False
     while True:
         try:
             if child is None:
                 with tools.uninterrupted():
-                    child = subprocess.Popen(command, cwd=working_copy, start_new_session=True)
+                    child = subprocess.Popen(command, cwd=working_copy, start_new_session=True, stdout=out)
             code = child.wait()
             break
         except KeyboardInterrupt:

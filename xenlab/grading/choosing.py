@@ -16,12 +16,21 @@ from xenlab.grading.scoring import StepSpec
 from xenlab.grading.writing import COMMANDS, TAPE
 from xenlab.tomlfile import listed
 
-# pytest's options that run no test, so that nothing is written and what lies in reports/ stays.
-_RUN_NOTHING = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+# Options that run no test, so that nothing is written and what lies in reports/ stays.
+_RUN_NOTHING = (
+    "collectonly",
+    "help",
+    "version",
+    "markers",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "cacheshow",
+    "plan",
+)
 
 
 def runs_nothing(config: pytest.Config) -> bool:
-    """Whether pytest was only asked what there is."""
+    """Whether pytest was only asked what there is, or what would be done."""
     return any(getattr(config.option, name, False) for name in _RUN_NOTHING)
 
 

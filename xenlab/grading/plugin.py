@@ -64,6 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--read-only", action="store_true", help="only what can be seen without changing anything; without a score"
     )
+    group.addoption("--plan", action="store_true", help="tell what would be done, and do nothing")
+    group.addoption("--plan-file", metavar="PATH", help="write the plan as JSON, to be done --as-planned")
+    group.addoption("--as-planned", metavar="PATH", help="do what that plan says, if nothing has changed since")
     add_option(group)
 
 
@@ -121,6 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
         network=config.getoption("--network"),
         guests=tuple(config.getoption("--guest")),
         read_only=config.getoption("--read-only"),
+        is_planned=config.getoption("--plan"),
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),
     )

@@ -232,7 +232,7 @@ class Run:
     `lab_file` (its text), and record commands by `record`; `homes` are the guests' home hosts,
     and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
     check is about, `whereabouts` say where each guest is at the end. One that is `read_only` changes nothing, and
-    has `left_out` the steps that begin with an act.
+    has `left_out` the steps that begin with an act; of one that `is_planned` the steps are only rehearsed.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -251,6 +251,7 @@ class Run:
     alone: bool = False
     read_only: bool = False
     left_out: tuple[str, ...] = ()
+    is_planned: bool = False
     network: str | None = None
     late: Late | None = None
     previous: Grade | None = None

@@ -132,13 +132,13 @@ class TerminalReport:
         """Leave a session without a step to pytest."""
         if not self._run.steps:
             self._release()
-        elif self._run.read_only and self._held is not None:
+        elif (self._run.read_only or self._run.is_planned) and self._held is not None:
             self._say(FIRST_WORDS)
         return (yield)
 
     def pytest_report_header(self) -> list[str]:
         """Say it where pytest's own words are shown."""
-        return [FIRST_WORDS] if self._run.read_only else []
+        return [FIRST_WORDS] if self._run.read_only or self._run.is_planned else []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Wrapper:
@@ -183,7 +183,7 @@ class TerminalReport:
         self._stop_table()
         if not self._ending or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self._release()
-        if self._held is not None and self._ending:
+        if self._held is not None and self._ending and not self._run.is_planned:
             words = plain(self._run.journal.mask(self._held.getvalue()))
             before = len(self._run.folder.problems)
             if not self._run.folder.write(OWN_WORDS, words) and not before:

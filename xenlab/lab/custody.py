@@ -7,6 +7,7 @@ further line an act that was about to happen; every line is on the disk before t
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ import platformdirs
 from pydantic import ValidationError
 
 from xenlab.errors import CannotObserve, WouldChange
+from xenlab.lab.act_plan import key_of
 from xenlab.lab.found import GuestFound
 from xenlab.outcomes import Model
 from xenlab.remote.waiting import is_stopped
@@ -59,13 +61,16 @@ class Custody:
 
     `run` is its id, in every name that it leaves on a machine. Until `begin` no act is let through, and none ever on
     a guest that was found unclear: nobody would know where to bring it back to. `still_ours` may refuse one later, by
-    raising, when the hosts' lock was lost. `acts` are those that are not yet undone. With `read_only` there are none.
+    raising, when the hosts' lock was lost. `acts` are those that are not yet undone. With `read_only` there are none;
+    where they were `planned`, none but those, and what brings guests home (`going_home`).
     Safe to use from several threads.
     """
 
     def __init__(self, folder: Path | None = None, run: str | None = None) -> None:
         self.run = run or secrets.token_hex(4)
         self.read_only = False
+        self.planned: Counter[str] | None = None
+        self.going_home = False
         self.still_ours: Callable[[], None] = lambda: None
         self._folder = folder or default_folder()
         self._begun = False
@@ -119,6 +124,7 @@ class Custody:
         self.still_ours()
         noted = Act(act=act, facts=facts)
         with self._changing:
+            self._keep_to_plan(noted)
             self._write(noted.model_dump_json())
             self.acts.append(noted)
 
@@ -152,6 +158,14 @@ class Custody:
                 self.path.unlink()
         self._begun = False
         self._refusal = "the run is over"
+
+    def _keep_to_plan(self, act: Act) -> None:
+        if self.planned is None or self.going_home:
+            return
+        key = key_of(act.act, act.facts)
+        if not self.planned[key]:
+            raise CannotObserve(f"the plan has no such act: {key}", hint="./lab verify --plan makes a plan anew")
+        self.planned[key] -= 1
 
     def _keep(self, kept: Callable[[Act], bool]) -> None:
         with self._changing:

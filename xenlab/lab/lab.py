@@ -26,7 +26,7 @@ from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
 from xenlab.lab.share import NfsShare
 from xenlab.lab.tape import Tape, Untaped
 from xenlab.lab.ways import Ways
-from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable
+from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable, TimeoutSpec
 from xenlab.outcomes import LabInfo
 from xenlab.remote import commands
 from xenlab.remote.connection import Sink
@@ -71,7 +71,8 @@ class Lab:
         read_only: bool = False,
     ) -> None:
         self.read_only = read_only
-        self.spec = spec = _in_seconds(spec) if read_only else spec
+        self.spec = spec
+        self._timeouts = _in_seconds(spec.timeouts) if read_only else spec.timeouts
         self.tape = tape or Untaped()
         self._sink = sink
         self._environ = os.environ if environ is None else environ
@@ -170,6 +171,7 @@ class Lab:
         """Bring every guest back that something was done to, each on its own; the others are only looked at."""
         if self._lock is None:
             return ()
+        self.custody.going_home = True
         for name, found in self.found.guests.items():
             guest = self.guests[name]
             if name in self.custody.touched:
@@ -287,13 +289,13 @@ class Lab:
         return remote
 
     def _dom0(self, spec: HostSpec) -> Dom0:
-        return Dom0(spec, self._remote(spec), self.spec.timeouts)
+        return Dom0(spec, self._remote(spec), self._timeouts)
 
     def _guest(self, spec: GuestSpec) -> Guest:
         # A booting guest is silent: ask often rather than long.
         machine = self._by_console(spec) if spec.login == "console" else self._remote(spec, Limits(connect=5.0))
         seats = tuple(self._seat(name) for name in seats_for(self.spec, spec))
-        return Guest(spec, machine, self.hosts, self.share, self.spec.timeouts, self.custody, seats, self.tape)
+        return Guest(spec, machine, self.hosts, self.share, self._timeouts, self.custody, seats, self.tape)
 
     def _seat(self, name: str) -> Seat:
         if name not in self._seats:
@@ -318,7 +320,6 @@ class Lab:
         return remote
 
 
-def _in_seconds(spec: LabFile) -> LabFile:
-    """The lab, where a guest that runs is given seconds to answer."""
-    bound = min(spec.timeouts.boot_seconds, _ANSWER_SECONDS)
-    return spec.model_copy(update={"timeouts": spec.timeouts.model_copy(update={"boot_seconds": bound})})
+def _in_seconds(timeouts: TimeoutSpec) -> TimeoutSpec:
+    """A guest that runs is given seconds to answer."""
+    return timeouts.model_copy(update={"boot_seconds": min(timeouts.boot_seconds, _ANSWER_SECONDS)})
