@@ -12,7 +12,7 @@ from xenlab.errors import WouldChange
 from xenlab.evidence import bundle
 from xenlab.grading.moves import Moves
 from xenlab.grading.order import Plan
-from xenlab.grading.planning import Test, plan
+from xenlab.grading.planning import StepTest, plan
 from xenlab.grading.played import Played
 from xenlab.grading.problems import TOLD
 from xenlab.grading.read_only import up_to_acts, without_acts
@@ -98,7 +98,7 @@ def rehearsed(lab: Lab, run: Run, ids: Collection[str]) -> ActPlan:
     all_steps = [StepRun(steps()[id_][0], guest, run.journal) for id_, guest in _instances(lab, run)]
     Plan(all_steps)
     run.steps = [step for step in all_steps if step.spec.id in ids]
-    return plan(lab, run, (Test(step, steps()[step.spec.id][1], {}) for step in run.steps), ROOT)
+    return plan(lab, run, (StepTest(step, steps()[step.spec.id][1], {}) for step in run.steps), ROOT)
 
 
 def _instances(lab: Lab, run: Run) -> Iterator[tuple[str, str | None]]:

@@ -1,7 +1,8 @@
 """A run that is only planned: its steps are rehearsed on the lab as it is seen, and what they would do is told."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
@@ -24,7 +25,7 @@ from xenlab.tomlfile import listed
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class StepTest:
     """A step, its test, and what this is called with beside the nouns."""
 
     step: StepRun
@@ -36,7 +37,7 @@ AROUND = "around all steps"
 """Where the acts are told that belong to no step."""
 
 
-def plan(lab: Lab, run: Run, tests: Iterable[Test], suite: Path) -> ActPlan:
+def plan(lab: Lab, run: Run, tests: Iterable[StepTest], suite: Path) -> ActPlan:
     """What the run's steps (`tests`) would do to the lab, which has been looked at; `suite` is where xenlab lies."""
     graded = run.guests or tuple(lab.guests)
     unforeseen = []
@@ -120,15 +121,15 @@ def pace_of(previous: Grade | None, lab: str) -> Pace:
     )
 
 
-def tests_of(items: Iterable[pytest.Item]) -> Iterator[Test]:
+def tests_of(items: Iterable[pytest.Item]) -> Iterator[StepTest]:
     """The steps among a session's tests."""
     for item in items:
         step = item.stash.get(STEP_KEY, None)
         if step is not None and isinstance(item, pytest.Function):
-            yield Test(step, item.obj, item.callspec.params if hasattr(item, "callspec") else {})
+            yield StepTest(step, item.obj, item.callspec.params if hasattr(item, "callspec") else {})
 
 
-def _rehearse(test: Test, rehearsal: Rehearsal, graded: Sequence[str]) -> list[str]:
+def _rehearse(test: StepTest, rehearsal: Rehearsal, graded: Sequence[str]) -> list[str]:
     """Go through one step; why its acts are not all known, if they are not."""
     step, nouns = test.step, rehearsal.nouns(test.step.guest, graded)
     asked = [name for name, one in inspect.signature(test.function).parameters.items() if one.default is one.empty]
