@@ -12,14 +12,13 @@ from xenlab.errors import WouldChange
 from xenlab.evidence import bundle
 from xenlab.grading.moves import Moves
 from xenlab.grading.order import Plan
-from xenlab.grading.planning import StepTest, plan
+from xenlab.grading.planning import StepTest
 from xenlab.grading.played import Played
 from xenlab.grading.problems import TOLD
 from xenlab.grading.read_only import up_to_acts, without_acts
 from xenlab.grading.recording import recorded
 from xenlab.grading.run import Run, StepRun, entered
 from xenlab.grading.scoring import StepSpec
-from xenlab.lab.act_plan import ActPlan
 from xenlab.lab.kinds import kinds
 from xenlab.lab.lab import Lab
 from xenlab.lab.left import LabLeft
@@ -93,12 +92,11 @@ def sheet(lab: Lab, run: Run, ids: Collection[str], *, alone: bool = False) -> G
     return run.grade()
 
 
-def rehearsed(lab: Lab, run: Run, ids: Collection[str]) -> ActPlan:
-    """What these steps of the lab sheet would do to a lab that has been looked at."""
+def step_tests(lab: Lab, run: Run, ids: Collection[str]) -> list[StepTest]:
+    """These steps of the lab sheet, to be rehearsed; they are the run's from now on."""
     all_steps = [StepRun(steps()[id_][0], guest, run.journal) for id_, guest in _instances(lab, run)]
-    Plan(all_steps)
     run.steps = [step for step in all_steps if step.spec.id in ids]
-    return plan(lab, run, (StepTest(step, steps()[step.spec.id][1], {}) for step in run.steps), ROOT)
+    return [StepTest(step, steps()[step.spec.id][1], {}) for step in run.steps]
 
 
 def _instances(lab: Lab, run: Run) -> Iterator[tuple[str, str | None]]:

@@ -15,7 +15,7 @@ from xenlab.evidence import bundle
 from xenlab.evidence.files import write_whole
 from xenlab.grading.run import STEP_KEY, Run, StepRun, entered, running_or_none
 from xenlab.grading.writing import previous_grade
-from xenlab.lab.act_plan import ActPlan, Pace, seconds_of, stops_of
+from xenlab.lab.act_plan import ActPlan, Pace, PlannedAct, seconds_of, stops_of
 from xenlab.lab.lab import Lab
 from xenlab.lab.rehearsal import Rehearsal
 from xenlab.lab.seen import found_words, seen_of
@@ -40,10 +40,7 @@ AROUND = "around all steps"
 def plan(lab: Lab, run: Run, tests: Iterable[StepTest], suite: Path) -> ActPlan:
     """What the run's steps (`tests`) would do to the lab, which has been looked at; `suite` is where xenlab lies."""
     graded = run.guests or tuple(lab.guests)
-    unforeseen = []
-    with Rehearsal(lab, _where) as rehearsal:
-        for test in tests:
-            unforeseen += _rehearse(test, rehearsal, graded)
+    acts, unforeseen = rehearse(lab, tests, graded)
     pace = pace_of(previous_grade(run.reports), lab.spec.name)
     found = lab.found.guests
     return ActPlan(
@@ -53,15 +50,28 @@ def plan(lab: Lab, run: Run, tests: Iterable[StepTest], suite: Path) -> ActPlan:
         alone=run.alone,
         made=datetime.now(UTC),
         seen=_seen(lab, suite),
-        acts=tuple(rehearsal.acts),
+        acts=acts,
         stops=tuple(
-            stops_of(name, found_words(found[name]), rehearsal.acts, pace, runs=found[name].host is not None)
-            for name in graded
+            stops_of(name, found_words(found[name]), acts, pace, runs=found[name].host is not None) for name in graded
         ),
-        seconds=seconds_of(rehearsal.acts, pace),
+        seconds=seconds_of(acts, pace),
         pace=pace,
-        unforeseen=tuple(unforeseen),
+        unforeseen=unforeseen,
     )
+
+
+def rehearse(
+    lab: Lab, tests: Iterable[StepTest], graded: Sequence[str]
+) -> tuple[tuple[PlannedAct, ...], tuple[str, ...]]:
+    """What would be done to a lab that has been looked at, `graded` being the guests; and which steps do not tell.
+
+    Nobody is asked for anything.
+    """
+    unforeseen = []
+    with Rehearsal(lab, _where) as rehearsal:
+        for test in tests:
+            unforeseen += _rehearse(test, rehearsal, graded)
+    return tuple(rehearsal.acts), tuple(unforeseen)
 
 
 def keep_to(plan: ActPlan, lab: Lab, run: Run, suite: Path) -> None:
