@@ -169,6 +169,7 @@ def test_every_host_that_is_silent_is_named(lab: Lab, xen: PlayedXen) -> None:
 
 
 def test_a_lock_is_told_and_not_taken(lab: Lab, xen: PlayedXen, sessions: Sessions) -> None:
+    lab.begin("lab.toml", str(xen.folder))
     assert lab.in_use() == ()
     other = HostLock(xen.hosts, "1a2b3c4d", "77", lambda: "live-migration")
     other.take()

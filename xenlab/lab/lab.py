@@ -165,7 +165,8 @@ class Lab:
 
     def in_use(self) -> tuple[str, ...]:
         """Who holds the lab now, a sentence each host."""
-        return self.tape.take("holders", lambda: holders(self.hosts))
+        seen = [host for host, look in zip(self.hosts, self.found.hosts.looks, strict=True) if look.is_seen]
+        return self.tape.take("holders", lambda: holders(seen)) if seen else ()
 
     def bring_home(self) -> tuple[Homecoming, ...]:
         """Bring every guest back that something was done to, each on its own; the others are only looked at."""

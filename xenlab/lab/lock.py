@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
@@ -19,6 +19,7 @@ from xenlab.lab.looking import ask
 from xenlab.lab.looks import Unknown
 from xenlab.remote import commands, facts, lease
 from xenlab.remote.sections import Section
+from xenlab.remote.side_by_side import side_by_side
 
 FILE = "/run/xenlab.lock"
 SECONDS = 900
@@ -139,9 +140,9 @@ def unlock(hosts: HostPair, run: str) -> tuple[str, ...]:
     return tuple(freed)
 
 
-def holders(hosts: HostPair) -> tuple[str, ...]:
+def holders(hosts: Sequence[Dom0]) -> tuple[str, ...]:
     """Who holds a lock that has not expired, a sentence each host; nothing of a host that does not answer."""
-    return tuple(words for words in hosts.at_once(_held) if words)
+    return tuple(words for words in side_by_side(_held, hosts) if words)
 
 
 def _held(host: Dom0) -> str:

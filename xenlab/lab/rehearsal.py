@@ -92,7 +92,7 @@ class RehearsedMachine(RemoteHost):
     """A machine that nobody logs in on: what would change something there is noted."""
 
     def __init__(self, spec: Reachable, note: Note) -> None:
-        super().__init__(spec.name, Login("", spec.user, Path()), lambda _record: "")
+        super().__init__(spec.name, Login("", spec.user, Path()), lambda _record: "", read_only=True)
         self._is_root = spec.user == "root" or spec.sudo
         self._note = note
 
