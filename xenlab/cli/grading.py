@@ -26,6 +26,11 @@ def add_verbs(verbs: Verbs) -> None:
         "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
     )
     add_reports(verify, "where the reports go")
+    verify.add_argument(
+        "--again",
+        action="store_true",
+        help="take over from the last run what passed and still holds, and grade the rest",
+    )
     planning = verify.add_argument_group("what is done to a lab of your own")
     choice = planning.add_mutually_exclusive_group()
     choice.add_argument("--plan", action="store_true", help="tell each act, its undo and which guests stop; do nothing")
@@ -69,6 +74,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     options += [f"--network={arguments.network}"] if arguments.network else []
     options += [f"--step={step}" for step in arguments.step]
     options += ["--alone"] if arguments.alone else []
+    options += ["--again"] if arguments.again else []
     if arguments.plan_file and not arguments.plan:
         raise UsageError("-o is where a --plan is written", hint="./lab verify --plan -o plan.json")
     if arguments.plan:
@@ -85,11 +91,18 @@ def _planned(arguments: argparse.Namespace) -> list[str]:
     from xenlab.grading.planning import load_plan
 
     plan = load_plan(arguments.as_planned)
-    if arguments.lab not in (EMBEDDED, plan.lab_name) or arguments.guest or arguments.step or arguments.alone:
-        raise UsageError("--as-planned has its own --lab, --guest, --step and --alone", hint="leave them out")
+    if (
+        arguments.lab not in (EMBEDDED, plan.lab_name)
+        or arguments.guest
+        or arguments.step
+        or arguments.alone
+        or arguments.again
+    ):
+        raise UsageError("--as-planned has its own --lab, --guest, --step, --alone and --again", hint="leave them out")
     arguments.lab, arguments.guest = plan.lab_name, list(plan.guests)
     steps = [f"--step={step}" for step in plan.steps]
-    return [f"--as-planned={arguments.as_planned.absolute()}", *steps, *(["--alone"] if plan.alone else [])]
+    how = [*(["--alone"] if plan.alone else []), *(["--again"] if plan.again else [])]
+    return [f"--as-planned={arguments.as_planned.absolute()}", *steps, *how]
 
 
 def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from xenlab.errors import UsageError
 from xenlab.evidence.files import write_whole
@@ -38,7 +38,8 @@ _MOST_FILES = 1000
 class RunFacts(Model):
     """What was graded: these guests and steps (`alone`: without what they need), by a `rubric` of its own or not.
 
-    One that was `read_only` changed nothing.
+    One that was `read_only` changed nothing. `seen` is what its results rest on (`xenlab.lab.seen`), `passed` are the
+    steps, each on its guest, that passed, and `taken_over` says which of an earlier run are among them.
     `suite` is the digest of xenlab's own code, steps and all, `version` its version.
     """
 
@@ -49,6 +50,9 @@ class RunFacts(Model):
     version: str
     suite: str
     read_only: bool = False
+    seen: dict[str, str] = Field(default_factory=dict)
+    passed: tuple[str, ...] = ()
+    taken_over: str = ""
 
 
 def suite_digest(working_copy: Path) -> str:

@@ -11,14 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from xenlab.errors import UsageError, XenlabError
-from xenlab.evidence import bundle
 from xenlab.evidence.files import write_whole
 from xenlab.grading.run import STEP_KEY, Run, StepRun, entered, running_or_none
 from xenlab.grading.writing import previous_grade
 from xenlab.lab.act_plan import ActPlan, Pace, PlannedAct, seconds_of, stops_of
 from xenlab.lab.lab import Lab
 from xenlab.lab.rehearsal import Rehearsal
-from xenlab.lab.seen import found_words, seen_of
+from xenlab.lab.seen import found_words
 from xenlab.outcomes import Grade
 from xenlab.testbed.plan import EMBEDDED
 from xenlab.tomlfile import listed
@@ -37,8 +36,8 @@ AROUND = "around all steps"
 """Where the acts are told that belong to no step."""
 
 
-def plan(lab: Lab, run: Run, tests: Iterable[StepTest], suite: Path) -> ActPlan:
-    """What the run's steps (`tests`) would do to the lab, which has been looked at; `suite` is where xenlab lies."""
+def plan(lab: Lab, run: Run, tests: Iterable[StepTest]) -> ActPlan:
+    """What the run's steps (`tests`) would do to the lab, which has been looked at; nothing for those taken over."""
     graded = run.guests or tuple(lab.guests)
     acts, unforeseen = rehearse(lab, tests, graded)
     pace = pace_of(previous_grade(run.reports), lab.spec.name)
@@ -48,8 +47,9 @@ def plan(lab: Lab, run: Run, tests: Iterable[StepTest], suite: Path) -> ActPlan:
         guests=run.guests,
         steps=_steps(run),
         alone=run.alone,
+        again=run.before is not None,
         made=datetime.now(UTC),
-        seen=_seen(lab, suite),
+        seen=dict(run.seen),
         acts=acts,
         stops=tuple(
             stops_of(name, found_words(found[name]), acts, pace, runs=found[name].host is not None) for name in graded
@@ -70,18 +70,22 @@ def rehearse(
     unforeseen = []
     with Rehearsal(lab, _where) as rehearsal:
         for test in tests:
+            if test.step.taken_over is not None:
+                continue
             unforeseen += _rehearse(test, rehearsal, graded)
     return tuple(rehearsal.acts), tuple(unforeseen)
 
 
-def keep_to(plan: ActPlan, lab: Lab, run: Run, suite: Path) -> None:
+def keep_to(plan: ActPlan, lab: Lab, run: Run) -> None:
     """Have a run that has begun do what was planned, and nothing else.
 
     :raises UsageError: it is of other steps or guests, or the lab is not as it was.
     """
-    if (plan.lab_name, plan.guests, plan.steps, plan.alone) != (_name(run), run.guests, _steps(run), run.alone):
+    again = run.before is not None
+    called = (_name(run), run.guests, _steps(run), run.alone, again)
+    if (plan.lab_name, plan.guests, plan.steps, plan.alone, plan.again) != called:
         raise UsageError("the plan is of another lab, or of other steps or guests", hint="call it as it was planned")
-    if changes := list(plan.changes_since(_seen(lab, suite))):
+    if changes := list(plan.changes_since(run.seen)):
         raise UsageError(
             f"not as planned on {plan.made:%Y-%m-%d %H:%M} UTC: {'; '.join(changes)}",
             hint="./lab verify --plan makes a plan anew",
@@ -165,7 +169,3 @@ def _name(run: Run) -> str:
 
 def _steps(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step.spec.id for step in run.steps))
-
-
-def _seen(lab: Lab, suite: Path) -> dict[str, str]:
-    return {**seen_of(lab), "xenlab itself": bundle.suite_digest(suite)}

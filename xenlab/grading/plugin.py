@@ -17,6 +17,7 @@ from xenlab.errors import XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import plain
 from xenlab.grading.allure_results import follow_for_allure
+from xenlab.grading.before import Before
 from xenlab.grading.bodies import Bodies
 from xenlab.grading.choosing import Choosing, runs_nothing
 from xenlab.grading.ending import Ending
@@ -41,6 +42,7 @@ from xenlab.report.folder import ReportsFolder
 
 FOLDER_KEY = pytest.StashKey[ReportsFolder]()
 PREVIOUS_KEY = pytest.StashKey[Grade | None]()
+BEFORE_KEY = pytest.StashKey[Before]()
 FILES_KEY = pytest.StashKey[dict[str, Path]]()
 
 
@@ -64,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--read-only", action="store_true", help="only what can be seen without changing anything; without a score"
     )
+    group.addoption("--again", action="store_true", help="take over from the last run what passed and still holds")
     group.addoption("--plan", action="store_true", help="tell what would be done, and do nothing")
     group.addoption("--plan-file", metavar="PATH", help="write the plan as JSON, to be done --as-planned")
     group.addoption("--as-planned", metavar="PATH", help="do what that plan says, if nothing has changed since")
@@ -84,6 +87,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     try:
         folder.hold()
         config.stash[PREVIOUS_KEY] = previous_grade(folder.path)
+        if config.getoption("--again"):
+            config.stash[BEFORE_KEY] = Before.of(folder.path)
         # A folder of Allure's that lies elsewhere is emptied on request only, as by Allure itself.
         kept = () if getattr(config.option, "clean_alluredir", False) else ("allure",)
         folder.clear(*(path for name, path in files.items() if name not in kept))
@@ -128,6 +133,8 @@ def pytest_configure(config: pytest.Config) -> None:
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),
     )
+    if config.getoption("--again"):
+        run.go_on_from(config.stash.get(BEFORE_KEY, None) or Before.of(run.reports))
     if (played := config.getoption("--played")) is not None:
         run.play(Played.of(Path(played)))
     config.add_cleanup(lambda: _close(run.journal))

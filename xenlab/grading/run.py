@@ -20,6 +20,7 @@ from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
 from xenlab.evidence.lines import Lines
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
+from xenlab.grading.before import Before
 from xenlab.grading.played import Played
 from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError, problem_of
 from xenlab.grading.rubric import Rubric, WaiverRule, shipped
@@ -46,9 +47,9 @@ class StepRun:
 
     `needed` are the runs that have to pass before it is run, `root` the one that keeps it from being run, `waivers`
     those that are in force. One that `ended_early` did not come to make all its checks; `unjudged` is what would have
-    taken an act in a run that only reads. `commands` are the ids of those that were begun for it, `claim` is what it
-    has to itself meanwhile. It is `over` when its test is, and `finished` when pytest has told how it went: of two
-    that run side by side one may wait for that.
+    taken an act in a run that only reads, `taken_over` when an earlier run saw and did what it is judged by. `commands`
+    are the ids of those that were begun for it, `claim` is what it has to itself meanwhile. It is `over` when its test
+    is, and `finished` when pytest has told how it went: of two that run side by side one may wait for that.
     """
 
     spec: StepSpec
@@ -64,6 +65,7 @@ class StepRun:
     root: "StepRun | None" = None
     ended_early: bool = False
     unjudged: list[str] = field(default_factory=list)
+    taken_over: datetime | None = None
     started: bool = False
     running: bool = False
     over: bool = False
@@ -233,6 +235,7 @@ class Run:
     and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
     check is about, `whereabouts` say where each guest is at the end. One that is `read_only` changes nothing, and
     has `left_out` the steps that begin with an act; of one that `is_planned` the steps are only rehearsed.
+    `seen` is what its results rest on; of the run `before`, where it goes on from one, are those of `taken_over`.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -252,6 +255,9 @@ class Run:
     read_only: bool = False
     left_out: tuple[str, ...] = ()
     is_planned: bool = False
+    before: Before | None = None
+    seen: Mapping[str, str] = field(default_factory=dict)
+    taken_over: str = ""
     network: str | None = None
     late: Late | None = None
     previous: Grade | None = None
@@ -295,6 +301,12 @@ class Run:
         self.played = played
         self.started = played.grade.started
         self.journal.resume(played.commands)
+
+    def go_on_from(self, before: Before) -> None:
+        """Take over what still holds of an earlier run; its commands are this run's, too."""
+        self.before = before
+        if not self.is_planned:
+            self.journal.resume(before.commands)
 
     def record(self, record: CommandRecord) -> str:
         """Keep a command in the journal, as one of the step that it was run for; returns its id."""

@@ -24,11 +24,13 @@ def step(
     needs: str | tuple[str, ...] | None = None,
     claims: str = "lab",
     in_check: bool = False,
+    of_the_run: bool = False,
 ) -> Callable[[F], F]:
     """Mark a test as a graded step, to be run after the steps it `needs` have passed.
 
     While it runs it has what it `claims` to itself (a value of `schedule.Claim`): other guests' steps run beside it,
-    where that is not the lab. A step that is `in_check` is also run by `./lab check`, up to its first act.
+    where that is not the lab. A step that is `in_check` is also run by `./lab check`, up to its first act. One
+    `of_the_run` judges the run itself, and is never taken over from another.
 
     The first line of the test's docstring is the step's title, which is what the student reads. Tests that
     share an id are parts of one step, each weighing the same. Its points are those of the shipped rubric; a
@@ -46,7 +48,8 @@ def step(
 
     def mark(function: F) -> F:
         title = next(iter((function.__doc__ or "").strip().splitlines()), "")
-        sheet = StepSpec(id, title, worth, required, claims=Claim(claims), in_check=in_check)
+        what = StepSpec(id, title, worth, required, claims=Claim(claims))
+        sheet = replace(what, in_check=in_check, of_the_run=of_the_run)
         spec = replace(shipped().weighed(sheet), points=worth)
         marked: F = pytest.mark.step(spec)(function)
         return marked

@@ -69,7 +69,7 @@ class ActPlan(Model):
     """All that a run of these steps and guests would do to a lab that was `seen` so, if all goes well.
 
     `seen` tells by subject (a host, a guest, a file) what the plan rests on; `unforeseen` why acts of a step are not
-    known. `lab_name` is "embedded" or the lab file's path, `alone` as in `--alone`.
+    known. `lab_name` is "embedded" or the lab file's path, `alone` and `again` as in `--alone` and `--again`.
     """
 
     version: Literal[1] = 1
@@ -77,6 +77,7 @@ class ActPlan(Model):
     guests: tuple[str, ...]
     steps: tuple[str, ...]
     alone: bool
+    again: bool = False
     made: datetime
     seen: dict[str, str]
     acts: tuple[PlannedAct, ...]

@@ -17,7 +17,7 @@ from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.filesystems import Place, place_of
 from xenlab.remote.sections import Answer, Section
-from xenlab.xen.cfg import XlConfig, parse_config
+from xenlab.xen.cfg import XlConfig
 
 NONCE_PREFIX = ".xenlab-"
 _SECONDS = 20
@@ -83,7 +83,7 @@ class NfsShare:
         named: dict[str, str] = {}
         growing: set[str] = set()
         for name, text in texts.items():
-            if (config := _config(text)) is not None:
+            if (config := readable(text)) is not None:
                 named |= {entry.path: name for entry in config.paths() if self._is_below(entry.path)}
                 growing |= {disk.target for disk in config.disks if disk.format != "raw"}
         return named, growing
@@ -142,7 +142,7 @@ class ShareLooks:
         return {host.name: frozenset({host.spec.address, host.spec.among_hosts, host.name}) for host in self.hosts}
 
 
-def _config(text: str | Unknown) -> XlConfig | None:
+def readable(text: str | Unknown) -> XlConfig | None:
     """What a config says; None where it cannot be read."""
     if isinstance(text, Unknown):
         return None

@@ -54,12 +54,16 @@ class Untaped:
 
 
 class RecordingTape:
-    """Does what is to be done and writes what came of it, one line an entry. Safe to use from several threads."""
+    """Does what is to be done and writes what came of it, one line an entry, with the `step` that it was done for.
+
+    Safe to use from several threads.
+    """
 
     is_played = False
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], step: Callable[[], str] = lambda: "") -> None:
         self._write = write
+        self._step = step
         self._lock = Lock()
 
     def take(self, what: str, do: Callable[[], T], /) -> T:
@@ -73,7 +77,8 @@ class RecordingTape:
         return value
 
     def _keep(self, entry: Mapping[str, object]) -> None:
-        line = json.dumps(entry)
+        step = self._step()
+        line = json.dumps({**entry, "step": step} if step else entry)
         with self._lock:
             self._write(line)
 
