@@ -1,7 +1,7 @@
 """Judges a run's evidence again in this process: the lab sheet's own steps, without pytest and without a lab."""
 
 import importlib.util
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from inspect import signature
@@ -73,14 +73,22 @@ def judged(folder: Path, *, read_only: bool = False) -> Grade:
     return sheet(lab, run, facts.steps, alone=facts.alone)
 
 
-def sheet(lab: Lab, run: Run, ids: Collection[str], *, alone: bool = False) -> Grade:
-    """The grade of these steps of the lab sheet, as `--step` and `--alone` choose them."""
+def sheet(
+    lab: Lab,
+    run: Run,
+    ids: Collection[str],
+    *,
+    alone: bool = False,
+    first: Callable[[Sequence[StepRun]], object] = lambda _steps: None,
+) -> Grade:
+    """The grade of these steps of the lab sheet, as `--step` and `--alone` choose them; `first` is done with them."""
     run.lab = lab.describe()
     all_steps = [StepRun(steps()[id_][0], guest, run.journal) for id_, guest in _instances(lab, run)]
     plan = Plan(all_steps)
     chosen = [step for step in plan.ordered(all_steps) if step.spec.id in ids]
     chosen = without_acts(run, chosen, ()) if run.read_only else chosen
     run.steps = plan.alone(chosen) if alone else chosen
+    first(run.steps)
     for step in run.steps:
         if (root := step.root_cause) is not None:
             step.add_block(root)

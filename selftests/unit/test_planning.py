@@ -21,6 +21,7 @@ from xenlab.lab.act_plan import ActPlan, GuestStops, Pace, PlannedAct, key_of
 from xenlab.lab.custody import WATCH
 from xenlab.lab.kinds import kinds
 from xenlab.lab.lab import Lab
+from xenlab.lab.seen import seen_of
 from xenlab.lab.tape import PlayedTape
 from xenlab.labfile import load
 from xenlab.outcomes import Grade, LabInfo, MigrationRecord, Score
@@ -48,7 +49,8 @@ def lab(xen: PlayedXen, sessions: Sessions) -> Iterator[Lab]:
 def planned(lab: Lab, xen: PlayedXen, *ids: str) -> ActPlan:
     lab.begin("lab.toml", str(xen.folder))
     run = a_run(xen.folder)
-    return plan(lab, run, step_tests(lab, run, ids or tuple(steps())), ROOT)
+    run.seen = seen_of(lab)
+    return plan(lab, run, step_tests(lab, run, ids or tuple(steps())))
 
 
 def moves_of(plan: ActPlan, guest: str) -> list[str]:
@@ -125,7 +127,7 @@ def test_a_step_that_cannot_be_rehearsed_is_told(lab: Lab, xen: PlayedXen) -> No
     lab.begin("lab.toml", str(xen.folder))
     run = a_run(xen.folder)
     tests = [StepTest(StepRun(StepSpec(f.__name__, "A step.", 1), None, run.journal), f, {}) for f in (asks, breaks)]
-    told = plan(lab, run, tests, ROOT)
+    told = plan(lab, run, tests)
     assert told.unforeseen == (
         "asks: it asks for clock, which cannot be rehearsed",
         "breaks: ZeroDivisionError: 2",
@@ -165,11 +167,12 @@ def test_recorded_runs_have_done_each_kind_of_act() -> None:
 # As planned
 
 
-def as_planned(xen: PlayedXen, sessions: Sessions, told: ActPlan) -> Lab:
+def as_planned(xen: PlayedXen, sessions: Sessions, told: ActPlan, **more: str) -> Lab:
     session = sessions.begin()
     run = a_run(xen.folder)
     run.steps = [StepRun(steps()[id_][0], None, run.journal) for id_ in told.steps]
-    keep_to(told, session, run, ROOT)
+    run.seen = {**seen_of(session), **more}
+    keep_to(told, session, run)
     return session
 
 
@@ -231,20 +234,25 @@ def test_a_lab_that_has_changed_is_refused_and_left(
 
 def test_a_plan_of_others_is_refused(lab: Lab, xen: PlayedXen, sessions: Sessions) -> None:
     told = planned(lab, xen, "cold-migration")
-    for other in ({"steps": ("hosts",)}, {"guests": ("guest2",)}, {"lab_name": "embedded"}, {"alone": True}):
+    for other in (
+        {"steps": ("hosts",)},
+        {"guests": ("guest2",)},
+        {"lab_name": "embedded"},
+        {"alone": True},
+        {"again": True},
+    ):
         session = sessions.begin()
         run = a_run(xen.folder)
         run.steps = [StepRun(steps()["cold-migration"][0], None, run.journal)]
         with pytest.raises(UsageError, match="of another lab, or of other steps or guests"):
-            keep_to(told.model_copy(update=other), session, run, ROOT)
+            keep_to(told.model_copy(update=other), session, run)
         sessions.end(session)
 
 
 def test_another_xenlab_is_a_change(lab: Lab, xen: PlayedXen, sessions: Sessions) -> None:
     told = planned(lab, xen, "hosts")
-    told = told.model_copy(update={"seen": told.seen | {"xenlab itself": "0" * 64}})
-    with pytest.raises(UsageError, match="xenlab itself has changed"):
-        as_planned(xen, sessions, told)
+    with pytest.raises(UsageError, match="suite has changed"):
+        as_planned(xen, sessions, told, suite="0" * 64)
 
 
 def test_files_are_known_by_their_machine_alone() -> None:

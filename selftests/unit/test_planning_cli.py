@@ -88,7 +88,7 @@ def test_a_plan_brings_its_own_lab_guests_and_steps(calls: list[list[str]], tmp_
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (["--as-planned", "next.json", "--step", "hosts"], "has its own --lab, --guest, --step and --alone"),
+        (["--as-planned", "next.json", "--step", "hosts"], "has its own --lab, --guest, --step, --alone and --again"),
         (["--as-planned", "next.json", "--lab", "lab.toml"], "has its own --lab"),
         (["--as-planned", "none.json"], "none.json: No such file or directory"),
         (["-o", "plan.json"], "-o is where a --plan is written"),

@@ -29,7 +29,7 @@ def add_verbs(verbs: Verbs) -> None:
     verify.add_argument(
         "--again",
         action="store_true",
-        help="take over from the last run what passed and still holds, and grade the rest",
+        help="take over from the last run what passed and still holds; grade the rest",
     )
     planning = verify.add_argument_group("what is done to a lab of your own")
     choice = planning.add_mutually_exclusive_group()

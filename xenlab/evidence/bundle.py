@@ -18,6 +18,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -39,7 +40,7 @@ class RunFacts(Model):
     """What was graded: these guests and steps (`alone`: without what they need), by a `rubric` of its own or not.
 
     One that was `read_only` changed nothing. `seen` is what its results rest on (`xenlab.lab.seen`), `passed` are the
-    steps, each on its guest, that passed, and `taken_over` says which of an earlier run are among them.
+    steps, each on its guest, that passed, and `taken_over` those of them that are of an earlier run, with its date.
     `suite` is the digest of xenlab's own code, steps and all, `version` its version.
     """
 
@@ -52,7 +53,7 @@ class RunFacts(Model):
     read_only: bool = False
     seen: dict[str, str] = Field(default_factory=dict)
     passed: tuple[str, ...] = ()
-    taken_over: str = ""
+    taken_over: dict[str, datetime] = Field(default_factory=dict)
 
 
 def suite_digest(working_copy: Path) -> str:

@@ -235,7 +235,7 @@ class Run:
     and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
     check is about, `whereabouts` say where each guest is at the end. One that is `read_only` changes nothing, and
     has `left_out` the steps that begin with an act; of one that `is_planned` the steps are only rehearsed.
-    `seen` is what its results rest on; of the run `before`, where it goes on from one, are those of `taken_over`.
+    `seen` is what its results rest on; where it goes on from the run `before`, some of them are that one's.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -257,7 +257,6 @@ class Run:
     is_planned: bool = False
     before: Before | None = None
     seen: Mapping[str, str] = field(default_factory=dict)
-    taken_over: str = ""
     network: str | None = None
     late: Late | None = None
     previous: Grade | None = None

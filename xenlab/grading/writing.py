@@ -67,7 +67,7 @@ def _write_bundle(run: Run, grade: Grade) -> None:
         read_only=run.read_only,
         seen=dict(run.seen),
         passed=tuple(step.name for step in run.steps if step.passed),
-        taken_over=run.taken_over,
+        taken_over={step.name: step.taken_over for step in run.steps if step.taken_over is not None},
         rubric=bool(run.rubric_text),
         version=__version__,
         suite=bundle.suite_digest(Path(__file__).resolve().parents[2]),

@@ -16,8 +16,9 @@ from xenlab.remote import commands
 from xenlab.remote.sections import Section
 from xenlab.tomlfile import dump
 
-_UNSEEN = "not to be told"
 _SECONDS = 12
+UNSEEN = "not to be told"
+"""What stands for something that could not be seen."""
 
 
 def seen_of(lab: Lab) -> Mapping[str, str]:
@@ -28,7 +29,7 @@ def seen_of(lab: Lab) -> Mapping[str, str]:
     seen = {"the lab file": _digest(dump(lab.spec.without_files()))}
     for look in lab.found.hosts.looks:
         seen |= {look.host: _host(look), f"the set-up of {look.host}": _set_up(look, lab.spec.share.mount_point)}
-    seen |= {name: _UNSEEN if found.unclear else found_words(found) for name, found in lab.found.guests.items()}
+    seen |= {name: UNSEEN if found.unclear else found_words(found) for name, found in lab.found.guests.items()}
     reached = {look.host for look in lab.found.hosts.looks if look.is_seen}
     for of_host in lab.hosts.at_once(lambda host: dict(_guests_of(lab, host, host.name in reached))):
         seen |= of_host
@@ -52,7 +53,7 @@ def found_words(found: GuestFound) -> str:
 
 def _host(look: HostLook) -> str:
     if isinstance(look.info, Unknown) or isinstance(look.fingerprint, Unknown):
-        return _UNSEEN
+        return UNSEEN
     return f"a host with Xen {look.info.version}, host key {look.fingerprint}"
 
 
@@ -62,7 +63,7 @@ def _set_up(look: HostLook, mount_point: str) -> str:
     share = [[mount.fstype, mount.source, mount.root] for mount in mounts if mount.target == mount_point]
     facts = (look.name, look.is_root, look.cpu, look.xl_conf, look.bridges, look.switches, look.console_daemon)
     peer = [look.peer.exit_code, look.peer.stdout]
-    return _digest(json.dumps([*map(encoded, facts), peer, share])) if look.is_seen else _UNSEEN
+    return _digest(json.dumps([*map(encoded, facts), peer, share])) if look.is_seen else UNSEEN
 
 
 def _guests_of(lab: Lab, host: Dom0, is_seen: bool) -> Iterator[tuple[str, str]]:
@@ -71,7 +72,7 @@ def _guests_of(lab: Lab, host: Dom0, is_seen: bool) -> Iterator[tuple[str, str]]
     if not guests:
         return
     if not is_seen:
-        yield from ((subject, _UNSEEN) for guest in guests for subject in (guest.config, _files_of(guest.name)))
+        yield from ((subject, UNSEEN) for guest in guests for subject in (guest.config, _files_of(guest.name)))
         return
     found = ask(host.remote, *(Section(guest.name, commands.read(guest.config), _SECONDS) for guest in guests))
     texts = {guest: found.read(guest.name, str) for guest in guests}
@@ -80,13 +81,13 @@ def _guests_of(lab: Lab, host: Dom0, is_seen: bool) -> Iterator[tuple[str, str]]
     look = look_at_files(host, tuple(paths))
     facts = {} if isinstance(look.files, Unknown) else {fact.path: fact for fact in look.files}
     for guest, text in texts.items():
-        yield guest.config, _UNSEEN if isinstance(text, Unknown) else _digest(text)
+        yield guest.config, UNSEEN if isinstance(text, Unknown) else _digest(text)
         config = configs[guest]
         disks = {disk.target for disk in config.disks} if config else set()
         files = [facts[entry.path] for entry in config.paths() if entry.path in facts] if config else []
         # A guest that runs makes its disk grow.
         known = [[file.path, file.resolved, file.inode, 0 if file.path in disks else file.size] for file in files]
-        yield _files_of(guest.name), _digest(json.dumps(known)) if known else _UNSEEN
+        yield _files_of(guest.name), _digest(json.dumps(known)) if known else UNSEEN
 
 
 def _files_of(guest: str) -> str:

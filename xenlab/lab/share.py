@@ -17,7 +17,7 @@ from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.filesystems import Place, place_of
 from xenlab.remote.sections import Answer, Section
-from xenlab.xen.cfg import XlConfig
+from xenlab.xen.cfg import XlConfig, parse_config
 
 NONCE_PREFIX = ".xenlab-"
 _SECONDS = 20
