@@ -37,6 +37,8 @@ class Before:
             raise UsageError(f"{reports}: {problem}", hint=_HINT) from None
         except UsageError as problem:
             raise UsageError(f"no run to go on from: {problem.message}", hint=_HINT) from None
+        if facts.read_only:
+            raise UsageError("no run to go on from: the last one only read", hint=_HINT)
         return cls(grade.started, facts, tape, commands)
 
 

@@ -48,8 +48,8 @@ def step(
 
     def mark(function: F) -> F:
         title = next(iter((function.__doc__ or "").strip().splitlines()), "")
-        what = StepSpec(id, title, worth, required, claims=Claim(claims))
-        sheet = replace(what, in_check=in_check, of_the_run=of_the_run)
+        kind = Claim(claims)
+        sheet = StepSpec(id, title, worth, required, claims=kind, in_check=in_check, of_the_run=of_the_run)
         spec = replace(shipped().weighed(sheet), points=worth)
         marked: F = pytest.mark.step(spec)(function)
         return marked

@@ -30,6 +30,7 @@ from xenlab.lab.tape import Untaped
 from xenlab.lab.watch import Watch, note_watch
 from xenlab.labfile import RUNNER, GuestSpec, Reachable, TimeoutSpec
 from xenlab.outcomes import Finding
+from xenlab.remote import commands
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
 from xenlab.remote.result import RawResult
@@ -329,7 +330,7 @@ class Rehearsal:
     def _undo(self, act: Act) -> str:
         where = _where(act)
         if act.act == WRITE:
-            return f"on {where}: rm -f -- {act.facts['file']}"
+            return f"on {where}: {typed(commands.remove(act.facts['file']))}"
         if act.act == WATCH:
             return f"on {where}: nothing, it ends by itself"
         source = self._hosts.named(act.facts["host"]).spec.among_hosts
