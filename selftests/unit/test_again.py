@@ -230,15 +230,16 @@ def test_reports_that_are_whole_are_read_by_step(tmp_path: Path) -> None:
     assert len(found.commands) == len((evidence / bundle.COMMANDS).read_text().splitlines())
 
 
+@pytest.mark.parametrize("options", [[], ["--plan"]])
 def test_without_a_run_before_it_is_refused_and_nothing_is_removed(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    options: list[str], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     reports = pytester.path / "reports"
     reports.mkdir()
     (reports / "summary.md").write_text("of the run before")
     (reports / ".lock").touch()
-    result = pytester.runpytest_subprocess("-p", "xenlab.grading.plugin", "--again")
+    result = pytester.runpytest_subprocess("-p", "xenlab.grading.plugin", "--again", *options)
     assert result.ret == 2
     result.stderr.fnmatch_lines(["xenlab: no run to go on from: *(./lab verify without --again grades every step)"])
     assert (reports / "summary.md").read_text() == "of the run before"

@@ -160,11 +160,12 @@ def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(RUN_PYTEST, taken)
     options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
     options += ["--rubric", "my/rubric.toml", "--reports", "team-7", "--network", "user", "--alone"]
+    options += ["--again"]
     assert main(["verify", *options]) == 3
     # pytest runs in the working copy, wherever the call came from.
     wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--guest=guest2"]
     wanted += [f"--rubric={Path.cwd() / 'my/rubric.toml'}", "--profile=classic", "--network=user"]
-    assert given == [[*wanted, "--step=hosts", "--step=live-migration", "--alone"]]
+    assert given == [[*wanted, "--step=hosts", "--step=live-migration", "--alone", "--again"]]
 
 
 def test_check_only_reads_and_has_a_folder_of_its_own(

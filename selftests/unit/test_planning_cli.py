@@ -125,7 +125,8 @@ def test_without_a_terminal_guests_of_a_lab_file_are_not_stopped(
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "grade.json").write_text("of the run before")
     assert main(["verify", "--lab", "lab.toml"]) == 2
-    told, refused = capsys.readouterr().err.splitlines()
+    looks, told, refused = capsys.readouterr().err.splitlines()
+    assert looks == "looking at lab.toml, to tell what is done to it"
     assert told.startswith("guest1, now on baye: started 2 times, shut down 2 times")
     assert "may guest1 be stopped and moved? Nobody is here to be asked (--yes grants it" in refused
     assert [call[-1] for call in calls] == ["silent"]
@@ -159,8 +160,20 @@ def test_a_run_that_stops_nobody_asks_nothing(
 
 
 def test_what_cannot_be_planned_is_not_run(calls: list[list[str]]) -> None:
-    assert main(["verify", "--lab", "lab.toml"]) == 0
+    assert main(["verify", "--lab", "lab.toml"]) == 3
     assert len(calls) == 1
+
+
+def test_what_is_not_foreseen_is_told_and_the_run_is_not_bound(
+    calls: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_plan(next_plan(tmp_path).model_copy(update={"unforeseen": ("clocks: why",)}), tmp_path / "next.json")
+    stdin = io.StringIO("y\n")
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert main(["verify", "--lab", "lab.toml"]) == 0
+    assert calls[1] == ["tests", "--lab=lab.toml"]
+    assert "not foreseen: clocks: why" in capsys.readouterr().err
 
 
 def test_a_plan_leaves_the_reports_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,8 @@ def _planned(arguments: argparse.Namespace) -> list[str]:
 def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int:
     """Tell which guests of somebody's lab are stopped, and grade it as told once that is granted.
 
+    What could not be foreseen is told, too; then the run is not bound to what was.
+
     :raises UsageError: it is not, or nobody is there to grant it.
     """
     from tempfile import TemporaryDirectory
@@ -117,19 +119,25 @@ def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int
 
     with TemporaryDirectory(prefix="xenlab-plan-") as folder:
         path = Path(folder, "plan.json")
+        _given(arguments)  # a wrong call is refused in one line
+        print(f"looking at {arguments.lab}, to tell what is done to it", file=sys.stderr)
         code = _grade(arguments, [*options, "--plan", f"--plan-file={path}"], silent=True)
         if not path.exists():
-            return code
+            return code or CannotObserve.exit_code
         plan = load_plan(path)
+        bound = [f"--as-planned={path}"]
         if touched := [stops.guest for stops in plan.stops if stops.is_touched]:
             print(*summary(plan), sep="\n", file=sys.stderr)
+            if plan.unforeseen:
+                print(*(f"not foreseen: {why}" for why in plan.unforeseen), sep="\n", file=sys.stderr)
+                bound = []
             if not sys.stdin.isatty():
                 forget(arguments.reports, arguments.working_copy)
                 asked = f"{arguments.lab}: may {', '.join(touched)} be stopped and moved? Nobody is here to be asked"
                 raise UsageError(asked, hint="--yes grants it; --plan tells each act")
             if not _is_granted():
                 raise UsageError("not granted, so nothing was done", hint="--plan tells each act")
-        return _grade(arguments, [*options, f"--as-planned={path}"])
+        return _grade(arguments, [*options, *bound])
 
 
 def _is_granted() -> bool:
@@ -149,6 +157,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: bool = False) -> int:
     from xenlab.cli.pytest_child import run_pytest
+
+    return run_pytest(["tests", *_given(arguments), *options], arguments.working_copy, silent=silent)
+
+
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """What every run is given; a wrong call leaves nothing of an earlier one."""
     from xenlab.opening import guest_names
 
     try:
@@ -164,7 +178,7 @@ def _grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: boo
     given += [f"--grade-output={arguments.output}"] if arguments.output else []
     given += [f"--guest={guest}" for guest in arguments.guest]
     given += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
-    return run_pytest(["tests", *given, *options], arguments.working_copy, silent=silent)
+    return given
 
 
 def _regrade(arguments: argparse.Namespace) -> int:

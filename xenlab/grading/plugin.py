@@ -79,19 +79,33 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     Which files pytest and Allure are to write is taken from them: they would write over those of a run beside.
     """
-    if runs_nothing(config) or hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
         return None
+    if runs_nothing(config):
+        return _read_before(config, _folder(config))
     folder = config.stash[FOLDER_KEY] = _folder(config)
     files = config.stash[FILES_KEY] = _files_of_others(config, folder.path)
     config.add_cleanup(folder.release)
     try:
         folder.hold()
         config.stash[PREVIOUS_KEY] = previous_grade(folder.path)
-        if config.getoption("--again"):
-            config.stash[BEFORE_KEY] = Before.of(folder.path)
+        if refused := _read_before(config, folder):
+            return refused
         # A folder of Allure's that lies elsewhere is emptied on request only, as by Allure itself.
         kept = () if getattr(config.option, "clean_alluredir", False) else ("allure",)
         folder.clear(*(path for name, path in files.items() if name not in kept))
+    except XenlabError as problem:
+        print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
+        return problem.exit_code
+    return None
+
+
+def _read_before(config: pytest.Config, folder: ReportsFolder) -> int | None:
+    """Keep the run that --again goes on from, before its reports are removed; the exit status where there is none."""
+    if not config.getoption("--again"):
+        return None
+    try:
+        config.stash[BEFORE_KEY] = Before.of(folder.path)
     except XenlabError as problem:
         print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
         return problem.exit_code
@@ -133,8 +147,8 @@ def pytest_configure(config: pytest.Config) -> None:
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),
     )
-    if config.getoption("--again"):
-        run.go_on_from(config.stash.get(BEFORE_KEY, None) or Before.of(run.reports))
+    if (before := config.stash.get(BEFORE_KEY, None)) is not None:
+        run.go_on_from(before)
     if (played := config.getoption("--played")) is not None:
         run.play(Played.of(Path(played)))
     config.add_cleanup(lambda: _close(run.journal))
