@@ -110,12 +110,12 @@ def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int
 
     What could not be foreseen is told, too; then the run is not bound to what was.
 
-    :raises UsageError: it is not, or nobody is there to grant it.
+    :raises UsageError: it is not granted, or nobody is there to grant it.
     """
     from tempfile import TemporaryDirectory
 
     from xenlab.grading.planning import load_plan
-    from xenlab.report.act_plan import summary
+    from xenlab.report.act_plan import summary, unforeseen
 
     with TemporaryDirectory(prefix="xenlab-plan-") as folder:
         path = Path(folder, "plan.json")
@@ -129,7 +129,7 @@ def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int
         if touched := [stops.guest for stops in plan.stops if stops.is_touched]:
             print(*summary(plan), sep="\n", file=sys.stderr)
             if plan.unforeseen:
-                print(*(f"not foreseen: {why}" for why in plan.unforeseen), sep="\n", file=sys.stderr)
+                print(*unforeseen(plan), sep="\n", file=sys.stderr)
                 bound = []
             if not sys.stdin.isatty():
                 forget(arguments.reports, arguments.working_copy)

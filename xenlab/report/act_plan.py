@@ -26,7 +26,7 @@ def lines(plan: ActPlan) -> Iterator[str]:
     yield ""
     yield from summary(plan)
     yield f"files written, and removed again: {', '.join(files(plan)) or 'none'}"
-    yield from (f"not foreseen: {why}" for why in plan.unforeseen)
+    yield from unforeseen(plan)
     measured = "as in the last run" if plan.pace.measured else "assumed, as no run of this lab has been measured"
     yield f"takes about {duration(plan.seconds)}, and less where guests go side by side ({measured})"
 
@@ -39,6 +39,11 @@ def files(plan: ActPlan) -> list[str]:
 def summary(plan: ActPlan) -> Iterator[str]:
     """What each guest goes through, a line each."""
     yield from (plain(_stops(guest)) for guest in plan.stops)
+
+
+def unforeseen(plan: ActPlan) -> Iterator[str]:
+    """What cannot be told of it, a line each."""
+    yield from (plain(f"not foreseen: {why}") for why in plan.unforeseen)
 
 
 def shown(act: PlannedAct) -> str:
