@@ -5,7 +5,7 @@ from xenlab.lab.guest import Guest
 from xenlab.lab.hosts import HostsFound
 
 
-@step("hosts")
+@step("hosts", in_check=True)
 def test_two_xen_hosts_fit_together(found: HostsFound, guests: tuple[Guest, ...]) -> None:
     """Both hosts run Xen, trust each other, and can take each other's guests.
 

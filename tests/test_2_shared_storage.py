@@ -5,7 +5,7 @@ from xenlab.lab.guest import Guest
 from xenlab.lab.share import NfsShare
 
 
-@step("shared-storage", needs="hosts")
+@step("shared-storage", needs="hosts", in_check=True)
 def test_both_hosts_see_the_same_share(share: NfsShare, guests: tuple[Guest, ...]) -> None:
     """One host exports a folder over NFS, and both see it at the same path, with the guests' files in it.
 

@@ -5,7 +5,7 @@ from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
 
 
-@step("path-fixes", needs="shared-storage", claims="guest")
+@step("path-fixes", needs="shared-storage", claims="guest", in_check=True)
 def test_config_names_files_on_the_share(guest: Guest, lab: Lab) -> None:
     """Every path in the guest's config leads to a file on the share, from both hosts, and nothing else changed.
 

@@ -5,7 +5,7 @@ from xenlab.lab.dom0 import Dom0
 from xenlab.lab.guest import Guest
 
 
-@step("boot-from-share", needs="path-fixes", claims="home")
+@step("boot-from-share", needs="path-fixes", claims="home", in_check=True)
 def test_guest_boots_from_the_share(guest: Guest, home: Dom0) -> None:
     """The guest boots on its home host from the share, takes logins, and keeps what is written to its disk.
 

@@ -4,7 +4,7 @@ from xenlab.grading.steps import check, step
 from xenlab.lab.left import LabLeft
 
 
-@step("left-as-found", needs="hosts")
+@step("left-as-found", needs="hosts", of_the_run=True)
 def test_lab_is_left_as_it_was_found(left: LabLeft) -> None:
     """Every guest is where it was, and nothing half-moved or of ours is left on either host.
 

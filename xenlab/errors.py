@@ -35,6 +35,19 @@ class CannotObserve(XenlabError):
     exit_code = 3
 
 
+class WouldChange(XenlabError):
+    """To go on takes an act, and the run only reads: neither a fault nor an error. What is not judged is the message.
+
+    `act` is the one that would have been next, where a look has shown all that it needs; else it is empty.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, act: str = "") -> None:
+        super().__init__(message)
+        self.act = act
+
+
 class LabFault(XenlabError):
     """The lab is wrong: outcome `failed`, exit 1.
 

@@ -4,7 +4,6 @@ Nothing below this module knows of the file. What is wrong with one is said as i
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
@@ -25,6 +24,7 @@ from xenlab.fields import (
     User,
     Variable,
 )
+from xenlab.labfile_change import LabFileChange
 from xenlab.outcomes import Model
 from xenlab.tomlfile import Problem, listed, parse, read
 
@@ -180,15 +180,6 @@ class TimeoutSpec(Model):
     boot_seconds: Annotated[float, Field(gt=0)] = 180.0
     after_move_seconds: Annotated[float, Field(gt=0)] = 60.0
     migrate_seconds: Annotated[float, Field(gt=0)] = 14_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class LabFileChange:
-    """Another value of one key; `table` is "share", "probes" or "timeouts", or the name of a host or guest."""
-
-    table: str
-    key: str
-    value: str | int | float | bool | None
 
 
 class LabFile(Model):

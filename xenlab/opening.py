@@ -102,6 +102,14 @@ def _keeper(state: LabState) -> str:
     return f"{state.keeper.pid} {state.keeper.started}" if state.keeper else ""
 
 
+def lab_as_it_is(lab_name: str, working_copy: Path) -> LabFile:
+    """The lab's file, with this process where the lab can be reached; nothing is brought up for it.
+
+    :raises UsageError: the lab file is wrong, or no embedded lab is up.
+    """
+    return join(working_copy) if lab_name == EMBEDDED else load(Path(lab_name))
+
+
 @contextmanager
 def open_lab(
     lab_name: str, profile: str | None, working_copy: Path, *, network: str | None = None

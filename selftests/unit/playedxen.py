@@ -4,6 +4,7 @@ Each host is a folder of state. Commands really run, in this machine's sh, with 
 xl and its like there work on that folder. What a host keeps in a fixed place (its lock, sysfs) is below its folder.
 """
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -253,6 +254,12 @@ class PlayedXen:
     def acted(self) -> list[str]:
         """Every act in short: "labubuntu create guest1"."""
         return [f"{act.host} {act.words}" for act in self.done]
+
+    @property
+    def state(self) -> dict[str, str]:
+        """Every file of hosts and guests, their domains among them, by its digest."""
+        files = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
+        return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     def end(self) -> None:
         self.let_go()

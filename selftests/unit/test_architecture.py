@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "discovery"),
-    *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "fields", "tomlfile", "outcomes"),
-    *("errors", "xenlab"),
+    *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "fields", "tomlfile"),
+    *("outcomes", "labfile_change", "errors", "xenlab"),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
@@ -30,7 +30,7 @@ PURE = (
     *("xenlab/remote/frames.py", "xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/remote/prompts.py"),
     *("xenlab/remote/shell.py", "xenlab/remote/sections.py", "xenlab/remote/filesystems.py"),
     *("xenlab/remote/questions.py", "xenlab/remote/lease.py", "xenlab/grading/scoring.py"),
-    *("xenlab/lab/guest_looks.py", "xenlab/lab/moved.py"),
+    *("xenlab/lab/guest_looks.py", "xenlab/lab/moved.py", "xenlab/lab/act_plan.py", "xenlab/report/act_plan.py"),
     *("xenlab/lab/looks.py", "xenlab/lab/places.py", "xenlab/lab/found.py", "xenlab/lab/migration.py"),
     *("xenlab/lab/observed.py", "xenlab/lab/watch_analysis.py", "xenlab/lab/watched_move.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/lab/judging/*.py"))),

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from xenlab.report.folder import ReportsFolder
 from xenlab.scenarios.catalogue import RIGHT, UNDERNEATH, WRONG
 
 VERBS = (
-    *("init", "verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
+    *("init", "check", "verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
     "prove",
     *("mend", "unlock"),
 )
@@ -152,7 +153,7 @@ def test_what_verify_shows_can_be_chosen(
     chosen: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given: list[list[str]] = []
-    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy: given.append(arguments) or 0)
+    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy, **_: given.append(arguments) or 0)
     assert main(["verify", f"--{chosen}"]) == 0
     assert given == [["tests", "--lab=embedded", f"--grade-output={chosen}"]]
     with pytest.raises(SystemExit):
@@ -163,18 +164,33 @@ def test_what_verify_shows_can_be_chosen(
 def test_verify_hands_its_options_to_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[list[str]] = []
 
-    def taken(arguments: list[str], _working_copy: Path) -> int:
+    def taken(arguments: list[str], _working_copy: Path, **_: object) -> int:
         given.append(arguments)
         return 3
 
     monkeypatch.setattr(RUN_PYTEST, taken)
     options = ["--profile", "classic", "--guest", "guest2", "--step", "hosts", "--step", "live-migration"]
     options += ["--rubric", "my/rubric.toml", "--reports", "team-7", "--network", "user", "--alone"]
+    options += ["--again"]
     assert main(["verify", *options]) == 3
     # pytest runs in the working copy, wherever the call came from.
-    wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--profile=classic"]
-    wanted += ["--network=user", "--guest=guest2", "--step=hosts", "--step=live-migration"]
-    assert given == [[*wanted, "--alone", f"--rubric={Path.cwd() / 'my/rubric.toml'}"]]
+    wanted = ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--guest=guest2"]
+    wanted += [f"--rubric={Path.cwd() / 'my/rubric.toml'}", "--profile=classic", "--network=user"]
+    assert given == [[*wanted, "--step=hosts", "--step=live-migration", "--alone", "--again"]]
+
+
+def test_check_only_reads_and_has_a_folder_of_its_own(
+    working_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(RUN_PYTEST, lambda arguments, _copy, **_: given.append(arguments) or 1)
+    assert main(["check", "--guest", "guest2"]) == 1
+    assert main(["check", "--reports", "team-7"]) == 1
+    assert given == [
+        ["tests", "--lab=embedded", f"--reports={working_copy / 'reports/check'}", "--guest=guest2", "--read-only"],
+        ["tests", "--lab=embedded", f"--reports={Path.cwd() / 'team-7'}", "--read-only"],
+    ]
+    assert "nobody" in refused(capsys, "check", "--guest", "nobody")
 
 
 def left_by_a_run(reports: Path) -> None:
@@ -205,6 +221,16 @@ def test_a_wrong_call_leaves_nothing_of_the_run_before(
     assert sorted(path.name for path in (working_copy / there).iterdir()) == [".lock", "README.md"]
 
 
+@pytest.mark.parametrize("wrong", [["--frobnicate"], ["--lab", "missing.toml"]])
+def test_a_wrong_check_leaves_the_run_before_but_not_the_check(working_copy: Path, wrong: list[str]) -> None:
+    left_by_a_run(working_copy / "reports")
+    left_by_a_run(working_copy / "reports" / "check")
+    with suppress(SystemExit):
+        main(["check", *wrong])
+    assert (working_copy / "reports" / "grade.json").exists()
+    assert not (working_copy / "reports" / "check" / "grade.json").exists()
+
+
 @pytest.mark.parametrize(
     "call", [["frobnicate"], ["report", "--frobnicate"], ["verify", "--help"], ["up", "--profile", "x"]]
 )
@@ -224,7 +250,7 @@ def test_a_wrong_call_leaves_a_run_that_goes_on_alone(working_copy: Path, capsys
 
 
 def test_nothing_raw_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def fails(_arguments: list[str], _working_copy: Path) -> int:
+    def fails(_arguments: list[str], _working_copy: Path, **_: object) -> int:
         raise CannotObserve("\x1b]0;title\x07\x1b[2Jbanner \u202egnp\udce9", hint="\x9b31mred")
 
     monkeypatch.setattr(RUN_PYTEST, fails)
@@ -245,7 +271,7 @@ def test_a_page_that_cannot_be_written_is_one_line(
 
 
 def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def terminated(_arguments: list[str], _working_copy: Path) -> int:
+    def terminated(_arguments: list[str], _working_copy: Path, **_: object) -> int:
         signal.raise_signal(signal.SIGTERM)
         return 0
 
@@ -257,7 +283,8 @@ def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_a_call_that_is_to_outlive_its_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """nohup(1) has it started with SIGHUP ignored."""
 
-    def hung_up(_arguments: list[str], _working_copy: Path) -> int:
+    def hung_up(_arguments: list[str], _working_copy: Path, *, silent: bool) -> int:
+        assert not silent
         signal.raise_signal(signal.SIGHUP)
         return 0
 

@@ -36,7 +36,7 @@ def test_a_lab_like_the_embedded_one_is_found_whole(found_lab: FoundLab, init: I
     }
     assert (guest2.home, guest2.address, guest2.root_device) == ("baye", "10.1.1.86", "xvda1")
     assert spec.probes == type(spec.probes)()
-    assert said.splitlines()[-1] == "next: ./lab verify --lab lab.toml"
+    assert said.splitlines()[-1] == "next: ./lab check --lab lab.toml"
 
 
 def test_each_value_says_where_it_was_seen(found_lab: FoundLab, init: Init) -> None:

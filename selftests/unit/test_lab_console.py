@@ -74,12 +74,12 @@ def test_it_is_opened_where_the_guest_is_and_followed_when_it_moves(
     xen.runs("guest1", "labubuntu")
     boot_id = guest.acts.look_inside().boot_id
     assert isinstance(boot_id, str)
-    assert guest.takes_login().actual == "logged in on its console on labubuntu"
+    assert next(guest.takes_login()).actual == "logged in on its console on labubuntu"
     console.hang_up()
     xen.goes("guest1", "labubuntu")
     xen.runs("guest1", "baye")
     assert guest.acts.look_inside().boot_id == boot_id
-    assert guest.takes_login().actual == "logged in on its console on baye"
+    assert next(guest.takes_login()).actual == "logged in on its console on baye"
     assert [seat.opened for seat in seats] == [1, 1]
     assert console.logins == 1
 
@@ -107,7 +107,7 @@ def test_it_is_logged_out_before_its_console_is_looked_at(lab: Lab, xen: PlayedX
     xen.runs("guest1", "labubuntu")
     guest = lab.guest("guest1")
     guest.machine.run("true")
-    finding = guest.shows_login_prompt()
+    (finding,) = guest.shows_login_prompt()
     assert finding.holds
     assert finding.evidence == ("cmd-screen",)
     guest.machine.run("true")

@@ -97,10 +97,10 @@ def test_a_way_that_is_closed_says_nothing_about_a_guest(spec: LabFile, servers:
     with Lab(spec, lambda _: "", {}) as lab:
         servers["baye"].stop()
         with pytest.raises(errors.JumpUnreachable, match="guest2 is reached through baye"):
-            lab.guest("guest2").takes_login()
+            list(lab.guest("guest2").takes_login())
         servers["gate"].stop()
         with pytest.raises(errors.JumpUnreachable, match="guest1 is reached through labubuntu"):
-            lab.guest("guest1").takes_login()
+            list(lab.guest("guest1").takes_login())
 
 
 def test_a_jump_hosts_missing_password_is_told_before_anything_is_done(spec: LabFile) -> None:

@@ -168,7 +168,7 @@ def lived(lab: Lab) -> Judged:
         paused = guest.paused_migrate(peer, nonce)
         judged.findings += [paused.left_it_unharmed(), paused.kept_its_boot(), paused.kept(nonce)]
         guest.return_to(home)
-    judged.findings += [guest.runs_only_on(home), guest.takes_login(), *guest.keeps_devices_on_share()]
+    judged.findings += [guest.runs_only_on(home), *guest.takes_login(), *guest.keeps_devices_on_share()]
     try:
         guest.live_migrate(home)
     except XenlabError as problem:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -185,3 +186,11 @@ def test_a_dead_peer_is_noticed_and_nothing_is_asked() -> None:
     assert "ServerAliveInterval=10" in words
     assert words[-2:] == ("-p", "2222")
     assert "-p" not in peers.ssh()
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="needs an ssh")
+def test_asking_the_peer_notes_no_keys_of_it() -> None:
+    argv = peers.ask_peer("192.0.2.1")
+    said = subprocess.run([argv[0], "-G", *argv[1:]], capture_output=True, text=True, check=True).stdout
+    assert "updatehostkeys false" in said.splitlines()
+    assert "batchmode yes" in said.splitlines()

@@ -81,7 +81,7 @@ def _init(arguments: argparse.Namespace) -> int:
         print(plain(f"note: {' '.join(remark.split())}"))
     print(_of_the_journal(journal))
     if not missing:
-        print(f"next: ./lab verify --lab {shlex.quote(str(request.path))}")
+        print(f"next: ./lab check --lab {shlex.quote(str(request.path))}")
         return 0
     _tell(missing)
     words = shlex.join([*map(str, made.targets if arguments.hosts else ()), *_options(arguments), *made.words])

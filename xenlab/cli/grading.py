@@ -1,33 +1,51 @@
 """Grading a lab, and the pages of the last run."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from xenlab.cli.grammar import Verbs, add_lab, add_network, add_profile, add_reports, add_verb
 from xenlab.errors import CannotObserve, UsageError
+from xenlab.testbed.plan import EMBEDDED
+
+CHECKED = Path("reports", "check")
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add `verify`, `report` and `regrade`."""
+    """Add `verify`, `check`, `report` and `regrade`."""
     verify = add_verb(
         verbs, "verify", _verify, "grade every step of the lab and write reports/", "--step live-migration"
     )
     add_lab(verify)
     add_profile(verify)
     add_network(verify)
-    verify.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
-    shown = verify.add_mutually_exclusive_group()
-    shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
-    shown.add_argument(
-        "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
-    )
-    verify.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
+    _add_grading(verify)
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
     verify.add_argument(
         "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
     )
     add_reports(verify, "where the reports go")
+    verify.add_argument(
+        "--again",
+        action="store_true",
+        help="take over from the last run what passed and still holds; grade the rest",
+    )
+    planning = verify.add_argument_group("what is done to a lab of your own")
+    choice = planning.add_mutually_exclusive_group()
+    choice.add_argument("--plan", action="store_true", help="tell each act, its undo and which guests stop; do nothing")
+    choice.add_argument(
+        "--as-planned", type=Path, metavar="PLAN", help="do what that plan says, unless the lab changed"
+    )
+    choice.add_argument("--yes", action="store_true", help="stop and move the guests of a lab file without asking")
+    planning.add_argument("-o", dest="plan_file", type=Path, metavar="PLAN", help="write the --plan there, as JSON")
+
+    check = add_verb(
+        verbs, "check", _check, "judge what can be seen in seconds without changing anything", "--lab lab.toml"
+    )
+    add_lab(check)
+    _add_grading(check)
+    check.add_argument("--reports", type=Path, metavar="DIR", help="where the reports go (default: reports/check)")
 
     report = add_verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
     report.add_argument("--allure", action="store_true", help="make allure.html, too (needs Node.js and npm)")
@@ -41,8 +59,110 @@ def add_verbs(verbs: Verbs) -> None:
     regrade.add_argument("--reports", type=Path, metavar="DIR", help="where the reports go (default: reports/regraded)")
 
 
+def _add_grading(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
+    shown = verb.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
+    shown.add_argument(
+        "--json", action="store_const", dest="output", const="json", help="grade.json on stdout, all else on stderr"
+    )
+    verb.add_argument("--guest", action="append", default=[], metavar="NAME", help="only this guest (repeatable)")
+
+
 def _verify(arguments: argparse.Namespace) -> int:
+    options = [f"--profile={arguments.profile}"] if arguments.profile else []
+    options += [f"--network={arguments.network}"] if arguments.network else []
+    options += [f"--step={step}" for step in arguments.step]
+    options += ["--alone"] if arguments.alone else []
+    options += ["--again"] if arguments.again else []
+    if arguments.plan_file and not arguments.plan:
+        raise UsageError("-o is where a --plan is written", hint="./lab verify --plan -o plan.json")
+    if arguments.plan:
+        options += ["--plan", *([f"--plan-file={arguments.plan_file.absolute()}"] if arguments.plan_file else [])]
+    elif arguments.as_planned:
+        options += _planned(arguments)
+    elif arguments.lab != EMBEDDED and not arguments.yes:
+        return _ask_and_grade(arguments, options)
+    return _grade(arguments, options)
+
+
+def _planned(arguments: argparse.Namespace) -> list[str]:
+    """What a plan was made of is not chosen again."""
+    from xenlab.grading.planning import load_plan
+
+    plan = load_plan(arguments.as_planned)
+    if (
+        arguments.lab not in (EMBEDDED, plan.lab_name)
+        or arguments.guest
+        or arguments.step
+        or arguments.alone
+        or arguments.again
+    ):
+        raise UsageError("--as-planned has its own --lab, --guest, --step, --alone and --again", hint="leave them out")
+    arguments.lab, arguments.guest = plan.lab_name, list(plan.guests)
+    steps = [f"--step={step}" for step in plan.steps]
+    how = [*(["--alone"] if plan.alone else []), *(["--again"] if plan.again else [])]
+    return [f"--as-planned={arguments.as_planned.absolute()}", *steps, *how]
+
+
+def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int:
+    """Tell which guests of somebody's lab are stopped, and grade it as told once that is granted.
+
+    What could not be foreseen is told, too; then the run is not bound to what was.
+
+    :raises UsageError: it is not granted, or nobody is there to grant it.
+    """
+    from tempfile import TemporaryDirectory
+
+    from xenlab.grading.planning import load_plan
+    from xenlab.report.act_plan import summary, unforeseen
+
+    with TemporaryDirectory(prefix="xenlab-plan-") as folder:
+        path = Path(folder, "plan.json")
+        _given(arguments)  # a wrong call is refused in one line
+        print(f"looking at {arguments.lab}, to tell what is done to it", file=sys.stderr)
+        code = _grade(arguments, [*options, "--plan", f"--plan-file={path}"], silent=True)
+        if not path.exists():
+            return code or CannotObserve.exit_code
+        plan = load_plan(path)
+        bound = [f"--as-planned={path}"]
+        if touched := [stops.guest for stops in plan.stops if stops.is_touched]:
+            print(*summary(plan), sep="\n", file=sys.stderr)
+            if plan.unforeseen:
+                print(*unforeseen(plan), sep="\n", file=sys.stderr)
+                bound = []
+            if not sys.stdin.isatty():
+                forget(arguments.reports, arguments.working_copy)
+                asked = f"{arguments.lab}: may {', '.join(touched)} be stopped and moved? Nobody is here to be asked"
+                raise UsageError(asked, hint="--yes grants it; --plan tells each act")
+            if not _is_granted():
+                raise UsageError("not granted, so nothing was done", hint="--plan tells each act")
+        return _grade(arguments, [*options, *bound])
+
+
+def _is_granted() -> bool:
+    from rich.console import Console
+    from rich.prompt import Confirm
+
+    try:
+        return Confirm.ask("Go on?", default=False, console=Console(stderr=True))
+    except EOFError:
+        return False
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    arguments.reports = arguments.reports or arguments.working_copy / CHECKED
+    return _grade(arguments, ["--read-only"])
+
+
+def _grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: bool = False) -> int:
     from xenlab.cli.pytest_child import run_pytest
+
+    return run_pytest(["tests", *_given(arguments), *options], arguments.working_copy, silent=silent)
+
+
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """What every run is given; a wrong call leaves nothing of an earlier one."""
     from xenlab.opening import guest_names
 
     try:
@@ -53,16 +173,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     except UsageError:
         forget(arguments.reports, arguments.working_copy)
         raise
-    options = [f"--lab={arguments.lab}"]
-    options += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
-    options += [f"--grade-output={arguments.output}"] if arguments.output else []
-    options += [f"--profile={arguments.profile}"] if arguments.profile else []
-    options += [f"--network={arguments.network}"] if arguments.network else []
-    options += [f"--guest={guest}" for guest in arguments.guest]
-    options += [f"--step={step}" for step in arguments.step]
-    options += ["--alone"] if arguments.alone else []
-    options += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
-    return run_pytest(["tests", *options], arguments.working_copy)
+    given = [f"--lab={arguments.lab}"]
+    given += [f"--reports={arguments.reports.absolute()}"] if arguments.reports else []
+    given += [f"--grade-output={arguments.output}"] if arguments.output else []
+    given += [f"--guest={guest}" for guest in arguments.guest]
+    given += [f"--rubric={Path(arguments.rubric).absolute()}"] if arguments.rubric else []
+    return given
 
 
 def _regrade(arguments: argparse.Namespace) -> int:
@@ -77,6 +193,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
         options = [f"--lab={folder / bundle.LAB}", f"--played={folder}", f"--reports={reports.absolute()}"]
         options += ["--grade-output=quiet", *(f"--guest={guest}" for guest in facts.guests)]
         options += [*(f"--step={step}" for step in facts.steps), *(["--alone"] if facts.alone else [])]
+        options += ["--read-only"] if facts.read_only else []
         if arguments.rubric:
             options += [f"--rubric={Path(arguments.rubric).absolute()}"]
         elif facts.rubric:
@@ -92,6 +209,13 @@ def _regrade(arguments: argparse.Namespace) -> int:
     return code
 
 
+def forget_results_of(argv: Sequence[str], working_copy: Path) -> None:
+    """Leave nothing of an earlier run where the results of a call that makes no sense would be looked for."""
+    usual = {"verify": None, "check": working_copy / CHECKED}
+    if argv[:1] and argv[0] in usual:
+        forget(_reports_in(argv) or usual[argv[0]], working_copy)
+
+
 def forget(reports: Path | None, working_copy: Path) -> None:
     """Leave nothing of an earlier run where a wrong call's results would be looked for."""
     from xenlab.report.folder import forget_results
@@ -99,7 +223,7 @@ def forget(reports: Path | None, working_copy: Path) -> None:
     forget_results(reports or working_copy / "reports", own=reports is None)
 
 
-def reports_in(argv: Sequence[str]) -> Path | None:
+def _reports_in(argv: Sequence[str]) -> Path | None:
     """The --reports of a call that makes no sense otherwise."""
     lenient = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     add_reports(lenient, "")

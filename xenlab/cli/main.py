@@ -19,7 +19,8 @@ EPILOG = """\
 examples:
   ./lab verify                       boot the embedded lab, grade every step, write reports/
   ./lab init root@HOST1 root@HOST2   make the lab.toml of your own two hosts; only reads
-  ./lab verify --lab lab.toml        grade them
+  ./lab check --lab lab.toml         look at them, in seconds, and change nothing
+  ./lab verify --lab lab.toml        grade them; --plan tells before what is done to them
   ./lab verify --step live-migration grade that step and what it needs
   ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab
@@ -57,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parser().parse_args(argv)
     except SystemExit as end:
-        if end.code == 2 and "verify" in argv[:1]:
-            grading.forget(grading.reports_in(argv), WORKING_COPY)
+        if end.code == 2:
+            grading.forget_results_of(argv, WORKING_COPY)
         raise
     run: Run = arguments.run
     try:

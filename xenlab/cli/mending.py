@@ -2,13 +2,11 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenlab.cli.grammar import Verbs, add_lab, add_verb
 from xenlab.errors import XenlabError
 from xenlab.evidence.text import plain
-from xenlab.testbed.plan import EMBEDDED
 
 if TYPE_CHECKING:
     from xenlab.lab.custody import Act, LabFound
@@ -60,11 +58,10 @@ def _mended(found: "LabFound", acts: "tuple[Act, ...]") -> bool:
 def _unlock(arguments: argparse.Namespace) -> int:
     from xenlab.lab.lab import Lab
     from xenlab.lab.lock import unlock
-    from xenlab.labfile import load
-    from xenlab.testbed.joining import join
+    from xenlab.opening import lab_as_it_is
     from xenlab.testbed.provision import no_record
 
-    spec = join(arguments.working_copy) if arguments.lab == EMBEDDED else load(Path(arguments.lab))
+    spec = lab_as_it_is(arguments.lab, arguments.working_copy)
     with Lab(spec, no_record) as lab:
         freed = unlock(lab.hosts, arguments.id)
     print(

@@ -14,13 +14,16 @@ def run_tool(words: Sequence[str], working_copy: Path) -> int:
     return subprocess.run([sys.executable, "-m", *words], cwd=working_copy, check=False).returncode
 
 
-def run_pytest(arguments: Sequence[str], working_copy: Path) -> int:
+def run_pytest(arguments: Sequence[str], working_copy: Path, *, silent: bool = False) -> int:
     """Run pytest as a child; what it says about its call (4, 5) is exit 2 here, an interruption is 130.
+
+    One that is `silent` says nothing but what is wrong.
 
     In a session of its own a terminal's Ctrl-C reaches us alone: told once, it cleans up undisturbed.
     """
     command = [sys.executable, "-m", "pytest", *arguments]
     child: subprocess.Popen[bytes] | None = None
+    out = subprocess.DEVNULL if silent else None
     interrupted = False
 
     def pass_on(_sign: int) -> None:
@@ -30,7 +33,7 @@ def run_pytest(arguments: Sequence[str], working_copy: Path) -> int:
             child.send_signal(signal.SIGINT)
 
     with tools.interruptions_told(pass_on):
-        child = subprocess.Popen(command, cwd=working_copy, start_new_session=True)
+        child = subprocess.Popen(command, cwd=working_copy, start_new_session=True, stdout=out)
         if interrupted:  # before there was anybody to pass it on to
             child.send_signal(signal.SIGINT)
         code = child.wait()

@@ -18,10 +18,11 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from xenlab.errors import UsageError
 from xenlab.evidence.files import write_whole
@@ -38,6 +39,8 @@ _MOST_FILES = 1000
 class RunFacts(Model):
     """What was graded: these guests and steps (`alone`: without what they need), by a `rubric` of its own or not.
 
+    One that was `read_only` changed nothing. `seen` is what its results rest on (`xenlab.lab.seen`), `passed` are the
+    steps, each on its guest, that passed, and `taken_over` those of them that are of an earlier run, with its date.
     `suite` is the digest of xenlab's own code, steps and all, `version` its version.
     """
 
@@ -47,6 +50,10 @@ class RunFacts(Model):
     rubric: bool
     version: str
     suite: str
+    read_only: bool = False
+    seen: dict[str, str] = Field(default_factory=dict)
+    passed: tuple[str, ...] = ()
+    taken_over: dict[str, datetime] = Field(default_factory=dict)
 
 
 def suite_digest(working_copy: Path) -> str:

@@ -21,8 +21,8 @@ from allure_pytest.listener import AllureListener
 from xenlab import __version__
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
-from xenlab.grading.run import STEP_KEY, ChecksFailedError, ChecksUnknownError, Run, StepRun
-from xenlab.grading.writing import name_of
+from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError
+from xenlab.grading.run import STEP_KEY, Run, StepRun
 from xenlab.outcomes import CheckResult, Outcome
 from xenlab.report.folder import ReportsFolder
 
@@ -114,7 +114,7 @@ class AllureResults:
         """Attach what the step leaves, while Allure still takes it."""
         if self._step is None:
             return
-        allure.dynamic.title(name_of(self._step))  # type: ignore[no-untyped-call]
+        allure.dynamic.title(self._step.name)  # type: ignore[no-untyped-call]
         if category := category_of(self._step):
             allure.dynamic.label("xenlab", category)  # type: ignore[no-untyped-call]
         for check in self._step.checks:

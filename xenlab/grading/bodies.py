@@ -13,7 +13,9 @@ from functools import partial
 import pytest
 
 from xenlab.errors import XenlabError
-from xenlab.grading.recording import TOLD, recorded
+from xenlab.grading.problems import TOLD
+from xenlab.grading.read_only import up_to_acts
+from xenlab.grading.recording import recorded
 from xenlab.grading.run import STEP_KEY, Run, StepRun, entered
 from xenlab.grading.schedule import Claim, claim_of, startable
 from xenlab.remote.waiting import stopped_by
@@ -100,7 +102,7 @@ class Bodies:
             self._changed.notify_all()
 
     def _recorded(self, step: StepRun) -> None:
-        with recorded(step, ends_early=True):
+        with recorded(step, ends_early=True), up_to_acts(step):
             try:
                 self._bodies[step]()
             except XenlabError:

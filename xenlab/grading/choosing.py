@@ -9,18 +9,28 @@ from xenlab.errors import UsageError
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.lateness import late
 from xenlab.grading.order import Plan
+from xenlab.grading.read_only import without_acts
 from xenlab.grading.rubric import load, shipped
 from xenlab.grading.run import STEP_KEY, Run, StepRun
 from xenlab.grading.scoring import StepSpec
 from xenlab.grading.writing import COMMANDS, TAPE
 from xenlab.tomlfile import listed
 
-# pytest's options that run no test, so that nothing is written and what lies in reports/ stays.
-_RUN_NOTHING = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+# Options that run no test, so that nothing is written and what lies in reports/ stays.
+_RUN_NOTHING = (
+    "collectonly",
+    "help",
+    "version",
+    "markers",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "cacheshow",
+    "plan",
+)
 
 
 def runs_nothing(config: pytest.Config) -> bool:
-    """Whether pytest was only asked what there is."""
+    """Whether pytest was only asked what there is, or what would be done."""
     return any(getattr(config.option, name, False) for name in _RUN_NOTHING)
 
 
@@ -59,6 +69,8 @@ class Choosing:
         plan = Plan(list(allowed))
         left = set(items)
         chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
+        if self._run.read_only:
+            chosen = without_acts(self._run, chosen, ids)
         alone: bool = self._config.getoption("--alone")
         if alone and not ids:
             raise UsageError("--alone needs a --step", hint="--step live-migration --alone")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from xenlab.evidence.text import brief, plain
 from xenlab.grading.run import Run, StepRun, running_or_none
-from xenlab.grading.writing import name_of, note_on
+from xenlab.grading.writing import note_on
 
 STYLES = {"passed": "green", "failed": "bold red", "error": "magenta", "blocked": "yellow", "waived": "cyan"}
 """Colours of the outcomes; the words stand beside them, so that nothing is lost without."""
@@ -119,7 +119,7 @@ class LiveTable:
         return steps[first : first + max(1, room)]
 
     def _row(self, run: StepRun) -> tuple[Text, Text, Text, Text]:
-        name = Text(name_of(run))
+        name = Text(run.name)
         if run.over:
             word = run.outcome.value
             return Text(word, STYLES[word]), name, Text(_seconds(run)), Text(note_on(run))

@@ -6,13 +6,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 
 from xenlab.grading.run import Run
-from xenlab.lab.custody import WATCH
 from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
 from xenlab.lab.looks import Unknown
 from xenlab.lab.migration import Migration
 from xenlab.lab.moved import Move, PausedMove
-from xenlab.lab.watch import Watch, Watched
+from xenlab.lab.watch import Watch, Watched, note_watch
 from xenlab.lab.watch_analysis import with_figures
 from xenlab.lab.watched_move import WatchedMove
 from xenlab.outcomes import MigrationRecord
@@ -41,10 +40,7 @@ class Moves:
 
     def _watch(self, guest: Guest) -> AbstractContextManager[Watched]:
         run, seconds = self._lab.custody.run, self._lab.spec.timeouts.migrate_seconds
-        self._lab.custody.will(WATCH, guest=guest.name)
-        for seat in guest.seats:
-            if seat.keeps_files:
-                self._lab.custody.will(WATCH, guest=guest.name, host=seat.name)
+        note_watch(self._lab.custody, guest)
         return Watch(self._probes, run=run, seconds=seconds).around(guest)
 
     def keep(self, move: Move) -> Move:

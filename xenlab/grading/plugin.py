@@ -17,18 +17,19 @@ from xenlab.errors import XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import plain
 from xenlab.grading.allure_results import follow_for_allure
+from xenlab.grading.before import Before
 from xenlab.grading.bodies import Bodies
 from xenlab.grading.choosing import Choosing, runs_nothing
 from xenlab.grading.ending import Ending
 from xenlab.grading.interrupts import Interrupts
 from xenlab.grading.junit import follow_for_junit
 from xenlab.grading.played import Played
+from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError
+from xenlab.grading.read_only import changed_something, last_words, remarks, up_to_acts
 from xenlab.grading.recording import Wrapper, clean, is_waived, record, recorded
 from xenlab.grading.run import (
     RUN_KEY,
     STEP_KEY,
-    ChecksFailedError,
-    ChecksUnknownError,
     Run,
     StepRun,
     entered,
@@ -41,6 +42,7 @@ from xenlab.report.folder import ReportsFolder
 
 FOLDER_KEY = pytest.StashKey[ReportsFolder]()
 PREVIOUS_KEY = pytest.StashKey[Grade | None]()
+BEFORE_KEY = pytest.StashKey[Before]()
 FILES_KEY = pytest.StashKey[dict[str, Path]]()
 
 
@@ -61,6 +63,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
     )
+    group.addoption(
+        "--read-only", action="store_true", help="only what can be seen without changing anything; without a score"
+    )
+    group.addoption("--again", action="store_true", help="take over from the last run what passed and still holds")
+    group.addoption("--plan", action="store_true", help="tell what would be done, and do nothing")
+    group.addoption("--plan-file", metavar="PATH", help="write the plan as JSON, to be done --as-planned")
+    group.addoption("--as-planned", metavar="PATH", help="do what that plan says, if nothing has changed since")
     add_option(group)
 
 
@@ -70,17 +79,33 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     Which files pytest and Allure are to write is taken from them: they would write over those of a run beside.
     """
-    if runs_nothing(config) or hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
         return None
+    if runs_nothing(config):
+        return _read_before(config, _folder(config))
     folder = config.stash[FOLDER_KEY] = _folder(config)
     files = config.stash[FILES_KEY] = _files_of_others(config, folder.path)
     config.add_cleanup(folder.release)
     try:
         folder.hold()
         config.stash[PREVIOUS_KEY] = previous_grade(folder.path)
+        if refused := _read_before(config, folder):
+            return refused
         # A folder of Allure's that lies elsewhere is emptied on request only, as by Allure itself.
         kept = () if getattr(config.option, "clean_alluredir", False) else ("allure",)
         folder.clear(*(path for name, path in files.items() if name not in kept))
+    except XenlabError as problem:
+        print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
+        return problem.exit_code
+    return None
+
+
+def _read_before(config: pytest.Config, folder: ReportsFolder) -> int | None:
+    """Keep the run that --again goes on from, before its reports are removed; the exit status where there is none."""
+    if not config.getoption("--again"):
+        return None
+    try:
+        config.stash[BEFORE_KEY] = Before.of(folder.path)
     except XenlabError as problem:
         print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
         return problem.exit_code
@@ -117,9 +142,13 @@ def pytest_configure(config: pytest.Config) -> None:
         profile=config.getoption("--profile"),
         network=config.getoption("--network"),
         guests=tuple(config.getoption("--guest")),
+        read_only=config.getoption("--read-only"),
+        is_planned=config.getoption("--plan"),
         folder=config.stash.get(FOLDER_KEY, None) or _folder(config),
         previous=config.stash.get(PREVIOUS_KEY, None),
     )
+    if (before := config.stash.get(BEFORE_KEY, None)) is not None:
+        run.go_on_from(before)
     if (played := config.getoption("--played")) is not None:
         run.play(Played.of(Path(played)))
     config.add_cleanup(lambda: _close(run.journal))
@@ -196,10 +225,11 @@ class Grading:
             return (yield)
         with ExitStack() as afterwards:
             afterwards.callback(self._run.gather_side, run)
-            with recorded(run, ends_early=True):
+            result: object = None
+            with recorded(run, ends_early=True), up_to_acts(run):
                 result = yield
             if not run.checks:
-                actual = f"step {run.spec.id!r} made no check"
+                actual = "; ".join((f"step {run.spec.id!r} made no check", *run.unjudged))
                 run.add("cannot-run", Outcome.ERROR, actual=actual, hint="a step that cannot fail proves nothing")
             if problem := run.problem():
                 raise problem
@@ -301,21 +331,26 @@ class Grading:
                 problem = (self._run.folder.problem,) if self._run.folder.problem else ()
                 self._terminal.say_apart([*remarks, *problem, *where_guests_are(self._run.whereabouts)])
             # What could not be written is no fault of the lab's; a lab left otherwise has failed no step.
-            if self._run.folder.problem or (session.exitstatus == pytest.ExitCode.OK and not self._run.restored):
+            is_ours = bool(self._run.folder.problem) or changed_something(self._run)
+            if is_ours or (session.exitstatus == pytest.ExitCode.OK and not self._run.restored):
                 session.exitstatus = 3
 
     def _report(self, session: pytest.Session) -> None:
         run = self._run
+        if run.read_only:
+            run.restored &= not changed_something(run)
+            run.remarks += remarks(run)
         grade = run.grade()
         write_reports(run, grade)
         page = run.reports / "report.html"
         self._terminal.end(
             (
-                *summary(grade, run.previous),
+                *summary(grade, run.previous, all_of_it=run.read_only),
                 *run.rubric.remarks(run.started.date(), grade.steps),
                 *((run.folder.problem,) if run.folder.problem else ()),
                 *((f"report: {_shown(page, self._config)}",) if page.exists() else ()),
                 *where_guests_are(grade.whereabouts),
+                *((last_words(run),) if run.read_only else ()),
             ),
             grade_text(grade),
         )

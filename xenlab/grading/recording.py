@@ -9,13 +9,11 @@ import pytest
 from xenlab.errors import XenlabError
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import plain
-from xenlab.grading.run import ChecksFailedError, ChecksUnknownError, FaultWaivedError, StepRun
+from xenlab.grading.problems import TOLD, ChecksFailedError, ChecksUnknownError, FaultWaivedError
+from xenlab.grading.run import StepRun
 from xenlab.outcomes import Outcome
 
 Wrapper = Generator[None, object, object]
-
-TOLD = (ChecksFailedError, ChecksUnknownError, FaultWaivedError)
-"""What is raised of a step once it is recorded."""
 
 
 @contextmanager

@@ -20,7 +20,9 @@ from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
 from xenlab.evidence.lines import Lines
 from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, plain
+from xenlab.grading.before import Before
 from xenlab.grading.played import Played
+from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError, problem_of
 from xenlab.grading.rubric import Rubric, WaiverRule, shipped
 from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import Instance, StepSpec, score_steps, total, verdict
@@ -40,26 +42,15 @@ SIDE_TEXTS = 16
 """Texts of side evidence kept of one step on one guest."""
 
 
-class ChecksFailedError(AssertionError):
-    """The checks of a step that did not hold, and those that could not be told; already recorded where it is raised."""
-
-
-class ChecksUnknownError(CannotObserve):
-    """The checks of a step that could not be told, none having failed; already recorded where it is raised."""
-
-
-class FaultWaivedError(AssertionError):
-    """A fault of the lab that ended the step early, but is waived."""
-
-
 @dataclass(eq=False, slots=True)
 class StepRun:
     """One step on one guest (`guest` None: on the lab as a whole) while and after it runs.
 
     `needed` are the runs that have to pass before it is run, `root` the one that keeps it from being run, `waivers`
-    those that are in force. One that `ended_early` did not come to make all its checks. `commands` are the ids of
-    those that were begun for it, `claim` is what it has to itself meanwhile. It is `over` when its test is, and
-    `finished` when pytest has told how it went: of two that run side by side one may wait for that.
+    those that are in force. One that `ended_early` did not come to make all its checks; `unjudged` is what would have
+    taken an act in a run that only reads, `taken_over` when an earlier run saw and did what it is judged by. `commands`
+    are the ids of those that were begun for it, `claim` is what it has to itself meanwhile. It is `over` when its test
+    is, and `finished` when pytest has told how it went: of two that run side by side one may wait for that.
     """
 
     spec: StepSpec
@@ -74,6 +65,8 @@ class StepRun:
     needed: tuple["StepRun", ...] = ()
     root: "StepRun | None" = None
     ended_early: bool = False
+    unjudged: list[str] = field(default_factory=list)
+    taken_over: datetime | None = None
     started: bool = False
     running: bool = False
     over: bool = False
@@ -82,6 +75,11 @@ class StepRun:
     begun: float = math.inf
     _reported: int = 0
     _side_asked: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its step, and its guest if it has one."""
+        return f"{self.spec.id} {self.guest}" if self.guest else self.spec.id
 
     def start(self) -> None:
         """Begin, if that has not been done."""
@@ -157,12 +155,7 @@ class StepRun:
         """What failed or could not be told since this was last asked, to be raised; None when nothing did."""
         new = self.checks[self._reported :]
         self._reported = len(self.checks)
-        failed = [check for check in new if check.outcome is Outcome.FAILED]
-        unknown = [check for check in new if check.outcome is Outcome.ERROR]
-        text = _problem_text(failed, unknown, len(self.checks))
-        if failed:
-            return ChecksFailedError(text)
-        return ChecksUnknownError(text) if unknown else None
+        return problem_of(new, len(self.checks))
 
     @property
     def blocked_by(self) -> str | None:
@@ -241,7 +234,9 @@ class Run:
     a run's evidence is graded again instead of a lab, that is `played`. Fixtures set `lab` once the lab is known, with
     `lab_file` (its text), and record commands by `record`; `homes` are the guests' home hosts,
     and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
-    check is about, `whereabouts` say where each guest is at the end.
+    check is about, `whereabouts` say where each guest is at the end. One that is `read_only` changes nothing, and
+    has `left_out` the steps that begin with an act; of one that `is_planned` the steps are only rehearsed.
+    `seen` is what its results rest on; where it goes on from the run `before`, some of them are that one's.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -258,6 +253,11 @@ class Run:
     rubric: Rubric = field(default_factory=shipped)
     rubric_text: str = ""
     alone: bool = False
+    read_only: bool = False
+    left_out: tuple[str, ...] = ()
+    is_planned: bool = False
+    before: Before | None = None
+    seen: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
     late: Late | None = None
     previous: Grade | None = None
@@ -283,10 +283,14 @@ class Run:
         return self.folder.path
 
     @property
+    def is_scored(self) -> bool:
+        """Whether its points tell what the lab is worth."""
+        return not (self.alone or self.read_only)
+
+    @property
     def current_step(self) -> str:
         """The steps that run now, and on which guests; empty where none does."""
-        now = (run for run in self.steps if run.running)
-        return ", ".join(" ".join(part for part in (run.spec.id, run.guest) if part) for run in now)
+        return ", ".join(run.name for run in self.steps if run.running)
 
     @property
     def migrations(self) -> tuple[MigrationRecord, ...]:
@@ -303,6 +307,12 @@ class Run:
         self.played = played
         self.started = played.grade.started
         self.journal.resume(played.commands)
+
+    def go_on_from(self, before: Before) -> None:
+        """Take over what still holds of an earlier run; its commands are this run's, too."""
+        self.before = before
+        if not self.is_planned:
+            self.journal.resume(before.commands)
 
     def record(self, record: CommandRecord) -> str:
         """Keep a command in the journal, as one of the step that it was run for; returns its id."""
@@ -384,16 +394,3 @@ def run_of(config: pytest.Config) -> Run:
 
 def _shown(journal: Journal, text: str, limit: int) -> str:
     return plain(bounded(journal.mask(text), limit)[0])
-
-
-def _problem_text(failed: list[CheckResult], unknown: list[CheckResult], made: int) -> str:
-    counts = [f"{len(some)} {word}" for some, word in ((failed, "failed"), (unknown, "could not be told")) if some]
-    first, space, rest = (counts or [""])[0].partition(" ")
-    counts[:1] = [f"{first} of {made} {'check' if made == 1 else 'checks'}{space}{rest}"]
-    lines = [", ".join(counts)]
-    for check in (*failed, *unknown):
-        where = " on ".join(part for part in (check.guest, check.host) if part)
-        lines.append(f"- {check.id}" + (f" [{where}]" if where else ""))
-        texts = (("expected", check.expected), ("actual", check.actual), ("hint", check.hint))
-        lines += [f"    {name}: {text}" for name, text in texts if text]
-    return "\n".join(lines)

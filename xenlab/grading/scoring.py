@@ -28,7 +28,8 @@ class StepSpec:
     """A step as the lab sheet has it; `title` is what the student reads.
 
     What is not `required` may fail without failing the whole; of what is `hidden` students see the outcome only.
-    While it runs it has what it `claims` to itself.
+    While it runs it has what it `claims` to itself. One that is `in_check` is run by `./lab check` as well,
+    one `of_the_run` judges the run itself, so that none is like it.
 
     :raises UsageError: an id that is no kebab-case, no title, or points that cannot be (`are_points`).
     """
@@ -40,6 +41,8 @@ class StepSpec:
     required: bool = True
     hidden: bool = False
     claims: Claim = Claim.LAB
+    in_check: bool = False
+    of_the_run: bool = False
 
     def __post_init__(self) -> None:
         if not _KEBAB.fullmatch(self.id):

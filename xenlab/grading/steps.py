@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from xenlab.errors import CannotObserve, UsageError
+from xenlab.errors import CannotObserve, UsageError, WouldChange
 from xenlab.grading.rubric import StepRule, shipped
 from xenlab.grading.run import StepRun, running
 from xenlab.grading.schedule import Claim
@@ -23,11 +23,14 @@ def step(
     points: float | None = None,
     needs: str | tuple[str, ...] | None = None,
     claims: str = "lab",
+    in_check: bool = False,
+    of_the_run: bool = False,
 ) -> Callable[[F], F]:
     """Mark a test as a graded step, to be run after the steps it `needs` have passed.
 
     While it runs it has what it `claims` to itself (a value of `schedule.Claim`): other guests' steps run beside it,
-    where that is not the lab.
+    where that is not the lab. A step that is `in_check` is also run by `./lab check`, up to its first act. One
+    `of_the_run` judges the run itself, and is never taken over from another.
 
     The first line of the test's docstring is the step's title, which is what the student reads. Tests that
     share an id are parts of one step, each weighing the same. Its points are those of the shipped rubric; a
@@ -45,7 +48,9 @@ def step(
 
     def mark(function: F) -> F:
         title = next(iter((function.__doc__ or "").strip().splitlines()), "")
-        spec = replace(shipped().weighed(StepSpec(id, title, worth, required, claims=Claim(claims))), points=worth)
+        kind = Claim(claims)
+        sheet = StepSpec(id, title, worth, required, claims=kind, in_check=in_check, of_the_run=of_the_run)
+        spec = replace(shipped().weighed(sheet), points=worth)
         marked: F = pytest.mark.step(spec)(function)
         return marked
 
@@ -68,7 +73,8 @@ def check(
 
     A step with a failed check fails at its end, one with a finding that could not be told is an error; both tell all
     that is wrong. With `essential`, which is for what the rest of the step rests on, it ends once all that was given
-    is recorded. One that is waived fails nothing. Texts given here win over the findings'; an `id` is for one alone.
+    is recorded. One that is waived fails nothing. What would take an act in a run that only reads is noted as not
+    judged. Texts given here win over the findings'; an `id` is for one alone.
 
     :raises UsageError: no step is running.
     :raises CannotObserve: the run is ending.
@@ -82,9 +88,9 @@ def check(
         raise CannotObserve("the run is ending: what is seen now is no measure of the lab")
     if id and not (len(findings) == 1 and isinstance(findings[0], Finding | bool)):
         raise TypeError("check() takes an id beside one finding or bool only")
-    recorded = []
+    recorded, unjudged = [], len(run.unjudged)
     holds = True
-    for finding in _flat(findings):
+    for finding in _judged(run, findings):
         if isinstance(finding, bool):
             finding = Finding(f"check-{len(run.checks) + 1}", finding, expected="true", actual=str(finding).lower())
         finding = replace(
@@ -96,7 +102,7 @@ def check(
         )
         recorded.append(_record(run, finding))
         holds &= bool(finding)
-    if not recorded:
+    if not recorded and len(run.unjudged) == unjudged:
         raise TypeError("check() was given nothing to check: it could not have failed, so it would prove nothing")
     if essential and any(result.outcome in (Outcome.FAILED, Outcome.ERROR) for result in recorded):
         run.ended_early = True
@@ -119,6 +125,15 @@ def _record(run: StepRun, finding: Finding) -> CheckResult:
         proof=finding.proof,
         evidence=finding.evidence,
     )
+
+
+def _judged(run: StepRun, findings: Iterable[Checkable]) -> Iterator[Finding | bool]:
+    """The findings one by one; of those that cannot be made without an act only that."""
+    for each in findings:
+        try:
+            yield from _flat((each,))
+        except WouldChange as change:
+            run.unjudged.append(change.message)
 
 
 def _flat(findings: Iterable[Checkable], depth: int = 0) -> Iterator[Finding | bool]:

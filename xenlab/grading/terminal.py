@@ -17,8 +17,9 @@ from rich.console import Console
 
 from xenlab.evidence.text import plain
 from xenlab.grading.live import STYLES, LiveTable
+from xenlab.grading.read_only import FIRST_WORDS
 from xenlab.grading.run import Run, StepRun
-from xenlab.grading.writing import name_of, note_on
+from xenlab.grading.writing import note_on
 from xenlab.remote.activity import show_activity
 
 OWN_WORDS = "pytest.txt"
@@ -132,7 +133,13 @@ class TerminalReport:
         """Leave a session without a step to pytest."""
         if not self._run.steps:
             self._release()
+        elif (self._run.read_only or self._run.is_planned) and self._held is not None:
+            self._say(FIRST_WORDS)
         return (yield)
+
+    def pytest_report_header(self) -> list[str]:
+        """Say it where pytest's own words are shown."""
+        return [FIRST_WORDS] if self._run.read_only or self._run.is_planned else []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Wrapper:
@@ -149,11 +156,11 @@ class TerminalReport:
         if self._table is not None:
             self._table.refresh()
         elif self._tells_each_step:
-            width = max((len(name_of(run)) for run in self._run.steps), default=0)
+            width = max((len(run.name) for run in self._run.steps), default=0)
             for run in self._run.steps:
                 if run.finished and run not in self._printed:
                     self._printed.add(run)
-                    line = f"{run.outcome.value:8}{name_of(run):{width}}{run.seconds:8.1f} s  {note_on(run)}"
+                    line = f"{run.outcome.value:8}{run.name:{width}}{run.seconds:8.1f} s  {note_on(run)}"
                     self._say(line.rstrip())
 
     @pytest.hookimpl(tryfirst=True)
@@ -177,7 +184,7 @@ class TerminalReport:
         self._stop_table()
         if not self._ending or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self._release()
-        if self._held is not None and self._ending:
+        if self._held is not None and self._ending and not self._run.is_planned:
             words = plain(self._run.journal.mask(self._held.getvalue()))
             before = len(self._run.folder.problems)
             if not self._run.folder.write(OWN_WORDS, words) and not before:

@@ -49,7 +49,7 @@ def write_reports(run: Run, grade: Grade) -> None:
     folder.write("grade.json", grade_text(grade))
     _write_pages(folder, grade, run.journal.entries, run.timelines, run.side, run.previous)
     folder.write("summary.md", markdown(grade))
-    if not run.alone and (results := gradescope(grade)) and not folder.problems:
+    if run.is_scored and (results := gradescope(grade)) and not folder.problems:
         folder.write("gradescope-results.json", results.model_dump_json(indent=2) + "\n")
     if run.played is None and not folder.problems:
         _write_bundle(run, grade)
@@ -69,6 +69,10 @@ def _write_bundle(run: Run, grade: Grade) -> None:
         guests=run.guests,
         steps=tuple(dict.fromkeys(step.spec.id for step in run.steps)),
         alone=run.alone,
+        read_only=run.read_only,
+        seen=dict(run.seen),
+        passed=tuple(step.name for step in run.steps if step.passed),
+        taken_over={step.name: step.taken_over for step in run.steps if step.taken_over is not None},
         rubric=bool(run.rubric_text),
         version=__version__,
         suite=suite,
@@ -164,8 +168,11 @@ def previous_grade(reports: Path) -> Grade | None:
         return None
 
 
-def summary(grade: Grade, previous: Grade | None = None) -> Iterator[str]:
-    """A line a step, the score, what to fix first, what changed since the `previous` attempt, and the remarks."""
+def summary(grade: Grade, previous: Grade | None = None, *, all_of_it: bool = False) -> Iterator[str]:
+    """A line a step, the score, what to fix first, what changed since the `previous` attempt, and the remarks.
+
+    With `all_of_it` also what else is wrong or could not be observed, a line each.
+    """
     width = max((len(step.id) for step in grade.steps), default=0)
     for step in grade.steps:
         earned = "-" if is_ungradable(step) else points(step.earned)
@@ -182,11 +189,11 @@ def summary(grade: Grade, previous: Grade | None = None) -> Iterator[str]:
         yield f"since the previous attempt: {change}"
     if found := first_to_fix(grade):
         step, check = found
-        where = " on ".join(part for part in (check.guest, check.host) if part)
-        named = f"{step.id}: {check.id}" + (f" ({where})" if where else "")
-        yield f"fix this first: {named}: {_found(check)}"
+        yield f"fix this first: {_named(step, check)}"
         if check.hint:
             yield f"hint: {brief(check.hint)}"
+        if all_of_it:
+            yield from (f"also: {_named(*other)}" for other in _wrong(grade) if other[1] is not check)
     for remark in grade.remarks:
         yield f"remark: {brief(remark, _REMARK_TEXT)}"
 
@@ -198,11 +205,6 @@ def where_guests_are(whereabouts: Sequence[str]) -> Iterator[str]:
     elif whereabouts:
         yield "where the guests are:"
         yield from (f"  {' '.join(text.split())}" for text in whereabouts)
-
-
-def name_of(run: StepRun) -> str:
-    """A run of a step by its id and its guest, if it has one."""
-    return f"{run.spec.id} {run.guest}" if run.guest else run.spec.id
 
 
 def note_on(run: StepRun) -> str:
@@ -231,6 +233,17 @@ def _beside(step: StepResult) -> Iterator[str]:
         yield "not gradable"
     elif step.ungradable:
         yield f"{points(step.ungradable)} points not gradable"
+
+
+def _wrong(grade: Grade) -> Iterator[tuple[StepResult, CheckResult]]:
+    """Every check that failed or could not be made."""
+    for step in grade.steps:
+        yield from ((step, check) for check in step.checks if check.outcome in (Outcome.FAILED, Outcome.ERROR))
+
+
+def _named(step: StepResult, check: CheckResult) -> str:
+    where = " on ".join(part for part in (check.guest, check.host) if part)
+    return f"{step.id}: {check.id}{f' ({where})' if where else ''}: {_found(check)}"
 
 
 def _found(check: CheckResult) -> str:

@@ -7,6 +7,7 @@ further line an act that was about to happen; every line is on the disk before t
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,7 +18,8 @@ from typing import Literal
 import platformdirs
 from pydantic import ValidationError
 
-from xenlab.errors import CannotObserve
+from xenlab.errors import CannotObserve, WouldChange
+from xenlab.lab.act_plan import key_of
 from xenlab.lab.found import GuestFound
 from xenlab.outcomes import Model
 from xenlab.remote.waiting import is_stopped
@@ -61,15 +63,19 @@ class Custody:
 
     `run` is its id, in every name that it leaves on a machine. Until `begin` no act is let through, and none ever on
     a guest that was found unclear: nobody would know where to bring it back to. `still_ours` may refuse one later, by
-    raising, when the hosts' lock was lost. `acts` are those that are not yet undone. Safe to use from several threads.
+    raising, when the hosts' lock was lost. `acts` are those that are not yet undone. With `read_only` there are none;
+    where they were `planned`, none but those, and what brings guests home (`only_home`).
+    Safe to use from several threads.
     """
 
     def __init__(self, folder: Path | None = None, run: str | None = None) -> None:
         self.run = run or secrets.token_hex(4)
+        self.read_only = False
+        self.planned: Counter[str] | None = None
         self.still_ours: Callable[[], None] = lambda: None
         self._folder = folder or default_folder()
         self._begun = False
-        self._homeward = False
+        self._going_home = False
         self._refusal = "the lab was not looked at yet"
         self._found: Mapping[str, GuestFound] = {}
         self.acts: list[Act] = []
@@ -103,7 +109,7 @@ class Custody:
 
         A disk that has become full meanwhile keeps no guest away.
         """
-        self._homeward = True
+        self._going_home = True
 
     def refuse(self, why: str) -> None:
         """Let no act through: what is needed to undo it is not known."""
@@ -112,8 +118,11 @@ class Custody:
     def will(self, act: str, **facts: str) -> None:
         """Note an act before it happens.
 
+        :raises WouldChange: the run only reads.
         :raises CannotObserve: nothing may be done to this lab or this guest, or it cannot be noted.
         """
+        if self.read_only:
+            raise _not_done(act, facts)
         if not self._begun:
             raise CannotObserve(f"nothing is done to the lab: {self._refusal}")
         if is_stopped():
@@ -124,10 +133,11 @@ class Custody:
         self.still_ours()
         noted = Act(act=act, facts=facts)
         with self._changing:
+            self._keep_to_plan(noted)
             try:
                 self._write(noted.model_dump_json())
             except CannotObserve:
-                if not (self._homeward and facts.get("guest") in self.touched):
+                if not (self._going_home and facts.get("guest") in self.touched):
                     raise
             self.acts.append(noted)
 
@@ -162,6 +172,14 @@ class Custody:
         self._begun = False
         self._refusal = "the run is over"
 
+    def _keep_to_plan(self, act: Act) -> None:
+        if self.planned is None or self._going_home:
+            return
+        key = key_of(act.act, act.facts)
+        if not self.planned[key]:
+            raise CannotObserve(f"the plan has no such act: {key}", hint="./lab verify --plan makes a plan anew")
+        self.planned[key] -= 1
+
     def _keep(self, kept: Callable[[Act], bool]) -> None:
         with self._changing:
             self.acts = [act for act in self.acts if kept(act)]
@@ -182,6 +200,16 @@ class Custody:
                 f"nothing is done to the lab, since its undo cannot be noted: {self.path}: {problem.strerror}",
                 hint=f"make room and see that {self._folder} can be written, or set XDG_STATE_HOME",
             ) from problem
+
+
+def _not_done(act: str, facts: Mapping[str, str]) -> WouldChange:
+    """What nobody sees without the act; before one on a guest all that it needs was looked at."""
+    if act == WRITE:
+        return WouldChange(f"whether {facts['file']}, once written, can be read back")
+    guest = facts.get("guest", "")
+    if act == WATCH:
+        return WouldChange(f"what programs of ours would see of {guest}")
+    return WouldChange(f"what follows on xl {act} {guest} on {facts['host']}", act=act)
 
 
 def default_folder() -> Path:

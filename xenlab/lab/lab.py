@@ -18,7 +18,7 @@ from xenlab.lab.found import GuestFound, as_found
 from xenlab.lab.guest import Guest
 from xenlab.lab.guest_programs import programs_of
 from xenlab.lab.hosts import HostsFound
-from xenlab.lab.lock import HostLock
+from xenlab.lab.lock import HostLock, holders
 from xenlab.lab.looking import look_at_domains, look_at_host
 from xenlab.lab.looks import DomainsLook, HostLook, Unknown
 from xenlab.lab.places import places_of
@@ -26,7 +26,7 @@ from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
 from xenlab.lab.share import NfsShare
 from xenlab.lab.tape import Tape, Untaped
 from xenlab.lab.ways import Ways
-from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable
+from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable, TimeoutSpec
 from xenlab.outcomes import LabInfo
 from xenlab.remote import commands
 from xenlab.remote.connection import Sink
@@ -42,6 +42,8 @@ from xenlab.xen import peers, xl
 # A guest that has shut down is listed until its devices are down: for seconds, under emulation ten.
 _SETTLE_SECONDS = 30.0
 _LOOK_SECONDS = 2.0
+# A run that only reads starts nothing that would have to boot first.
+_ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,10 @@ class Found:
 
 
 class Lab:
-    """The whole lab; a context manager that closes every connection at its end."""
+    """The whole lab; a context manager that closes every connection at its end.
+
+    One that is `read_only` is looked at and left alone: no act is let through, nothing is written, and no lock taken.
+    """
 
     def __init__(
         self,
@@ -62,8 +67,12 @@ class Lab:
         environ: Mapping[str, str] | None = None,
         custody: Custody | None = None,
         tape: Tape | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
+        self.read_only = read_only
         self.spec = spec
+        self._timeouts = _in_seconds(spec.timeouts) if read_only else spec.timeouts
         self.tape = tape or Untaped()
         self._sink = sink
         self._environ = os.environ if environ is None else environ
@@ -71,6 +80,7 @@ class Lab:
         self._ways = Ways(spec, self._environ)
         self._open.callback(self._ways.close)
         self.custody = custody or Custody()
+        self.custody.read_only = read_only
         self._lock: HostLock | None = None
         self._brought_home: dict[str, Homecoming] = {}
         first, second = (self._dom0(host) for host in spec.hosts)
@@ -118,7 +128,7 @@ class Lab:
 
         :raises LabInUse: another run has the hosts.
         """
-        looks = self.tape.take("hosts", lambda: self._lock_and_look(step))
+        looks = self.tape.take("hosts", self._look_at_hosts if self.read_only else lambda: self._lock_and_look(step))
         domains = [look.domains for look in looks]
         guests = {name: as_found(places_of(name, domains)) for name in self.guests}
         self.found = Found(HostsFound(looks, self.spec.guests), guests)
@@ -155,6 +165,11 @@ class Lab:
                 wait_for(self._all_stand_still, "guests that come or go to be in place", _SETTLE_SECONDS, _LOOK_SECONDS)
             looks = self._look_at_hosts()
         return looks
+
+    def in_use(self) -> tuple[str, ...]:
+        """Who holds the lab now, a sentence each host."""
+        seen = [host for host, look in zip(self.hosts, self.found.hosts.looks, strict=True) if look.is_seen]
+        return self.tape.take("holders", lambda: holders(seen)) if seen else ()
 
     def bring_home(self) -> tuple[Homecoming, ...]:
         """Bring every guest back that something was done to, each on its own; the others are only looked at."""
@@ -271,18 +286,20 @@ class Lab:
 
     def _remote(self, spec: Reachable, limits: Limits | None = None) -> RemoteHost:
         login, way, bound = Login.of(spec, self._environ), self._ways.to(spec), self.spec.timeouts.command_seconds
-        remote = RemoteHost(spec.name, login, self._sink, timeout=bound, limits=limits, way=way)
+        remote = RemoteHost(
+            spec.name, login, self._sink, timeout=bound, limits=limits, way=way, read_only=self.read_only
+        )
         self._open.callback(remote.close)
         return remote
 
     def _dom0(self, spec: HostSpec) -> Dom0:
-        return Dom0(spec, self._remote(spec), self.spec.timeouts)
+        return Dom0(spec, self._remote(spec), self._timeouts)
 
     def _guest(self, spec: GuestSpec) -> Guest:
         # A booting guest is silent: ask often rather than long.
         machine = self._by_console(spec) if spec.login == "console" else self._remote(spec, Limits(connect=5.0))
         seats = tuple(self._seat(name) for name in seats_for(self.spec, spec))
-        return Guest(spec, machine, self.hosts, self.share, self.spec.timeouts, self.custody, seats, self.tape)
+        return Guest(spec, machine, self.hosts, self.share, self._timeouts, self.custody, seats, self.tape)
 
     def _seat(self, name: str) -> Seat:
         if name not in self._seats:
@@ -305,3 +322,8 @@ class Lab:
         remote = ConsoleHost(spec.name, Login.of(spec, self._environ), open_console, self._sink, timeout=bound)
         self._open.callback(remote.close)
         return remote
+
+
+def _in_seconds(timeouts: TimeoutSpec) -> TimeoutSpec:
+    """A guest that runs is given seconds to answer."""
+    return timeouts.model_copy(update={"boot_seconds": min(timeouts.boot_seconds, _ANSWER_SECONDS)})

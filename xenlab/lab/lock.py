@@ -7,14 +7,18 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.lab.dom0 import Dom0, HostPair
-from xenlab.remote import lease
+from xenlab.lab.looking import ask
+from xenlab.lab.looks import Unknown
+from xenlab.remote import commands, facts, lease
+from xenlab.remote.sections import Section
+from xenlab.remote.side_by_side import side_by_side
 from xenlab.remote.waiting import since_boot
 
 FILE = "/run/xenlab.lock"
@@ -134,6 +138,20 @@ def unlock(hosts: HostPair, run: str) -> tuple[str, ...]:
             host.remote.run(*lease.give_back(FILE, _mark(run)), changes=True).check()
             freed.append(host.name)
     return tuple(freed)
+
+
+def holders(hosts: Sequence[Dom0]) -> tuple[str, ...]:
+    """Who holds a lock that has not expired, a sentence each host; nothing of a host that does not answer."""
+    return tuple(words for words in side_by_side(_held, hosts) if words)
+
+
+def _held(host: Dom0) -> str:
+    found = ask(host.remote, Section("lock", lease.show(FILE)), Section("clock", commands.wall_clock()))
+    lines, clock = found.read("lock", str.splitlines), found.read("clock", facts.wall_clock)
+    if isinstance(lines, Unknown) or isinstance(clock, Unknown) or len(lines) < 2:
+        return ""
+    expires, words = lines[:2]
+    return f"{host.name} is in use: {_holder(words)[0]}" if expires.isdecimal() and int(expires) >= clock else ""
 
 
 def _mark(run: str, machine: str = "") -> str:

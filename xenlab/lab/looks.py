@@ -91,6 +91,11 @@ class HostLook(Look):
     configs: Mapping[str, str | Unknown]
     console_daemon: bool | Unknown = Unknown("it was not asked for")
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether one was logged in on it."""
+        return isinstance(self.fingerprint, str)
+
     @classmethod
     def unseen(cls, host: str, why: str = "it was not looked at yet") -> Self:
         """A look at a host of which nothing is known."""

@@ -11,10 +11,11 @@ from xenlab.outcomes import Finding
 
 @dataclass(frozen=True, slots=True)
 class Nonce:
-    """A random word that was written to a file on the guest's disk."""
+    """A random word that was written to a file on the guest's disk; what stays `unjudged` where it was not."""
 
     word: str
     file: str
+    unjudged: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The NFS share as a step of the lab sheet speaks of it: what both hosts showed, and what to think of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
@@ -41,9 +41,9 @@ class NfsShare:
 
         return ShareLooks(self.spec, self._hosts, self._tape.take("share", look))
 
-    def carries_nonces(self) -> tuple[Finding, ...]:
+    def carries_nonces(self) -> Iterator[Finding]:
         """What each host writes at the mount point, the other reads there, from the disk and not from its cache."""
-        return judge.nonces_are_shared(self._tape.take("nonces", self._exchange_nonces))
+        yield from judge.nonces_are_shared(self._tape.take("nonces", self._exchange_nonces))
 
     def _exchange_nonces(self) -> tuple[NonceTrip, ...]:
         nonces = {host.name: token_hex(16) for host in self._hosts}
@@ -84,7 +84,7 @@ class NfsShare:
         named: dict[str, str] = {}
         growing: set[str] = set()
         for name, text in texts.items():
-            if (config := _config(text)) is not None:
+            if (config := readable(text)) is not None:
                 named |= {entry.path: name for entry in config.paths() if self._is_below(entry.path)}
                 growing |= {disk.target for disk in config.disks if disk.format != "raw"}
         return named, growing
@@ -146,7 +146,7 @@ class ShareLooks:
         return {name: frozenset(words) for name, words in known.items()}
 
 
-def _config(text: str | Unknown) -> XlConfig | None:
+def readable(text: str | Unknown) -> XlConfig | None:
     """What a config says; None where it cannot be read."""
     if isinstance(text, Unknown):
         return None

@@ -23,7 +23,7 @@ from typing import Protocol, TypeVar, get_type_hints
 
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
-from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
+from xenlab.errors import CannotObserve, LabFault, UsageError, WouldChange, XenlabError
 
 T = TypeVar("T")
 Kinds = Mapping[str, type]
@@ -54,12 +54,16 @@ class Untaped:
 
 
 class RecordingTape:
-    """Does what is to be done and writes what came of it, one line an entry. Safe to use from several threads."""
+    """Does what is to be done and writes what came of it, one line an entry, with the `step` that it was done for.
+
+    Safe to use from several threads.
+    """
 
     is_played = False
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], step: Callable[[], str] = lambda: "") -> None:
         self._write = write
+        self._step = step
         self._lock = Lock()
 
     def take(self, what: str, do: Callable[[], T], /) -> T:
@@ -73,7 +77,8 @@ class RecordingTape:
         return value
 
     def _keep(self, entry: Mapping[str, object]) -> None:
-        line = json.dumps(entry)
+        step = self._step()
+        line = json.dumps({**entry, "step": step} if step else entry)
         with self._lock:
             self._write(line)
 
@@ -162,12 +167,14 @@ def _hints(kind: type) -> Mapping[str, object]:
 # Errors
 
 _FACTS = ("hint", "expected", "actual", "host", "guest")
+_KINDS = {LabFault: "fault", CannotObserve: "unseen", WouldChange: "change"}
 
 
 def _raised(error: XenlabError) -> Mapping[str, object]:
     facts = {name: getattr(error, name) for name in _FACTS if hasattr(error, name)}
-    kind = "fault" if isinstance(error, LabFault) else "unseen" if isinstance(error, CannotObserve) else "other"
-    return {"kind": kind, "message": error.message, "evidence": list(error.evidence), **facts}
+    kind = next((word for kind, word in _KINDS.items() if isinstance(error, kind)), "other")
+    act = {"act": error.act} if isinstance(error, WouldChange) else {}
+    return {"kind": kind, "message": error.message, "evidence": list(error.evidence), **facts, **act}
 
 
 def _error(kept: object) -> XenlabError:
@@ -177,5 +184,7 @@ def _error(kept: object) -> XenlabError:
     facts = {name: kept[name] for name in _FACTS if name in kept}
     if kept.get("kind") == "fault":
         return LabFault(message, evidence=evidence, **facts)
+    if kept.get("kind") == "change":
+        return WouldChange(message, act=str(kept.get("act") or ""))
     kind = CannotObserve if kept.get("kind") == "unseen" else UsageError
     return kind(message, hint=str(facts.get("hint") or ""), evidence=evidence)

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Protocol
 
 from xenlab.errors import CannotObserve, LabFault
+from xenlab.lab.custody import WATCH, Custody
 from xenlab.lab.guest_programs import GuestPrograms, ProgramsOutput
 from xenlab.lab.observed import Observed, Unknown, UptimeReading
 from xenlab.lab.seats import OutsideView, Seat
@@ -80,18 +81,26 @@ class Watched:
         return self._observed
 
 
+def note_watch(custody: Custody, guest: Watchable) -> None:
+    """Note that programs of ours are about to run in the guest, and on the hosts that ping it."""
+    custody.will(WATCH, guest=guest.name)
+    for seat in guest.seats:
+        if seat.keeps_files:
+            custody.will(WATCH, guest=guest.name, host=seat.name)
+
+
 class Watch:
     """How guests are watched: the probes' intervals and limits, the run's id, and for how long a move may take.
 
     `seconds` bounds what runs in a guest or on a host: nothing of ours runs on there, even where nobody is left to
-    stop it.
+    stop it (the attribute `seconds` is for how long).
     """
 
     def __init__(self, probes: ProbeSpec, *, run: str, seconds: float) -> None:
-        self._probes = probes
+        self.probes = probes
         self._run = run
         around = 2 * (probes.settled_seconds + _FIRST_REPLIES_SECONDS) + _ECHO_PATIENCE_SECONDS
-        self._seconds = int(seconds + around + probes.max_outside_gap_ms / 1000) + 60
+        self.seconds = int(seconds + around + probes.max_outside_gap_ms / 1000) + 60
 
     @contextmanager
     def around(self, guest: Watchable) -> Iterator[Watched]:
@@ -101,10 +110,10 @@ class Watch:
         :raises LabFault: the guest's own ping is not answered even before it moves; before the body.
         """
         watched = Watched()
-        interval = self._probes.outside_interval_ms / 1000
-        outside = OutsideView(guest.seats, guest.name, guest.address, interval, self._seconds)
-        programs = GuestPrograms(guest.machine, self._probes, self._run, self._seconds)
-        watcher = _Watcher(guest, self._probes, outside, programs)
+        interval = self.probes.outside_interval_ms / 1000
+        outside = OutsideView(guest.seats, guest.name, guest.address, interval, self.seconds)
+        programs = GuestPrograms(guest.machine, self.probes, self._run, self.seconds)
+        watcher = _Watcher(guest, self.probes, outside, programs)
         with ExitStack() as stack:
             watcher.begin(stack)
             try:

@@ -9,6 +9,7 @@ from functools import cached_property
 import paramiko
 from testinfra.host import Host as TestinfraHost
 
+from xenlab.errors import WouldChange
 from xenlab.remote.activity import activity
 from xenlab.remote.connection import Sink, SshConnection
 from xenlab.remote.connections import Connections
@@ -18,7 +19,7 @@ from xenlab.remote.login import Limits, Login
 from xenlab.remote.machine import await_login
 from xenlab.remote.output import KEPT_BYTES
 from xenlab.remote.record import CommandRecord
-from xenlab.remote.result import CommandResult, RawResult
+from xenlab.remote.result import CommandResult, RawResult, in_short
 from xenlab.remote.ssh_client import Way, connect_tcp
 from xenlab.remote.testinfra_backend import modules_of
 
@@ -30,7 +31,7 @@ class RemoteHost:
 
     It connects when first used and may be shared between threads. `timeout` is the time in seconds that a
     command has when its call does not say. Where its user is not root, commands run through `sudo -n` if they can.
-    `way` is how its SSH server is reached.
+    `way` is how its SSH server is reached. One that is `read_only` is never asked to change anything.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class RemoteHost:
         timeout: float = 60.0,
         limits: Limits | None = None,
         way: Way = connect_tcp,
+        read_only: bool = False,
     ) -> None:
         self.name = name
+        self._read_only = read_only
         self._login = login
         self._sink = sink
         self._timeout = timeout
@@ -83,8 +86,10 @@ class RemoteHost:
     def terminal(self, *argv: str) -> paramiko.Channel:
         """Start a program on a terminal of its own, unbounded and unrecorded, until the channel is closed.
 
+        :raises WouldChange: it is read-only: whatever is typed may change something.
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
         """
+        self._refuse(f"what `{shlex.join(argv)}` on {self.name} answers to keys")
         return self._connections.use(lambda connection: connection.terminal(argv))
 
     def read_screen(self, *argv: str, timeout: float = 20.0) -> CommandResult:
@@ -127,6 +132,7 @@ class RemoteHost:
         `changes` records it as an act, which changes the lab, not a look. With `leave_running` a program that
         outlives its time, or its connection, is not ended on the host, only no longer waited for.
 
+        :raises WouldChange: it is an act, and the machine is read-only.
         :raises CommandTimedOut: it did not end in time; its process is ended, the connection stays usable.
         :raises OutputFlood: it wrote without end, and is ended.
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
@@ -188,9 +194,15 @@ class RemoteHost:
         leave_running: bool = False,
         keep: int = KEPT_BYTES,
     ) -> RawResult:
+        if changes:
+            self._refuse(f"what `{in_short(argv)}` on {self.name} brings about")
         bound = self._timeout if timeout is None else timeout
         return self._connections.use(
             lambda connection: connection.execute(
                 argv, timeout=bound, stdin=stdin, changes=changes, leave_running=leave_running, keep=keep
             )
         )
+
+    def _refuse(self, unjudged: str) -> None:
+        if self._read_only:
+            raise WouldChange(unjudged)

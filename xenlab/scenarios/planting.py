@@ -10,7 +10,8 @@ from rich.console import Console
 
 from xenlab.errors import CannotObserve, UsageError, XenlabError
 from xenlab.lab.lab import Lab
-from xenlab.labfile import LabFile, LabFileChange
+from xenlab.labfile import LabFile
+from xenlab.labfile_change import LabFileChange
 from xenlab.remote.machine import Machine
 from xenlab.scenarios.scenario import LabChange, Scenario, Underneath
 from xenlab.testbed.embedded import EmbeddedLab

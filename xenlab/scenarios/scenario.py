@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from xenlab.labfile import LabFileChange
+from xenlab.labfile_change import LabFileChange
 from xenlab.outcomes import Outcome
 from xenlab.testbed.plan import GUESTS
 

@@ -3,7 +3,7 @@
 import shlex
 from hashlib import sha256
 
-from xenlab.labfile import LabFileChange
+from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import LabChange
 from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
 

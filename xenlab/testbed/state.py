@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from xenlab.labfile import LabFileChange
+from xenlab.labfile_change import LabFileChange
 from xenlab.remote.waiting import since_boot, wait_for
 from xenlab.testbed.network import WayIn
 

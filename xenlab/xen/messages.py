@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+MOVED = "Migration successful."
+"""xl's last words where a guest has moved."""
+
 GuestFate = Literal["moved", "resumed-at-sender", "undefined", "stayed"]
 Speaker = Literal["source", "target"]
 
@@ -19,14 +22,14 @@ _STAGES = (
     ("permitted", "migration sender: Giving target permission to start"),
     ("started", "migration target: Domain started success"),  # xl writes "successsfully"
     ("confirmed", "migration sender: Target reports successful startup"),
-    ("finished", "Migration successful."),
+    ("finished", MOVED),
 )
 """The stages of a migration in their order, and the words that tell that each was reached."""
 
 _OUTCOMES: tuple[tuple[str, GuestFate], ...] = (
     ("Domain state is now undefined", "undefined"),
     ("CHECK AT BOTH ENDS", "undefined"),
-    ("Migration successful.", "moved"),
+    (MOVED, "moved"),
     ("migration sender: Resumed OK.", "resumed-at-sender"),
     # The same words without "Resumed OK.": the sender tried, and did not get its guest back.
     ("Migration failed due to problems at target.", "undefined"),

@@ -18,6 +18,8 @@ SSH: Argv = (
     *("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15"),
     *("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"),
 )
+# A look leaves the host's known_hosts as it is: ssh_config(5) would have ssh note the peer's other keys there.
+_NOTES_NOTHING: Argv = ("-o", "IgnoreUnknown=UpdateHostKeys", "-o", "UpdateHostKeys=no")
 TIMED_OUT = 124
 """The exit code of what was ended by `bounded`."""
 
@@ -82,7 +84,7 @@ def ssh(port: int = 22) -> Argv:
 
 def ask_peer(peer: str, port: int = 22) -> Argv:
     """Log in on the peer exactly as `xl migrate` will: it answers its name, and `xl` where root finds xl there."""
-    return (*ssh(port), "-n", "-T", f"root@{peer}", _ANSWER)
+    return (*ssh(port), *_NOTES_NOTHING, "-n", "-T", f"root@{peer}", _ANSWER)
 
 
 def try_peer(peer: str, port: int = 22) -> Argv:

@@ -1,6 +1,7 @@
 """Guests that are right, however they are found. Pure data."""
 
-from xenlab.labfile import HOSTS, LabFileChange
+from xenlab.labfile import HOSTS
+from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
 from xenlab.scenarios.shell import GUEST, PASSWORD_ENV, done, in_image
 from xenlab.testbed.plan import CLIENT, SERVER

@@ -1,6 +1,6 @@
 """Hosts that are right, however they are set up. Pure data."""
 
-from xenlab.labfile import LabFileChange
+from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
 from xenlab.scenarios.shell import appended, both_configs_edited, done, small_domain, written
 from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER

@@ -1,6 +1,7 @@
 """Moves that are right, whatever befalls them. Pure data."""
 
-from xenlab.labfile import HOSTS, LabFileChange
+from xenlab.labfile import HOSTS
+from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.right.guests import BY_CONSOLE
 from xenlab.scenarios.scenario import LabChange, Scenario, right
 from xenlab.scenarios.shell import (

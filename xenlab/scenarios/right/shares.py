@@ -1,6 +1,6 @@
 """Shares that are right, however they are served and mounted. Pure data."""
 
-from xenlab.labfile import LabFileChange
+from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
 from xenlab.scenarios.shell import FILER, FILER_LAB, GUEST, appended, done, exported, filer, mounted, mounted_from_filer
 from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, MOUNT_POINT, SERVER

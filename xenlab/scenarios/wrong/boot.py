@@ -1,6 +1,6 @@
 """What keeps a guest from booting from the share as well as before, or from being reached. Pure data."""
 
-from xenlab.labfile import LabFileChange
+from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import Red, Scenario, wrong
 from xenlab.scenarios.shell import KEPT, both_configs_edited, done, in_image
 from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER

@@ -1,0 +1,98 @@
+"""Whole sessions of the lab sheet on two played hosts: planned, done as planned, gone on from, and only read."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playedsessions import Sessions
+from playedxen import PlayedXen
+
+from xenlab.errors import UsageError
+from xenlab.grading.before import Before
+from xenlab.grading.writing import read_grade
+from xenlab.outcomes import Outcome
+from xenlab.tomlfile import dump
+
+ROOT = Path(__file__).resolve().parents[2]
+ALONE = ("--step=cold-migration", "--alone")
+TO_AND_FRO = [
+    *("labubuntu shutdown guest1", "baye create guest1"),
+    *("baye shutdown guest1", "labubuntu create guest1"),
+]
+
+Verify = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def verify(xen: PlayedXen, sessions: Sessions, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Verify:
+    """Calls pytest on the sheet as ./lab does, for guest1, which is at home and runs."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("HOME", str(xen.folder))
+    (xen.folder / ".ssh").mkdir()
+    (xen.folder / ".ssh" / "known_hosts").touch()
+    (xen.folder / "lab.toml").write_text(dump(xen.spec))
+    xen.runs("guest1", "labubuntu")
+
+    def run(*options: str) -> pytest.RunResult:
+        given = [f"--lab={xen.folder / 'lab.toml'}", "--guest=guest1", f"--reports={xen.folder / 'reports'}"]
+        # Whether what is opened is closed is not to be told from a session within another one.
+        quiet = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "--grade-output=plain"]
+        where = [f"--rootdir={ROOT}", "-c", str(ROOT / "pytest.ini"), str(ROOT / "tests")]
+        return pytester.runpytest_inprocess(*where, *quiet, *given, *options)
+
+    return run
+
+
+def test_what_is_planned_is_done_and_then_taken_over(verify: Verify, xen: PlayedXen) -> None:
+    plan, reports = xen.folder / "plan.json", xen.folder / "reports"
+    world = xen.state
+    planned = verify(*ALONE, "--plan", f"--plan-file={plan}")
+    assert planned.ret == 0
+    assert xen.acted == []
+    assert {**xen.state, "plan.json": ""} == {**world, "plan.json": ""}
+    assert planned.outlines[0] == "this only reads: nothing is changed, on no host and in no guest"
+    assert "guest1, now on labubuntu: started 2 times, shut down 2 times" in "\n".join(planned.outlines)
+
+    assert verify(*ALONE, f"--as-planned={plan}").ret == 0
+    assert xen.acted == TO_AND_FRO
+    commands = [json.loads(line) for line in (reports / "evidence" / "commands.jsonl").read_text().splitlines()]
+    assert commands == []  # the played hosts keep no journal; the tape does
+    assert read_grade(reports).remarks == (
+        "no score: of all steps only cold-migration was graded, what it needs taken as given",
+    )
+
+    assert verify(*ALONE, "--again").ret == 0
+    assert xen.acted == TO_AND_FRO
+    again = read_grade(reports)
+    assert [step.outcome for step in again.steps] == [Outcome.PASSED]
+    assert [check.id for check in again.steps[0].checks].count("runs-only-on") == 2
+    assert again.remarks[-1].endswith("as nothing that it rests on has changed: cold-migration guest1")
+
+
+def test_a_lab_that_changed_since_the_plan_is_left(verify: Verify, xen: PlayedXen, sessions: Sessions) -> None:
+    plan = xen.folder / "plan.json"
+    verify(*ALONE, "--plan", f"--plan-file={plan}")
+    xen.config("guest1").write_text(xen.config("guest1").read_text() + "# another word\n")
+    refused = verify(*ALONE, f"--as-planned={plan}")
+    assert refused.ret == 2
+    refused.stderr.fnmatch_lines(["xenlab: not as planned on *: */guest1.cfg has changed*"])
+    assert (xen.acted, sessions.locked()) == ([], [])
+
+
+def test_what_changed_is_done_again(verify: Verify, xen: PlayedXen) -> None:
+    assert verify(*ALONE).ret == 0
+    xen.config("guest1").write_text(xen.config("guest1").read_text() + "# another word\n")
+    assert verify(*ALONE, "--again").ret == 0
+    assert xen.acted == TO_AND_FRO * 2
+
+
+def test_a_run_that_only_read_is_nothing_to_go_on_from(verify: Verify, xen: PlayedXen) -> None:
+    world = xen.state
+    assert verify("--read-only").ret == 1  # what plays here is no NFS share
+    seen = read_grade(xen.folder / "reports")
+    assert [step.id for step in seen.steps] == ["hosts", "shared-storage", "path-fixes", "boot-from-share"]
+    assert {name: digest for name, digest in xen.state.items() if not name.startswith("reports/")} == world
+    assert xen.acted == []
+    with pytest.raises(UsageError, match="the last one only read"):
+        Before.of(xen.folder / "reports")
