@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from xenlab import __version__
-from xenlab.cli import embedded, faults, grading, mending, proving, testing
+from xenlab.cli import embedded, faults, grading, mending, offline, proving, testing
 from xenlab.cli.grammar import Run
 from xenlab.errors import XenlabError
 from xenlab.evidence.text import plain
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"xenlab {__version__}")
     top.set_defaults(working_copy=WORKING_COPY)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for family in (grading, testing, embedded, faults, proving, mending):
+    for family in (grading, offline, testing, embedded, faults, proving, mending):
         family.add_verbs(verbs)
     return top
 

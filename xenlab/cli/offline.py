@@ -1,0 +1,68 @@
+"""What needs no lab: texts explained, and configs led to the share."""
+
+import argparse
+from collections.abc import Iterator
+from difflib import unified_diff
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xenlab.cli.grammar import Verbs, add_verb
+from xenlab.evidence.text import plain
+
+if TYPE_CHECKING:
+    from xenlab.xen.onto_share import OntoShare
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add `fix-paths`."""
+    fix = add_verb(
+        verbs,
+        "fix-paths",
+        _fix_paths,
+        "lead a guest's config to the share: shows what would change and what is to be copied",
+        "guest1.cfg --share /mnt/private/artem",
+    )
+    fix.add_argument("config", type=Path, metavar="CONFIG", help="an xl.cfg on this machine")
+    fix.add_argument(
+        "--share", required=True, metavar="DIR", help="the guest's folder on the share, as the hosts see it"
+    )
+    fix.add_argument("--type", action="store_true", help="also write builder= as type=, which Xen knows since 4.10")
+    fix.add_argument("--write", action="store_true", help="write the config anew; what it was is kept beside it")
+
+
+def _fix_paths(arguments: argparse.Namespace) -> int:
+    from xenlab.cli.inplace import read_own, replace_own
+    from xenlab.xen.onto_share import onto_share
+
+    path: Path = arguments.config
+    given = read_own(path)
+    text = given.decode("utf-8", errors="surrogateescape")
+    fixed = onto_share(text, arguments.share, str(path), with_type=arguments.type)
+    after = fixed.text.encode("utf-8", errors="surrogateescape")
+    diff = unified_diff(
+        fixed.before.split("\n"), fixed.text.split("\n"), str(path), f"{path} (led to the share)", lineterm=""
+    )
+    for line in (*diff, *(f"note: {note}" for note in (*fixed.notes, *fixed.left))):
+        print(plain(line))
+    if arguments.write and after != given:
+        kept = replace_own(path, given, after)
+        print(f"written: {path}; as it was: {kept} (lab.toml may name it as original_config)")
+    print(*_next(fixed, path, arguments.share), sep="\n")
+    if after == given:
+        print("the config is as it is to be" if not fixed.left else "nothing else of the config can be led there")
+    elif not arguments.write:
+        print("nothing was written: --write does it")
+    return 1 if fixed.left else 0
+
+
+def _next(fixed: "OntoShare", path: Path, share: str) -> Iterator[str]:
+    """What is to be copied, the config itself among it unless it is there."""
+    from xenlab.xen.onto_share import Copy
+
+    copies = list(fixed.copies)
+    if path.absolute().parent != Path(share):
+        copies.append(Copy(("the config itself",), str(path), f"{share.rstrip('/')}/{path.name}", "file"))
+    if copies:
+        yield "to copy as root on the host that has them, with the guest shut down:"
+    for copy in copies:
+        yield f"    {plain(copy.command)}  # {plain(', '.join(copy.keys))}"
