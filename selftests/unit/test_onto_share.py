@@ -1,6 +1,5 @@
 """A config led to the share: only its paths change, its layout stays, and nobody's file is in the way."""
 
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -182,4 +181,4 @@ def test_the_copies_commands_copy_and_never_overwrite(tmp_path: Path, old: str) 
         assert Path(copy.new).read_text() == content
         Path(copy.new).write_text("of another")
     assert not (tmp_path / "gone").exists()
-    assert sorted(os.listdir(there)) == [source.name]
+    assert [path.name for path in there.iterdir()] == [source.name]

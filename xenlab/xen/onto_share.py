@@ -63,10 +63,7 @@ def onto_share(text: str, share: str, source: str = "config", *, with_type: bool
     if not share.strip("/") or not share.startswith("/") or not share.isprintable():
         raise UsageError(f"--share {share!r} is no absolute path", hint="give the folder as both hosts see it")
     share = posixpath.normpath(f"/{share.strip('/')}")
-    notes = ()
     before = text.replace("\r\n", "\n")
-    if before != text:
-        notes = ("Windows line ends became those that xl reads (LF)",)
     try:
         config = parse_config(before, source)
         copies = tuple(_copies(config, share))
@@ -82,7 +79,8 @@ def onto_share(text: str, share: str, source: str = "config", *, with_type: bool
             f"{source}: {', '.join(keys)} cannot be led to {share} without changing more than the path",
             hint="nothing was written: change it by hand",
         )
-    return OntoShare(before, after, copies, tuple(_left(config)), (*notes, *_notes(fixed, with_type=with_type)))
+    converted = () if before == text else ("Windows line ends became those that xl reads (LF)",)
+    return OntoShare(before, after, copies, tuple(_left(config)), (*converted, *_notes(fixed, with_type=with_type)))
 
 
 def _copies(config: XlConfig, share: str) -> Iterator[Copy]:
@@ -130,7 +128,8 @@ def _is_below(path: str, share: str) -> bool:
 def _left(config: XlConfig) -> Iterator[str]:
     for entry in config.paths():
         if entry.via:
-            yield f"{entry.key}: {entry.path or 'its target'} is served by {entry.via}: make an image of it on the share"
+            served = f"{entry.path or 'its target'} is served by {entry.via}"
+            yield f"{entry.key}: {served}: make an image of it on the share"
 
 
 def _notes(fixed: XlConfig, *, with_type: bool) -> Iterator[str]:
