@@ -1,20 +1,38 @@
 """What needs no lab: texts explained, and configs led to the share."""
 
 import argparse
+import codecs
+import shutil
+import sys
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenlab.cli.grammar import Verbs, add_verb
+from xenlab.cli.inplace import read_own, replace_own
+from xenlab.errors import UsageError
 from xenlab.evidence.text import plain
 
 if TYPE_CHECKING:
     from xenlab.xen.onto_share import OntoShare
 
 
+_LONGEST = 4 << 20
+"""Bytes of a transcript: a text of hours, which is read in seconds."""
+
+
 def add_verbs(verbs: Verbs) -> None:
-    """Add `fix-paths`."""
+    """Add `explain` and `fix-paths`."""
+    explain = add_verb(
+        verbs,
+        "explain",
+        _explain,
+        "what a pasted transcript, log, report or config shows, what is wrong with it and what it does not prove",
+        "report.md",
+    )
+    explain.add_argument("file", metavar="FILE|-", help="the text; - reads it from stdin")
+    explain.add_argument("--json", action="store_true", help="as JSON, for programs")
     fix = add_verb(
         verbs,
         "fix-paths",
@@ -30,8 +48,40 @@ def add_verbs(verbs: Verbs) -> None:
     fix.add_argument("--write", action="store_true", help="write the config anew; what it was is kept beside it")
 
 
+def _explain(arguments: argparse.Namespace) -> int:
+    from xenlab.transcripts import examine
+    from xenlab.transcripts.showing import as_json, shown
+
+    given = sys.stdin.buffer.read(_LONGEST + 1) if arguments.file == "-" else read_own(Path(arguments.file), _LONGEST)
+    name = "what stdin gave" if arguments.file == "-" else arguments.file
+    explanation = examine(_text_of(given, name))
+    if not explanation.understood:
+        raise UsageError(
+            f"nothing in {name} is of a known shape",
+            hint="it reads what xl, ping, mount, exportfs and ssh print, and guests' configs",
+        )
+    if arguments.json:
+        print(as_json(explanation))
+    else:
+        for line in shown(explanation, min(shutil.get_terminal_size((100, 24)).columns, 120)):
+            print(line)
+    return 0 if explanation.is_sound else 1
+
+
+def _text_of(data: bytes, name: str) -> str:
+    """The text, which is UTF-8 or UTF-16 with its mark; what is neither is read as far as it can be."""
+    if len(data) > _LONGEST:
+        raise UsageError(f"{name} has more than {_LONGEST} bytes", hint="cut out what it is about")
+    if not data.strip():
+        raise UsageError(f"{name} is empty")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data:
+        raise UsageError(f"{name} holds NUL bytes: it is no text", hint="paste the words, no archive and no picture")
+    return data.decode("utf-8-sig", errors="replace")
+
+
 def _fix_paths(arguments: argparse.Namespace) -> int:
-    from xenlab.cli.inplace import read_own, replace_own
     from xenlab.xen.onto_share import onto_share
 
     path: Path = arguments.config
