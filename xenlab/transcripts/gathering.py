@@ -19,7 +19,7 @@ from xenlab.transcripts.scene import (
     ShownListing,
     ShownPing,
 )
-from xenlab.transcripts.shapes import Shape, Shaped, addresses_in, files_in, mounts_in, row_of, shaped
+from xenlab.transcripts.shapes import Shape, Shaped, addresses_in, files_in, mounts_in, rows_in, shaped
 from xenlab.transcripts.text import PastedLine, Stretch, straight
 from xenlab.transcripts.typed import TypedCommand, prompt_of
 from xenlab.xen.cfg import parse_config
@@ -29,6 +29,9 @@ MOST = 200
 """Of each kind so many are looked at; a text with more is no transcript of a lab."""
 
 _MOST_CONFIGS = 20
+_SHOWS_PINGS = frozenset({"", "ping", "ping6"})
+"""Behind another command's prompt replies are shown that may come from anywhere."""
+
 _PEER = re.compile(r"(?:\[\S+ )?\d+ \S+ \S+ (?P<name>[^\s(]+?):? ?(?:\((?P<address>[^\s()]+)\))?:?\s")
 _SERVED_BY_ONE = re.compile(
     r"\bone of the (?:two|2) (?:machines|hosts|servers)\b.{0,80}\b(?:shared? storage|share|nfs)", re.IGNORECASE
@@ -71,7 +74,7 @@ def _in_code(lines: Sequence[PastedLine]) -> Iterator[TypedCommand]:
 
 
 def _whole(command: TypedCommand, output: Sequence[PastedLine]) -> Iterator[TypedCommand]:
-    if command.words or any(line.text.strip() for line in output):
+    if command.words or command.host or any(line.text.strip() for line in output):
         yield replace(command, output=tuple(output))
 
 
@@ -103,9 +106,9 @@ def gather(stretches: Sequence[Stretch]) -> Gathered:
         guest_addresses=frozenset(address for host, address in own if host in guests),
         one_of_two_serves=_one_serves(stretches),
     )
-    gathered = Gathered(scene)
+    gathered = Gathered(scene, understood={claim.line for claim in claims})
     for command in commands:
-        gathered.understood |= {command.line} if command.words else set()
+        gathered.understood |= {command.line} if command.words or command.host else set()
     for command, part in parts:
         if part.shape is Shape.WORDS:
             gathered.words.append((command, part))
@@ -137,12 +140,7 @@ _NEAR = 4
 
 
 def _listing(command: TypedCommand, part: Shaped) -> ShownListing:
-    rows = []
-    texts = [line.text for line in part.lines[1:]]
-    for at, text in enumerate(texts):
-        row = row_of(text) or (row_of(text + texts[at + 1]) if at + 1 < len(texts) else None)
-        rows += [row] if row else []
-    return ShownListing(part.line, command.host, tuple(rows))
+    return ShownListing(part.line, command.host, tuple(rows_in(part)))
 
 
 def _config(part: Shaped, *, is_all: bool) -> ShownConfig:
@@ -183,7 +181,7 @@ def _pings(parts: Iterable[Part]) -> Iterator[ShownPing]:
         yield ShownPing(
             line=part.line,
             last_line=part.lines[-1].number,
-            host=command.host,
+            host=command.host if command.program in _SHOWS_PINGS else None,
             output=output,
             peers=frozenset(peer for peer in peers if peer),
             interval=_interval(command),

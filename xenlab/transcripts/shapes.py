@@ -121,17 +121,20 @@ def _while(fits: Callable[[str], bool], lines: Sequence[PastedLine], at: int) ->
 
 
 def _listing(lines: Sequence[PastedLine], at: int) -> Run:
-    if not _HEADER.match(lines[at].text):
-        return at, False
-    end = at + 1
-    while end < len(lines):
-        if row_of(lines[end].text) is not None:
-            end += 1
-        elif end + 1 < len(lines) and row_of(lines[end].text + lines[end + 1].text) is not None:
-            end += 2
-        else:
-            break
-    return end, end > at + 1
+    begin = next((at + n for n in (1, 2) if _HEADER.match(_joined(lines, at, n))), at)
+    end = begin
+    while begin > at and (size := _size_of_row(lines, end)):
+        end += size
+    return max(end, at), end > begin
+
+
+def _size_of_row(lines: Sequence[PastedLine], at: int) -> int:
+    """Over how many lines a row of `xl list` goes, which a narrow terminal or a mail breaks; 0 where none begins."""
+    return next((n for n in (1, 2) if at + n <= len(lines) and row_of(_joined(lines, at, n)) is not None), 0)
+
+
+def _joined(lines: Sequence[PastedLine], at: int, size: int) -> str:
+    return " ".join(line.text for line in lines[at : at + size])
 
 
 def _ping(lines: Sequence[PastedLine], at: int) -> Run:
@@ -235,6 +238,16 @@ def row_of(text: str) -> DomainRow | None:
     except (CannotObserve, ValueError):
         return None
     return row
+
+
+def rows_in(part: Shaped) -> Iterator[DomainRow]:
+    """The rows of a part that is a listing."""
+    at = 0
+    while at < len(part.lines):
+        size = _size_of_row(part.lines, at)
+        row = row_of(_joined(part.lines, at, size)) if size else None
+        yield from [row] if row else []
+        at += max(size, 1)
 
 
 def _six_columns(found: re.Match[str]) -> str:

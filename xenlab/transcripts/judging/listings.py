@@ -12,6 +12,7 @@ from xenlab.xen.parsers import DomainRow
 _HALF_MOVED = cause_named("half-moved-guest-in-the-way")
 _CRASHED = cause_named("guest-gone-while-sent")
 _STARTS = frozenset({"create", "restore"})
+_REBOOTS = frozenset({"poweroff", "reboot", "shutdown", "systemctl"})
 _ENDS = frozenset({"destroy", "save", "shutdown"})
 
 
@@ -75,16 +76,16 @@ def _dom0_clocks(before: ShownListing, after: ShownListing) -> str:
 
 
 def dom0_goes_back(scene: Scene) -> Iterator[Note]:
-    """Domain-0's time is less than in an earlier listing of that host: the order is not that of the text."""
+    """Behind a move, Domain-0's time is less than in a listing of that host in front of it: that one is the newer."""
     last: dict[str, ShownListing] = {}
     for listing in scene.listings:
         before = last.get(listing.host or "")
         if before and before.dom0 and listing.dom0 and listing.dom0.cpu_seconds < before.dom0.cpu_seconds:
-            rebooted = any(
-                command.program in ("reboot", "poweroff", "shutdown") and command.host == listing.host
-                for command in scene.between(before.line, listing.line)
-            )
-            if not rebooted:
+            between = list(scene.between(before.line, listing.line))
+            rebooted = any(c.program in _REBOOTS and c.host == listing.host for c in between)
+            # Of two terminals shown one after the other the order means nothing; around a move it does.
+            moved = any(before.line < move.line < listing.line for move in scene.moves)
+            if moved and not rebooted:
                 yield Note(
                     kind="listings-out-of-order",
                     weight=Weight.CONTRADICTION,
@@ -104,7 +105,9 @@ def dom0_goes_back(scene: Scene) -> Iterator[Note]:
 def still_at_the_sender(scene: Scene) -> Iterator[Note]:
     """xl said that the guest has moved, and its old host shows it running still."""
     for move, listing, row in _shown_after(scene, at_target=False):
-        if row.alive and not any(c.verb in _STARTS for c in scene.between(move.line, listing.line)):
+        came_back = any(c.verb in _STARTS for c in scene.between(move.line, listing.line))
+        sent = _id_before(scene, move, row.name)
+        if row.alive and not came_back and sent in (None, row.domid):
             yield Note(
                 kind="still-at-the-sender",
                 weight=Weight.CONTRADICTION,
@@ -112,12 +115,20 @@ def still_at_the_sender(scene: Scene) -> Iterator[Note]:
                 what=f"{row.name} runs on {listing.host} ({row.state}), which had sent it away",
                 why="of a guest that has moved nothing is left on its old host: two that run ruin its disk, or the "
                 "listing is from before the move",
-                remedy=f"`xl list` on both hosts: start and unpause nothing until one {row.name} alone can write to its "
-                "disk",
+                remedy=f"`xl list` on both hosts: start and unpause nothing until one {row.name} alone can write to "
+                "its disk",
                 stage=move.stage,
                 others=(move.line,),
                 host=listing.host,
             )
+
+
+def _id_before(scene: Scene, move: ShownMove, guest: str) -> int | None:
+    """The guest's id on the host that sent it: one that came back, be it by a move that is not shown, has a new one."""
+    if move.domid is not None:
+        return move.domid
+    before = (shown for shown in reversed(scene.listings) if shown.line < move.line and shown.host == move.source)
+    return next((row.domid for shown in before if (row := shown.row(guest))), None)
 
 
 def not_arrived(scene: Scene) -> Iterator[Note]:
@@ -172,7 +183,7 @@ def odd_states(scene: Scene) -> Iterator[Note]:
                     side=_CRASHED.side,
                     host=listing.host,
                 )
-            elif row.paused and listing.line not in said and not _was_paused(scene, listing, row):
+            elif row.paused and not row.leaving and listing.line not in said and not _was_paused(scene, listing, row):
                 yield Note(
                     kind="paused",
                     weight=Weight.REMARK,

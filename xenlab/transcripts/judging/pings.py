@@ -31,7 +31,7 @@ def sent_by(scene: Scene) -> dict[int, By]:
 def _sent_by(scene: Scene, ping: ShownPing) -> By:
     if ping.host in scene.guests or ping.on_console:
         return "inside"
-    if ping.peers & scene.guest_addresses or ping.host in scene.hosts:
+    if ping.peers & scene.guest_addresses or ping.host is not None:
         return "outside"
     return "unknown"
 
@@ -46,10 +46,11 @@ def inside_ping_bounds_little(scene: Scene) -> Iterator[Note]:
     """A ping inside the guest, without times, is all that is shown of how long a live move stopped it."""
     by = sent_by(scene)
     for move, end in _live_moves(scene):
-        outside = [ping for ping in scene.pings if by[ping.line] == "outside" and _is_of(ping, scene, move)]
+        others = [ping for ping in scene.pings if by[ping.line] != "inside" and _is_of(ping, scene, move)]
+        outside = [ping for ping in others if by[ping.line] == "outside"]
         inside = [ping for ping in scene.pings if by[ping.line] == "inside" and ping.answered and not ping.is_stamped]
         after = [ping for ping in inside if move.line < ping.line < end]
-        if not after or any(_spans(ping, move, end) for ping in outside):
+        if not after or any(_spans(ping, move, end) for ping in others):
             continue
         shown, first = _thread(after)
         before = [ping for ping in outside if ping.line < move.line]

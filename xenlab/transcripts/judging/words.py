@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
 
-from xenlab.causes import Match, Names, NotObserved, Rank, Side, XlError, explain, meaning, remedy
+from xenlab.causes import CAUSES, Match, Names, NotObserved, Rank, Side, XlError, explain, meaning, remedy
 from xenlab.causes.dictionary import CHAPTERS
 from xenlab.causes.reading import Reading, read
 from xenlab.transcripts.notes import Note, Weight
@@ -21,6 +21,8 @@ _AT_ONCE = 100_000
 """Characters that the dictionary is asked about at once: it reads longer texts in part only."""
 
 _LOGS = re.compile(r"(?:libxl|xc|xl|xencall|xenforeignmemory|xenstore|migration (?:target|sender)|ERROR)\b")
+_LONG_LINES = re.compile(rf"{_LOGS.pattern}|Unable to |No \S+ host key|Host key for|Received disconnect|kex_|ssh: ")
+_ORDER = MappingProxyType({cause.id: number for number, cause in enumerate(CAUSES)})
 _WRAPPED = 50
 """No terminal or mail is narrower: a shorter line was not wrapped."""
 
@@ -29,7 +31,7 @@ _LONGEST = 500
 
 _TOLD = re.compile(
     r"\S+'s password: ?|\[sudo\] .{1,80}: ?|(?:password|passphrase|mot de passe|passwort|пароль|contraseña)\b.{0,60}"
-    r": ?|warning: permanently added .*|last login: .*|\^C|\s*",
+    r": ?|warning: permanently added .*|last login: .*|\^C|shutting down domain \d+|\S+ 0|\[?\.{2,}\]?|\s*",
     re.IGNORECASE,
 )
 _OF_A_MOVE = ("migration target: ", "migration sender: ", "Migration ", "Domain ", "** Migration ", "Please CHECK")
@@ -119,9 +121,8 @@ def _unwrapped(lines: Sequence[PastedLine]) -> Iterator[PastedLine]:
     for line in lines:
         text = line.text
         wrapped = last >= _WRAPPED and text.strip() and not _begins(text)
-        if whole is not None and wrapped and _LOGS.match(whole.text) and len(whole.text) < _LONGEST:
-            glue = "" if last == width or text.startswith(" ") or whole.text.endswith(" ") else " "
-            whole = replace(whole, text=f"{whole.text}{glue}{text}")
+        if whole is not None and wrapped and _LONG_LINES.match(whole.text) and len(whole.text) < _LONGEST:
+            whole = replace(whole, text=_glued(whole.text, text, at_width=last == width))
         else:
             if whole is not None:
                 yield whole
@@ -131,12 +132,21 @@ def _unwrapped(lines: Sequence[PastedLine]) -> Iterator[PastedLine]:
         yield whole
 
 
+def _glued(one: str, other: str, *, at_width: bool) -> str:
+    """Two pieces of a line: broken within a word or between two, as the dictionary knows it the better."""
+    pieces = (f"{one}{other}", f"{one} {other}")
+    if one.endswith(" ") or other.startswith(" "):
+        return pieces[0]
+    ranks = [min((_ORDER[match.cause.id] for match in read(text).matches), default=len(_ORDER)) for text in pieces]
+    return pieces[0] if ranks[0] < ranks[1] or (ranks[0] == ranks[1] and at_width) else pieces[1]
+
+
 def _begins(text: str) -> bool:
     """Whether a line begins a message of its own."""
     return (
         _LOGS.match(text) is not None
         or is_course(text)
-        or re.match(r"Migration |Domain |Please |\*\* |ssh|root@|[\w/.-]{2,30}: ", text) is not None
+        or re.match(r"Migration |Domain state|Please |\*\* |ssh|root@|[\w/.-]{2,30}: ", text) is not None
     )
 
 
@@ -224,7 +234,7 @@ def _each(said: Said, reading: Reading, least: Rank) -> Iterator[Note]:
     """A note for each cause of output that belongs to no one command; where none names a cause, for what followed."""
     matches = [match for match in reading.matches if match.cause.rank <= least]
     if not matches and not said.command.words:
-        matches = [match for match in reading.matches if match.cause.rank is Rank.CONSEQUENCE][:1]
+        matches = [match for match in reading.matches if match.cause.rank is not Rank.NOISE][:1]
     by_cause = {match.cause.id: match for match in reversed(matches)}
     yield from (_of_match(said, match) for match in reversed(by_cause.values()))
 
