@@ -120,7 +120,7 @@ SOUND = {
     "busybox's mount": "~ # mount -o nolock 10.1.1.143:/srv/private /mnt/private\n",
     "config": CONFIG,
     "config and folder": SHARE + "root@labubuntu:~# cat /mnt/private/artem/guest1.cfg\n" + CONFIG,
-    "kernel of all members": SHARE.replace(FOLDER, FOLDER)
+    "kernel of all members": SHARE
     + "root@labubuntu:~# cp /mnt/private/artem/vmlinuz-5.10.0 /mnt/private/\n"
     + CONFIG.replace("artem/vmlinuz", "vmlinuz"),
     "inside and outside": "me@desk:~$ ping 10.1.1.85\n"
@@ -146,12 +146,15 @@ SOUND = {
     "64 Bytes von 10.1.1.85: icmp_seq=1 ttl=64 Zeit=0.611 ms\n64 Bytes von 10.1.1.85: icmp_seq=2 ttl=64 Zeit=0.435 ms\n"
     "--- 10.1.1.85 ping-Statistiken ---\n2 Pakete übertragen, 2 empfangen, 0% packet loss, time 1001ms\n",
     "lines left out": "me@desk:~$ ping 10.1.1.85\n" + PING + pings(1, 3) + "...\n" + pings(50, 55),
-    "a move that was got over": "root@labubuntu:~# xl migrate guest1 10.1.1.143\nssh: connect to host 10.1.1.143 port 22: "
-    "Connection refused\nroot@labubuntu:~# xl migrate guest1 10.1.1.143\n" + MOVED.format(domid=2),
-    "a mount that was got over": "$ sudo mount -t nfs baye:/srv/private /mnt/private\nmount.nfs: access denied by server "
-    "while mounting baye:/srv/private\n$ sudo mount -t nfs baye:/srv/private /mnt/private\n$ ls -l /mnt/private\ntotal 0\n",
-    "a boot on the console": "root@baye:~# xl create -c guest1.cfg\nParsing config from guest1.cfg\n[    0.000000] Linux version 5.10.0\n"
-    "[    1.2] xen:grant_table: Grant tables using version 1 layout\n[    1.3] ERST: Failed to get Error Log Address Range.\n"
-    "Debian GNU/Linux 11 guest1 hvc0\n\nguest1 login: root\nPassword: \nroot@guest1:~# uptime\n 10:00:01 up 1 min\n",
+    "a move that was got over": "root@labubuntu:~# xl migrate guest1 10.1.1.143\n"
+    "ssh: connect to host 10.1.1.143 port 22: Connection refused\n"
+    "root@labubuntu:~# xl migrate guest1 10.1.1.143\n" + MOVED.format(domid=2),
+    "a mount that was got over": "$ sudo mount -t nfs baye:/srv/private /mnt/private\n"
+    "mount.nfs: access denied by server while mounting baye:/srv/private\n"
+    "$ sudo mount -t nfs baye:/srv/private /mnt/private\n$ ls -l /mnt/private\ntotal 0\n",
+    "a boot on the console": "root@baye:~# xl create -c guest1.cfg\nParsing config from guest1.cfg\n"
+    "[    0.000000] Linux version 5.10.0\n[    1.2] xen:grant_table: Grant tables using version 1 layout\n"
+    "[    1.3] ERST: Failed to get Error Log Address Range.\nDebian GNU/Linux 11 guest1 hvc0\n\n"
+    "guest1 login: root\nPassword: \nroot@guest1:~# uptime\n 10:00:01 up 1 min\n",
     "two terminals": "root@baye:~# xl list\n" + listing(900.0) + "root@baye:~# xl list\n" + listing(800.0),
 }

@@ -16,8 +16,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
-    *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "evidence"),
-    *("testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "tomlfile", "outcomes", "errors", "xenlab"),
+    *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "transcripts"),
+    *(
+        "evidence",
+        "testbed",
+        "lab",
+        "causes",
+        "probes",
+        "xen",
+        "remote",
+        "labfile",
+        "tomlfile",
+        "outcomes",
+        "errors",
+        "xenlab",
+    ),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
@@ -38,6 +51,7 @@ PURE = (
     *("xenlab/proving/row.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
     *("xenlab/scenarios/scenario.py", "xenlab/scenarios/shell.py", "xenlab/scenarios/catalogue.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/scenarios/*/*.py"))),
+    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/transcripts/**/*.py"))),
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py", "xenlab/testbed/kernels.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/grading/exporters/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/xen/*.py"))),

@@ -17,7 +17,7 @@ from xenlab.scenarios.catalogue import RIGHT, WRONG
 VERBS = (
     *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
     "prove",
-    *("mend", "unlock", "fix-paths"),
+    *("mend", "unlock", "explain", "fix-paths"),
 )
 RUN_PYTEST = "xenlab.cli.pytest_child.run_pytest"
 

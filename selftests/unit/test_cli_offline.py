@@ -1,5 +1,7 @@
 """`./lab fix-paths` and `./lab explain`: what they show, what they write, and the exit status."""
 
+import io
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -148,3 +150,76 @@ def test_what_is_no_config_is_one_line(
 def test_a_folder_is_no_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is no regular file" in refused(capsys, "fix-paths", str(tmp_path), *SHARE)
     assert "no absolute path" in refused(capsys, "fix-paths", str(DATA / "report_guest1_original.cfg"), "--share", "x")
+
+
+# explain
+
+
+def test_the_report_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(DATA / "lab-report.md")]) == 1
+    text = capsys.readouterr().out
+    assert "What happened\n" in text
+    assert "  line 215  guest1 from labubuntu to baye (10.1.1.143) was moved: Migration successful.\n" in text
+    assert "names no type" in text
+    assert text.endswith("not sound: 2 wrong, 4 contradictory, 1 proving less than it is shown for\n")
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_sound_text_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(DATA / "report_xl_migrate_live.txt")]) == 0
+    assert capsys.readouterr().out.endswith("sound: nothing wrong found\n")
+
+
+def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--json", str(DATA / "lab-report.md")]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["sound"], len(told["notes"]), told["unread"]) == (False, 7, [])
+    assert told["notes"][0]["kind"] == "mount-type"
+    assert told["notes"][0]["weight"] == "wrong"
+    assert {"line", "what", "why", "remedy", "stage", "others", "cause", "side", "host"} <= set(told["notes"][0])
+    assert told["events"][0] == {
+        "line": 16,
+        "what": "a config of guest1, with 2 disks",
+        "stage": "path-fixes",
+    }
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_stdin_is_read_in_any_unicode(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    piped(monkeypatch, "root@baye:~# xl list\nbash: xl: command not found\n".encode(encoding))
+    assert main(["explain", "-"]) == 1
+
+
+def test_nothing_raw_reaches_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    piped(monkeypatch, b"# mount -t a:/b\x1b]0;t\x07\xff /c\xe2\x80\xae\n\x9b31mnonsense\n")
+    assert main(["explain", "-"]) == 1
+    said = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)
+    assert "a:/b" in said
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "what stdin gave is empty"),
+        (b" \n", "what stdin gave is empty"),
+        (b"PK\3\4\0\0", "it is no text"),
+        (b"x" * 2_200_000, "more than 2097152 bytes"),
+        (b"\n" * 60_000, "more than 50000 lines"),
+        (b"a poem\nabout the sea\n", "nothing in what stdin gave is of a known shape"),
+    ],
+)
+def test_what_is_no_transcript_is_one_line(
+    data: bytes, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    piped(monkeypatch, data)
+    assert said in refused(capsys, "explain", "-")
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "No such file or directory" in refused(capsys, "explain", str(tmp_path / "none"))
+    assert "is no regular file" in refused(capsys, "explain", str(tmp_path))

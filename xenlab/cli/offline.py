@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from xenlab.xen.onto_share import OntoShare
 
 
-_LONGEST = 4 << 20
-"""Bytes of a transcript: a text of hours, which is read in seconds."""
+_LONGEST, _MOST_LINES = 2 << 20, 50_000
+"""Bytes and lines of a transcript: one of days, and whatever is in them, they are read within seconds."""
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -72,6 +72,8 @@ def _text_of(data: bytes, name: str) -> str:
     """The text, which is UTF-8 or UTF-16 with its mark; what is neither is read as far as it can be."""
     if len(data) > _LONGEST:
         raise UsageError(f"{name} has more than {_LONGEST} bytes", hint="cut out what it is about")
+    if data.count(b"\n") > _MOST_LINES:
+        raise UsageError(f"{name} has more than {_MOST_LINES} lines", hint="cut out what it is about")
     if not data.strip():
         raise UsageError(f"{name} is empty")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

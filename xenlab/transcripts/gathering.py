@@ -83,7 +83,7 @@ def gather(stretches: Sequence[Stretch]) -> Gathered:
     commands = tuple(_adopting(list(commands_of(stretches))))
     parts = [(command, part) for command in commands for part in shaped(command.output)]
     listings = tuple(islice((_listing(c, p) for c, p in parts if p.shape is Shape.LISTING), MOST))
-    whole = len(parts) == 1 and not commands[0].words
+    whole = len(commands) == 1 and not commands[0].words and sum(bool(p.text.strip()) for _, p in parts) == 1
     configs = tuple(_config(p, is_all=whole) for _, p in _of(parts, Shape.CONFIG, _MOST_CONFIGS))
     guests = guest_names(commands, listings, configs)
     hosts = host_names(commands, listings, guests)

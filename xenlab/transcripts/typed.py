@@ -135,10 +135,10 @@ _NAMED = re.compile(
     r"(?P<where>[^#$%>❯]{0,200}?)\]?\s?[#$%>❯](?:\s+(?P<command>.*))?"
 )
 _BY_HOST = re.compile(
-    _CLOCK + r"\[?(?P<host>[A-Za-z][\w-]{0,62})(?:[: ][^#$%>❯]{0,100}?)?\]?\s?[#$%>❯]\s+(?P<command>\S.*)"
+    _CLOCK + r"\[?(?P<host>[A-Za-z][\w.-]{0,62})(?:[: ][^#$%>❯]{0,100}?)?\]?\s?[#$%>❯]\s+(?P<command>\S.*)"
 )
 _BARE_PROMPT = re.compile(
-    _CLOCK + r"(?:[➜→]\s{1,3}(?:[\w./~-]{1,80}\s{1,3})?|(?:[\w./~-]{0,80}\s)?[#$%>❯]\s{1,3})(?P<command>[a-z./].*)"
+    _CLOCK + r"(?:[➜→]\s{1,3}(?:[\w./~-]{1,80}\s{1,3})?|(?:[\w./~-]{0,80}\s)?[#$%>❯]\s{1,3})(?P<command>[A-Za-z./].*)"
 )
 _SHELL = re.compile(r"(?:ba|da|k|z|c|tc|fi)?sh(?:-[\d.]{1,8})?")
 _SENTENCE = re.compile(r"[^./][.,;:!?]$")
@@ -231,6 +231,7 @@ def words_of(command: str) -> tuple[str, ...]:
     except ValueError:
         words = command.split()
     end = next((n for n, word in enumerate(words) if word in ("|", "||", "&&", ";", "&")), len(words))
+    end = next((n + 1 for n, word in enumerate(words[:end]) if word.endswith(";")), end)
     words = [word.removesuffix(";") for word in words[:end]]
     while words and (words[0] in _BEFORE or re.fullmatch(r"[A-Z_]{1,40}=\S*", words[0])):
         before = words.pop(0)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from types import MappingProxyType
 
 from xenlab.causes import CAUSES, Match, Names, NotObserved, Rank, Side, XlError, explain, meaning, remedy
@@ -91,10 +90,10 @@ def hear(scene: Scene, parts: Iterable[tuple[TypedCommand, Shaped]]) -> Heard:
     known, complaining = _known(line for one in said for line in one.lines)
     moves = {move.line: move for move in scene.moves}
     found: list[tuple[TypedCommand, Note]] = []
-    worth_it = (one for one in said if any(line.number in known or line.number in complaining for line in one.lines))
-    for one in islice(worth_it, _MOST):
+    odd = [one for one in said if any(line.number in known or line.number in complaining for line in one.lines)]
+    for one in odd[:_MOST]:
         found += ((one.command, note) for note in _notes(one, moves.get(one.command.line)))
-    failed = {command.line for command, note in found if note.weight is Weight.WRONG}
+    failed = {command.line for command, _ in found} | {one.command.line for one in odd[_MOST:]}
     notes = [_got_over(command, note, scene, failed) for command, note in found]
     shown = {note.line for note in notes}
     return Heard(tuple(notes), frozenset(known | shown | _course(said)))
@@ -103,18 +102,22 @@ def hear(scene: Scene, parts: Iterable[tuple[TypedCommand, Shaped]]) -> Heard:
 def _by_command(parts: Iterable[tuple[TypedCommand, Shaped]]) -> Iterator[Said]:
     now: TypedCommand | None = None
     lines: list[PastedLine] = []
+    asks = iter(range(_MOST))
     for command, part in parts:
         if now is not None and command is not now:
-            yield Said(now, tuple(_unwrapped(lines)))
+            yield Said(now, tuple(_unwrapped(lines, asks)))
             lines = []
         now = command
         lines += part.lines
     if now is not None:
-        yield Said(now, tuple(_unwrapped(lines)))
+        yield Said(now, tuple(_unwrapped(lines, asks)))
 
 
-def _unwrapped(lines: Sequence[PastedLine]) -> Iterator[PastedLine]:
-    """The lines, with those of Xen's tools put together that a terminal or a mail broke."""
+def _unwrapped(lines: Sequence[PastedLine], asks: Iterator[int]) -> Iterator[PastedLine]:
+    """The lines, with those of Xen's tools put together that a terminal or a mail broke.
+
+    `asks` is how often the dictionary may be asked how two pieces join.
+    """
     width = max((len(line.text) for line in lines), default=0)
     whole: PastedLine | None = None
     last = 0
@@ -122,7 +125,7 @@ def _unwrapped(lines: Sequence[PastedLine]) -> Iterator[PastedLine]:
         text = line.text
         wrapped = last >= _WRAPPED and text.strip() and not _begins(text)
         if whole is not None and wrapped and _LONG_LINES.match(whole.text) and len(whole.text) < _LONGEST:
-            whole = replace(whole, text=_glued(whole.text, text, at_width=last == width))
+            whole = replace(whole, text=_glued(whole.text, text, asks, at_width=last == width))
         else:
             if whole is not None:
                 yield whole
@@ -132,11 +135,13 @@ def _unwrapped(lines: Sequence[PastedLine]) -> Iterator[PastedLine]:
         yield whole
 
 
-def _glued(one: str, other: str, *, at_width: bool) -> str:
+def _glued(one: str, other: str, asks: Iterator[int], *, at_width: bool) -> str:
     """Two pieces of a line: broken within a word or between two, as the dictionary knows it the better."""
     pieces = (f"{one}{other}", f"{one} {other}")
     if one.endswith(" ") or other.startswith(" "):
         return pieces[0]
+    if next(asks, None) is None:
+        return pieces[0] if at_width else pieces[1]
     ranks = [min((_ORDER[match.cause.id] for match in read(text).matches), default=len(_ORDER)) for text in pieces]
     return pieces[0] if ranks[0] < ranks[1] or (ranks[0] == ranks[1] and at_width) else pieces[1]
 
@@ -281,10 +286,8 @@ def _got_over(command: TypedCommand, note: Note, scene: Scene, failed: set[int])
     """The note as a remark, where the same was typed again later and did not fail."""
     if not command.words or note.weight not in (Weight.WRONG, Weight.UNPROVEN):
         return note
-    again = next((later for later in scene.commands if later.line > command.line and _is_again(command, later)), None)
-    while again is not None and again.line in failed:
-        line = again.line
-        again = next((later for later in scene.commands if later.line > line and _is_again(command, later)), None)
+    later = (one for one in scene.commands if one.line > command.line and one.line not in failed)
+    again = next((one for one in later if _is_again(command, one)), None)
     if again is None or (again.verb == "migrate" and not _went_well(scene, again.line)):
         return note
     return replace(note, weight=Weight.REMARK, why=f"{note.why}; typed again at line {again.line} it went well")
