@@ -155,7 +155,8 @@ def test_a_folder_is_no_config(tmp_path: Path, capsys: pytest.CaptureFixture[str
 # explain
 
 
-def test_the_report_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_is_explained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     assert main(["explain", str(DATA / "lab-report.md")]) == 1
     text = capsys.readouterr().out
     assert "What happened\n" in text

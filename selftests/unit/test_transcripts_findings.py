@@ -80,7 +80,7 @@ def test_a_paused_guest_that_nobody_paused_is_a_remark() -> None:
     [
         (PAUSED.replace("# paused", "# cold"), {"cold-move-was-paused"}),
         (PAUSED.replace("# paused", "# live"), {"live-move-was-paused"}),
-        (PAUSED.replace("# paused", "# Холодная"), {"cold-move-was-paused"} - {"cold-move-was-paused"}),
+        (PAUSED.replace("# paused migration", "# Холодная миграция"), {"cold-move-was-paused"}),
         ("## Cold migration\n" + LIVE, {"cold-move-was-live"}),
         ("## Cold migration\nroot@labubuntu:~# xl shutdown guest1\n" + LIVE, {"cold-move-was-live"}),
         ("This is the cold migration of it:\n" + LIVE, {"cold-move-was-live"}),
@@ -134,7 +134,7 @@ BOTH = "root@labubuntu:~# mount -t nfs baye:/srv/private /mnt/private\n$ cat old
         (BOTH + CONFIG.replace('kernel="/mnt/private/artem', 'kernel="/boot'), {"path-off-the-share"}),
         (SHARE + ASTRAY, {"path-misses-its-folder"}),
         (SHARE + SHOWN.replace("artem/guest1.img", "artem/disks/guest1.img"), {"path-misses-its-folder"}),
-        (SHARE + SHOWN.replace("/mnt/private/artem/vm", "/boot/vm").replace("/mnt/private/artem/in", "/boot/in"), set()),
+        (SHARE + SHOWN.replace("/mnt/private/artem/vm", "/boot/vm"), set()),
         (CONFIG.replace('"guest1"', "guest1"), {"config-syntax"}),
         (CONFIG.replace("]\n", "\n", 1), {"config-syntax"}),
         (CONFIG.replace('"guest1"', "“guest1”"), {"typographic-quotes"}),

@@ -20,6 +20,7 @@ examples:
   ./lab verify                       boot the embedded lab, grade every step, write reports/
   ./lab verify --lab my-lab.toml     grade your own two hosts
   ./lab verify --step live-migration grade that step and what it needs
+  ./lab explain report.md            what a pasted transcript shows, without a lab
   ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab
   ./lab down                         and leave nothing of it

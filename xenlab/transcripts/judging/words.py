@@ -188,7 +188,8 @@ def _course(said: Iterable[Said]) -> set[int]:
         line.number
         for one in said
         for line in one.lines
-        if is_course(line.text) or _TOLD.fullmatch(line.text.strip()) or line.text.startswith(_OF_A_MOVE)
+        if line.text.strip()
+        and (is_course(line.text) or _TOLD.fullmatch(line.text.strip()) or line.text.startswith(_OF_A_MOVE))
     }
 
 
