@@ -1,6 +1,7 @@
 """The command line: what it takes, what it says of a wrong call, and the exit status."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def help_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_help_tells_verbs_examples_and_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(capsys)
     for verb in VERBS:
-        assert f"\n    {verb} " in text
+        assert re.search(rf"\n    {verb}\s", text)
     assert "./lab verify --lab my-lab.toml" in text
     assert "exit status: 0" in text
 

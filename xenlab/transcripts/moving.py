@@ -25,7 +25,7 @@ _HEADING = re.compile(r"\s{0,3}(?:#{1,6}\s|={2,}|\*\*|-{2,}\s|(?:step|task|part)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class MoveClaim:
     """What a line calls a move: "cold", "live", or empty for a heading of neither."""
 
     line: int
@@ -33,13 +33,13 @@ class Claim:
     kind: str
 
 
-def claims_in(stretches: Iterable[Stretch]) -> Iterator[Claim]:
+def claims_in(stretches: Iterable[Stretch]) -> Iterator[MoveClaim]:
     """Every line that calls a move something, and every heading."""
     for line in (line for stretch in stretches for line in stretch.lines):
         named = [kind for kind, words in _CLAIMS.items() if words.search(line.text)]
         is_heading = _HEADING.match(line.text) is not None
         if is_heading or named:
-            yield Claim(line.number, is_heading, named[0] if len(named) == 1 else "")
+            yield MoveClaim(line.number, is_heading, named[0] if len(named) == 1 else "")
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ def moves_in(
     listings: Sequence[ShownListing],
     hosts: frozenset[str],
     addresses: Mapping[str, frozenset[str]],
-    claims: Sequence[Claim],
+    claims: Sequence[MoveClaim],
 ) -> Iterator[ShownMove]:
     """Every `xl migrate`, in order; `said` are the words that each command was answered, by its line."""
     standing, after = _Standing(), 0
@@ -129,9 +129,9 @@ def moves_in(
 class _Claiming:
     """What moves are called, asked for in the order of their lines."""
 
-    claims: Sequence[Claim]
-    heading: Claim = Claim(0, True, "")
-    last: Claim = Claim(0, False, "")
+    claims: Sequence[MoveClaim]
+    heading: MoveClaim = MoveClaim(0, True, "")
+    last: MoveClaim = MoveClaim(0, False, "")
     at: int = 0
 
     def of(self, line: int, after: int) -> tuple[str, int]:
