@@ -161,7 +161,7 @@ EACH = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 @pytest.mark.parametrize("name", [name for name in FORMS if name != "wrapped by a mail"])
 def test_the_seven_are_found_however_it_is_pasted(name: str) -> None:
-    assert set(found(FORMS[name](REPORT))) - {"typographic-quotes"} == set(SEVEN)
+    assert set(found(FORMS[name](REPORT))) - {"typographic-characters"} == set(SEVEN)
 
 
 @EACH
@@ -171,7 +171,9 @@ def test_moves_are_explained_however_they_are_pasted(form: Form) -> None:
         assert [(note.cause, note.host) for note in notes] == [(cause, host)], name
 
 
-@EACH
-def test_sound_labs_are_sound_however_they_are_pasted(form: Form) -> None:
-    for name, text in SOUND.items():
-        assert examine(form(text)).is_sound or (form is typographic and "config" in name), name
+@pytest.mark.parametrize("name", FORMS)
+def test_sound_labs_are_sound_however_they_are_pasted(name: str) -> None:
+    for lab, text in SOUND.items():
+        # In a file that is a config and nothing else these characters are wrong.
+        harmed = lab == "config" and name in ("typographic", "no-break spaces")
+        assert examine(FORMS[name](text)).is_sound is not harmed, lab

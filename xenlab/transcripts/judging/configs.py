@@ -29,10 +29,10 @@ def not_readable(scene: Scene) -> Iterator[Note]:
             )
         elif shown.is_straightened:
             yield Note(
-                kind="typographic-quotes",
+                kind="typographic-characters",
                 weight=Weight.WRONG if shown.is_all else Weight.REMARK,
                 line=shown.line,
-                what="the config is shown with typographic quotes or dashes, which xl does not read",
+                what="the config is shown with typographic quotes, dashes or blanks, which xl does not read",
                 why="read here as if they were plain ones",
                 remedy="if they are in the file itself, type them anew: \"...\" and '...'",
                 stage=_STAGE,

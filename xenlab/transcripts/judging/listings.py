@@ -159,9 +159,11 @@ def odd_states(scene: Scene) -> Iterator[Note]:
         for row in listing.guests:
             names = Names(source=listing.host, guest=whole_name(row.name))
             if row.name.endswith(HALVES):
+                later = (shown for shown in scene.listings if shown.line > listing.line and shown.host == listing.host)
+                was_under_way = any(shown.row(row.name) is None for shown in later)
                 yield Note(
                     kind="half-moved",
-                    weight=Weight.WRONG,
+                    weight=Weight.REMARK if was_under_way else Weight.WRONG,
                     line=listing.line,
                     what=f"{row.name} ({row.state}) is half of a guest that was being moved",
                     why="xl renames both halves while it moves a guest, and back when it is through",

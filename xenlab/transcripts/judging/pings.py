@@ -128,7 +128,8 @@ def replies_lost(scene: Scene) -> Iterator[Note]:
     for ping in scene.pings:
         answered, summary = ping.answered, ping.output.summary
         if not answered:
-            if ping.output.highest_sent >= ping.output.first and (ping.output.errors or summary):
+            # Without its beginning it may be a part of one that was answered before.
+            if ping.output.target and ping.output.highest_sent >= ping.output.first and (ping.output.errors or summary):
                 yield _silent(ping)
             continue
         holes = [(a, b) for a, b in pairwise(answered) if b > a + 1]
