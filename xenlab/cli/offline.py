@@ -1,16 +1,12 @@
 """What needs no lab: texts explained, and configs led to the share."""
 
 import argparse
-import codecs
-import shutil
 import sys
 from collections.abc import Iterator
-from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenlab.cli.grammar import Verbs, add_verb
-from xenlab.cli.inplace import read_own, replace_own
 from xenlab.errors import UsageError
 from xenlab.evidence.text import plain
 
@@ -49,6 +45,9 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
+    import shutil
+
+    from xenlab.cli.inplace import read_own
     from xenlab.transcripts import examine
     from xenlab.transcripts.showing import as_json, shown
 
@@ -76,6 +75,8 @@ def _text_of(data: bytes, name: str) -> str:
         raise UsageError(f"{name} has more than {_MOST_LINES} lines", hint="cut out what it is about")
     if not data.strip():
         raise UsageError(f"{name} is empty")
+    import codecs
+
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data:
@@ -84,6 +85,9 @@ def _text_of(data: bytes, name: str) -> str:
 
 
 def _fix_paths(arguments: argparse.Namespace) -> int:
+    from difflib import unified_diff
+
+    from xenlab.cli.inplace import read_own, replace_own
     from xenlab.xen.onto_share import onto_share
 
     path: Path = arguments.config
