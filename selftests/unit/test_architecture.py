@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "discovery"),
+    "transcripts",
     *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "fields", "tomlfile"),
     *("outcomes", "labfile_change", "errors", "xenlab"),
 )
@@ -42,6 +43,7 @@ PURE = (
     *("xenlab/proving/row.py", "xenlab/proving/ends.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
     *("xenlab/scenarios/scenario.py", "xenlab/scenarios/shell.py", "xenlab/scenarios/catalogue.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/scenarios/*/*.py"))),
+    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/transcripts/**/*.py"))),
     *("xenlab/testbed/plan.py", "xenlab/testbed/profiles.py", "xenlab/testbed/trees.py", "xenlab/testbed/kernels.py"),
     "xenlab/testbed/emulation.py",
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/grading/exporters/*.py"))),

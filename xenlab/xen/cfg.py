@@ -19,6 +19,7 @@ from xenlab.xen.grammar import (
     ConfigSyntaxError,
     Value,
     atoms_of,
+    edited,
     read_assignments,
     read_settings,
     settings_of,
@@ -88,7 +89,7 @@ def parse_config(text: str, source: str = "config") -> XlConfig:
         setting that is not of its form.
     """
     found = read_settings(text, source)
-    guest_type = _type(found, source)
+    guest_type = guest_type_of(found, source)
     for key, setting in found.items():
         if settings.is_read(key, guest_type):
             settings.check(setting, source)
@@ -120,12 +121,7 @@ def rewrite_paths(text: str, mapping: Mapping[str, str]) -> str:
     :raises ConfigSyntaxError: when the config cannot be read.
     :raises UsageError: when a new path cannot stand in its disk or shared folder (a comma in it).
     """
-    edits = sorted(_edits(text, mapping))
-    pieces, done = [], 0
-    for start, stop, new in edits:
-        pieces += [text[done:start], new]
-        done = stop
-    return "".join((*pieces, text[done:]))
+    return edited(text, _edits(text, mapping))
 
 
 def _edits(text: str, mapping: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:
@@ -133,7 +129,7 @@ def _edits(text: str, mapping: Mapping[str, str]) -> Iterator[tuple[int, int, st
     found = settings_of(statements)
     values = {key: setting.value for key, setting in found.items()}
     disks = tuple(_disk(atom, "config") for atom in atoms_of(values.get("disk", ())))
-    files = Files(_type(found, "config"), values, disks, _folders(values))
+    files = Files(guest_type_of(found, "config"), values, disks, _folders(values))
     for statement in statements:
         for atom in atoms_of(statement.value):
             begin, end = _place_of_path(statement.key, atom, files)
@@ -170,7 +166,11 @@ def _plain(value: Value) -> Plain:
     return value.text if isinstance(value, Atom) else tuple(map(_plain, value))
 
 
-def _type(found: Mapping[str, Assignment], source: str) -> GuestType:
+def guest_type_of(found: Mapping[str, Assignment], source: str = "config") -> GuestType:
+    """The guest's type by what counts of `type` and `builder` in a config.
+
+    :raises ConfigSyntaxError: where xl knows no such type, or the two contradict each other.
+    """
     by_type, by_builder = (_type_by(found.get(key), words, source) for key, words in _TYPE_WORDS.items())
     if by_type is None and "type" in found:
         given = atoms_of(found["type"].value)[0]

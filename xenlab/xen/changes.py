@@ -1,7 +1,7 @@
 """What changed between two versions of a guest's config: paths, outdated spellings, or more than that."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,6 +45,11 @@ def compare(original: XlConfig, fixed: XlConfig, conf: XlConf = _XL_CONF) -> tup
         *_changed_vifs(original, fixed, conf),
         *_changed_disks(original, fixed),
     )
+
+
+def beyond_paths(changes: Iterable[ConfigChange]) -> tuple[ConfigChange, ...]:
+    """Those that make another guest of it: neither another path nor another spelling."""
+    return tuple(change for change in changes if change.kind == "other")
 
 
 def _changed_type(original: XlConfig, fixed: XlConfig) -> Iterator[ConfigChange]:

@@ -100,13 +100,14 @@ Value = Atom | tuple["Value", ...]
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One statement: its key and value, and whether it adds (`+=`) to what was there."""
+    """One statement: its key (from offset `start` on) and value, and whether it adds (`+=`) to what was there."""
 
     key: str
     value: Value
     adds: bool
     line: int
     column: int
+    start: int
 
 
 def read_assignments(text: str, source: str = "config") -> tuple[Assignment, ...]:
@@ -172,6 +173,15 @@ def atoms_of(value: Value) -> tuple[Atom, ...]:
     return tuple(atom for item in value for atom in atoms_of(item))
 
 
+def edited(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """The text with new pieces for those from one offset to another, none of which overlap."""
+    pieces, done = [], 0
+    for start, stop, new in sorted(edits):
+        pieces += [text[done:start], new]
+        done = stop
+    return "".join((*pieces, text[done:]))
+
+
 def shown(text: str, longest: int = 120) -> str:
     """A text of a config for a message: quoted, without control characters, and not longer than a line."""
     return repr(text if len(text) <= longest else f"{text[:longest]}...")
@@ -229,7 +239,8 @@ def _assignment(tree: Tree[Token], source: str) -> Assignment:
     if not isinstance(key, Token):
         raise TypeError(key)
     line, column = key.line or 1, key.column or 1
-    return Assignment(str(key), _value(value, source, (line, column)), operator == "+=", line, column)
+    given = _value(value, source, (line, column))
+    return Assignment(str(key), given, operator == "+=", line, column, key.start_pos or 0)
 
 
 def _value(node: Token | Tree[Token], source: str, place: tuple[int, int], depth: int = 0) -> Value:

@@ -15,7 +15,7 @@ from xenlab.outcomes import Finding
 from xenlab.remote.commands import NOT_FOUND
 from xenlab.remote.filesystems import Place
 from xenlab.xen.cfg import ConfigPath, XlConfig
-from xenlab.xen.changes import compare
+from xenlab.xen.changes import beyond_paths, compare
 from xenlab.xen.conf import XlConf
 from xenlab.xen.disk import DiskSpec
 
@@ -162,7 +162,7 @@ def only_paths_changed(
         unseen = Unknown(why, hint)
         return cannot_tell("only-paths-changed", expected, unseen, host=home.host, guest=guest.name, evidence=home.ids)
     changes = compare(original, fixed, XlConf() if isinstance(home.xl_conf, Unknown) else home.xl_conf)
-    odd = [_without_secrets(f"{c.key}: {c.before} → {c.after}", c.key) for c in changes if c.kind == "other"]
+    odd = [_without_secrets(f"{c.key}: {c.before} → {c.after}", c.key) for c in beyond_paths(changes)]
     moved = sum(change.kind == "path" for change in changes)
     old, new = (
         [] if isinstance(text, Unknown) else _without_secrets(text).splitlines()[:_MOST_LINES]
