@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from gradedrun import HEAD, Graded, Ran
+from gradedrun import HEAD, LEFT_OUT, Graded, Ran
 from playedsessions import Sessions
 from playedxen import PlayedXen, played, shorten
 from sshd import LIMITS, Sshd
@@ -59,7 +59,7 @@ def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded
         if conftest:
             pytester.makeconftest(conftest)
         shown = [] if any(arg.startswith("--grade-output") for arg in args) else ["--grade-output=pytest"]
-        options = ["-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", *shown, *args]
+        options = ["-p", "xenlab.grading.plugin", *LEFT_OUT, *shown, *args]
         return Ran(pytester, pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True))
 
     return run

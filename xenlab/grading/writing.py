@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -66,7 +67,7 @@ def _write_bundle(run: Run, grade: Grade) -> None:
         alone=run.alone,
         rubric=bool(run.rubric_text),
         version=__version__,
-        suite=bundle.suite_digest(Path(__file__).resolve().parents[2]),
+        suite=_own_digest(),
     )
     texts = {bundle.LAB: run.lab_file, bundle.RUN: facts.model_dump_json(indent=1), bundle.GRADE: grade_text(grade)}
     texts |= {bundle.RUBRIC: run.rubric_text} if run.rubric_text else {}
@@ -77,6 +78,12 @@ def _write_bundle(run: Run, grade: Grade) -> None:
         bundle.pack(evidence, folder.path / "evidence.zip")
     except OSError as problem:
         folder.note(problem, evidence)
+
+
+@cache
+def _own_digest() -> str:
+    """The digest of the suite that this process runs: what is imported does not change any more."""
+    return bundle.suite_digest(Path(__file__).resolve().parents[2])
 
 
 def grade_text(grade: Grade) -> str:
