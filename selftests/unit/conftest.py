@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from foundlab import FoundLab
-from gradedrun import HEAD, Graded, Ran
+from gradedrun import HEAD, LEFT_OUT, Graded, Ran
 from initcalls import CALL, Init
 from playedsessions import Sessions
 from playedxen import PlayedXen, played, shorten
@@ -91,7 +91,7 @@ def graded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Graded
         if conftest:
             pytester.makeconftest(conftest)
         shown = [] if any(arg.startswith("--grade-output") for arg in args) else ["--grade-output=pytest"]
-        options = ["-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", *shown, *args]
+        options = ["-p", "xenlab.grading.plugin", *LEFT_OUT, *shown, *args]
         return Ran(pytester, pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True))
 
     return run

@@ -20,6 +20,15 @@ from xenlab.outcomes import Finding
 guests = pytest.mark.parametrize("guest_name", ["guest1", "guest2"])
 """
 
+# Parts of pytest that these sessions do without: each costs as much as several steps, the collection of garbage most.
+LEFT_OUT = tuple(
+    f"-pno:{name}"
+    for name in (
+        *("cacheprovider", "doctest", "faulthandler", "legacypath", "logging", "pastebin", "setuponly", "setupplan"),
+        *("stepwise", "threadexception", "unittest", "unraisableexception"),
+    )
+)
+
 CHAIN = """
 @step("hosts", points=10)
 def test_hosts():

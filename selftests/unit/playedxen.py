@@ -309,7 +309,7 @@ def config_of(name: str, *disks: Path) -> str:
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What our own code waits for on hosts comes about in no time here."""
-    seconds = {"_BOOT_LOOK": 0.1, "_GONE": 0.2, "_SETTLE": 0.1, "_SILENCE": 0.1, "_LOOK": 0.02}
+    seconds = {"_BOOT_LOOK": 0.1, "_GONE": 0.2, "_SETTLE": 0.1, "_SILENCE": 0.1, "_LOOK": 0.05}
     for module, names in {
         acts: ("_BOOT_LOOK", "_GONE", "_SETTLE", "_LOOK"),
         bringing_home: ("_SILENCE", "_LOOK"),

@@ -60,7 +60,7 @@ def test_most_of_it_were_hotplug_scripts() -> None:
     assert found.brownout_ms == pytest.approx(0.0, abs=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     stopped=st.floats(115.0, 135.0),
     early=st.floats(0.0, 0.4),

@@ -7,7 +7,6 @@ import ast
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -82,6 +81,12 @@ def parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
+@cache
+def nodes_of(source: str) -> tuple[ast.AST, ...]:
+    """All of its tree, walked once for all rules."""
+    return tuple(ast.walk(parsed(source)))
+
+
 def sources(*folders: str) -> list[Path]:
     found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
     assert found, folders
@@ -100,23 +105,29 @@ def room(module: str) -> str:
     return "tests" if first == "conftest" else first
 
 
-def imports(source: str) -> Iterator[tuple[int, str, str]]:
+@cache
+def imports(source: str) -> tuple[tuple[int, str, str], ...]:
     """Line, module and imported name ("" for `import module`) of every import, wherever it stands."""
-    for node in ast.walk(parsed(source)):
+    found: list[tuple[int, str, str]] = []
+    for node in nodes_of(source):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name, "") for alias in node.names)
+            found += ((node.lineno, alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "imports are absolute in this project"
-            yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
+            found += ((node.lineno, node.module or "", alias.name) for alias in node.names)
+    return tuple(found)
 
 
-def project_modules(source: str) -> Iterator[tuple[int, str]]:
+@cache
+def project_modules(source: str) -> tuple[tuple[int, str], ...]:
     """Our own modules that a source imports; `from xenlab.xen import xl` is xenlab.xen.xl."""
+    found: list[tuple[int, str]] = []
     for line, module, name in imports(source):
         if module.partition(".")[0] in ("xenlab", "fixtures", "tests", "conftest"):
             whole = f"{module}.{name}"
             is_module = name and any((ROOT / whole.replace(".", "/")).with_suffix(s).exists() for s in (".py", ""))
-            yield line, whole if is_module else module
+            found.append((line, whole if is_module else module))
+    return tuple(found)
 
 
 def upward_imports(module: str, source: str) -> list[str]:
@@ -128,13 +139,33 @@ def upward_imports(module: str, source: str) -> list[str]:
     ]
 
 
+def io_reached_from(name: str) -> list[str]:
+    """What it and all that it imports, however deep, do; but for what is left to callers."""
+    complaints: list[str] = []
+    seen: set[str] = set()
+    todo = [name]
+    while todo:
+        file = todo.pop()
+        if file in seen or file in LEFT_TO_CALLERS:
+            continue
+        seen.add(file)
+        source = (ROOT / file).read_text("utf-8")
+        complaints += (f"{complaint}, reached from {name}" for complaint in io_in(file, source))
+        for _, module in project_modules(source):
+            path = ROOT / module.replace(".", "/")
+            inside = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            todo.append(str(inside.relative_to(ROOT)))
+    return complaints
+
+
+@cache
 def io_in(module: str, source: str) -> list[str]:
     complaints = [
         f"{module}:{line} imports {imported}"
         for line, imported, name in imports(source)
         if imported.partition(".")[0] in IO_MODULES and (imported, name) not in NO_IO_OF_THEM
     ]
-    calls = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(source) if isinstance(node, ast.Call)]
     for call in calls:
         called = ast.unparse(call.func)
         if called in ("open", "print", "input", "breakpoint") or called.endswith(("datetime.now", "datetime.utcnow")):
@@ -143,17 +174,16 @@ def io_in(module: str, source: str) -> list[str]:
 
 
 def command_lines(module: str, source: str) -> list[str]:
-    tree = parsed(source)
     imported = {name for _, name in project_modules(source)} | {name for _, name, _ in imports(source)}
     complaints = [f"{module} imports {name}" for name in sorted(imported & NOT_FOR_STEPS)]
     docstrings = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes_of(source)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
+    for node in nodes_of(source):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in RUNNERS:
             complaints.append(f"{module}:{node.lineno} calls .{node.func.attr}()")
         if (
@@ -168,7 +198,7 @@ def command_lines(module: str, source: str) -> list[str]:
 
 def bad_handlers_and_sleeps(module: str, source: str) -> list[str]:
     complaints = []
-    for node in ast.walk(parsed(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else ""
             reraises = bool(node.body) and isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
@@ -200,7 +230,7 @@ def classes_named_alike(sources_of: dict[str, str]) -> list[str]:
     """Public classes of one name in several modules: one word, one meaning."""
     found: dict[str, list[str]] = {}
     for module, source in sources_of.items():
-        for node in ast.walk(parsed(source)):
+        for node in nodes_of(source):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(module)
     return [f"{name}: {', '.join(modules)}" for name, modules in found.items() if len(modules) > 1]
@@ -219,21 +249,8 @@ def test_imports_go_downward_only() -> None:
     assert [c for path in paths for c in upward_imports(module_of(path), path.read_text("utf-8"))] == []
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_pure_modules_do_no_io_nor_import_what_does(name: str) -> None:
-    seen: set[str] = set()
-    todo = [name]
-    while todo:
-        file = todo.pop()
-        if file in seen or file in LEFT_TO_CALLERS:
-            continue
-        seen.add(file)
-        source = (ROOT / file).read_text("utf-8")
-        assert io_in(file, source) == [], f"reached from {name}"
-        for _, module in project_modules(source):
-            path = ROOT / module.replace(".", "/")
-            inside = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            todo.append(str(inside.relative_to(ROOT)))
+def test_pure_modules_do_no_io_nor_import_what_does() -> None:
+    assert [complaint for name in PURE for complaint in io_reached_from(name)] == []
 
 
 def test_no_command_line_is_built_by_steps_and_fixtures() -> None:

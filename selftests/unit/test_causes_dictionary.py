@@ -40,33 +40,21 @@ def spoken(cause: Cause) -> str:
 
 
 @ALL
-def test_the_example_is_understood(cause: Cause) -> None:
-    found = find_causes(spoken(cause))[0]
-    assert found.cause is cause
-    assert found.line == cause.example.strip()
-    assert found.offset == len(spoken(cause)) - len(cause.example)
-    assert found.side == (cause.speaker or found.side)
-
-
-@ALL
-def test_every_pattern_has_words_of_its_own_and_is_found(cause: Cause) -> None:
-    for pattern in cause.patterns:
-        assert len(template(pattern).key.strip()) >= 3, pattern
-        words = re.sub(r"\{[a-z_]+(\.\.\.)?\}", "x", pattern.strip("^$"))
-        assert template(pattern).match(words) is not None, pattern
-
-
-@ALL
-def test_meaning_and_remedy_use_only_names_that_are_there(cause: Cause) -> None:
+def test_the_entry_is_whole_understood_by_its_example_and_says_only_what_is_known(cause: Cause) -> None:
+    is_whole(cause)
+    every_pattern_has_words_of_its_own_and_is_found(cause)
+    match = find_causes(spoken(cause))[0]
+    assert match.cause is cause
+    assert match.line == cause.example.strip()
+    assert match.offset == len(spoken(cause)) - len(cause.example)
+    assert match.side == (cause.speaker or match.side)
     said = set.intersection(*(set(names_in(pattern)) for pattern in cause.patterns))
     assert set(names_in(cause.meaning)) | set(names_in(cause.remedy)) <= said | HOLDERS
     names = Names(source="labubuntu", target="baye", guest="guest1")
-    match = find_causes(spoken(cause))[0]
     assert "{" not in meaning(match, names) + remedy(match, names).replace("{1", "")
 
 
-@ALL
-def test_the_entry_is_whole(cause: Cause) -> None:
+def is_whole(cause: Cause) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cause.id)
     assert cause_named(cause.id) is cause
     assert cause.meaning
@@ -78,6 +66,13 @@ def test_the_entry_is_whole(cause: Cause) -> None:
     assert not cause.meaning.endswith(".")
 
 
+def every_pattern_has_words_of_its_own_and_is_found(cause: Cause) -> None:
+    for pattern in cause.patterns:
+        assert len(template(pattern).key.strip()) >= 3, pattern
+        words = re.sub(r"\{[a-z_]+(\.\.\.)?\}", "x", pattern.strip("^$"))
+        assert template(pattern).match(words) is not None, pattern
+
+
 def test_ids_are_unique_and_every_side_and_blame_occurs() -> None:
     assert len({cause.id for cause in CAUSES}) == len(CAUSES)
     assert {cause.side for cause in CAUSES} == {"host", "source", "target", "guest", "server", "runner"}
@@ -87,9 +82,9 @@ def test_ids_are_unique_and_every_side_and_blame_occurs() -> None:
         cause_named("no-such-cause")
 
 
-@pytest.mark.parametrize("text", [*(cause.remedy for cause in CAUSES), ANOTHER_MACHINE, RUNS_NOTHING, TRY_BY_HAND])
-def test_no_remedy_ends_removes_or_unmounts_anything(text: str) -> None:
-    assert not HARM.search(text), text
+def test_no_remedy_ends_removes_or_unmounts_anything() -> None:
+    texts = (*(cause.remedy for cause in CAUSES), ANOTHER_MACHINE, RUNS_NOTHING, TRY_BY_HAND)
+    assert [text for text in texts if HARM.search(text)] == []
 
 
 @pytest.mark.parametrize("text", ["xl destroy it", "umount -f /mnt", "rm -rf /", "Kill it", "shut another guest down"])
@@ -138,7 +133,8 @@ def test_what_stands_late_in_a_long_text_or_a_long_line_is_found() -> None:
 
 # Time
 
-LARGE = 1 << 18
+# What grows with its square takes minutes for that much already.
+LARGE = 1 << 16
 PIECES = [re.sub(r"\{[a-z_]+(\.\.\.)?\}", "x", pattern.strip("^$")) for c in CAUSES for pattern in c.patterns]
 HOSTILE = [
     "a" * LARGE,
@@ -161,7 +157,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("words", HOSTILE, ids=lambda words: repr(words[:20]))
-def test_a_quarter_of_a_megabyte_of_hostile_words_is_read_within_a_second(words: str) -> None:
+def test_64_kib_of_hostile_words_are_read_at_once(words: str) -> None:
     for read in (
         find_causes,
         first_error_line,

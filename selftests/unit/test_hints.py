@@ -6,6 +6,7 @@ The rule is a function from source text to complaints, tried on planted sources 
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,18 +37,21 @@ def destroying(module: str, tree: ast.AST) -> list[str]:
 
 def destroying_in_calls(module: str, tree: ast.AST, names: frozenset[str]) -> list[str]:
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [
-        complaint
-        for call in calls
-        if ast.unparse(call.func).rpartition(".")[2] in names
-        for complaint in destroying(module, call)
-    ]
+    return [complaint for call in calls if last_name(call.func) in names for complaint in destroying(module, call)]
+
+
+def last_name(expression: ast.expr) -> str:
+    """`LabFault` of both `LabFault` and `errors.LabFault`."""
+    match expression:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
 
 
 def speakers(trees: dict[str, ast.Module]) -> frozenset[str]:
     """`SAYS`, and every class below one of them, however deep."""
     bases = {
-        node.name: {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        node.name: {last_name(base) for base in node.bases}
         for tree in trees.values()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
@@ -58,6 +62,7 @@ def speakers(trees: dict[str, ast.Module]) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def trees_of(folder: str) -> dict[str, ast.Module]:
     paths = sorted((ROOT / folder).rglob("*.py"))
     return {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in paths}

@@ -145,33 +145,32 @@ def test_what_others_said_in_another_language_is_kept() -> None:
 
 # -- what nobody should have to wait for ---------------------------------------------------------------
 
-MEGABYTE = 1_000_000
+LARGE = 250_000
 HOSTILE = {
-    "one word": "x" * MEGABYTE,
-    "half a sequence": "icmp_seq=" * (MEGABYTE // 9),
-    "a number without end": "64 bytes from 1: icmp_seq=" + "9" * MEGABYTE,
-    "sequences on one line": "From " + " icmp_seq=1" * (MEGABYTE // 11),
-    "a name without end": "64 bytes from " + ":" * MEGABYTE,
-    "headers": "PING a (b)\n" * (MEGABYTE // 11),
-    "open brackets": "PING x (" + "(" * MEGABYTE,
-    "stamps": "[1.1] " * (MEGABYTE // 6),
-    "statistics": "PING a\n--- a\n" + "1 " * (MEGABYTE // 2) + "\n" + "9" * MEGABYTE,
-    "signs": "PING a\n" + "+1" * (MEGABYTE // 2),
-    "complaints": "PING a\n" + "ping: sendmsg: x\n" * (MEGABYTE // 17),
-    "pings": "ping" * (MEGABYTE // 4),
-    "leaps": "PING a\n"
-    + "".join(f"64 bytes from b: icmp_seq={n * 32000 % 65536} ttl=6\n" for n in range(MEGABYTE // 37)),
+    "one word": "x" * LARGE,
+    "half a sequence": "icmp_seq=" * (LARGE // 9),
+    "a number without end": "64 bytes from 1: icmp_seq=" + "9" * LARGE,
+    "sequences on one line": "From " + " icmp_seq=1" * (LARGE // 11),
+    "a name without end": "64 bytes from " + ":" * LARGE,
+    "headers": "PING a (b)\n" * (LARGE // 11),
+    "open brackets": "PING x (" + "(" * LARGE,
+    "stamps": "[1.1] " * (LARGE // 6),
+    "statistics": "PING a\n--- a\n" + "1 " * (LARGE // 2) + "\n" + "9" * LARGE,
+    "signs": "PING a\n" + "+1" * (LARGE // 2),
+    "complaints": "PING a\n" + "ping: sendmsg: x\n" * (LARGE // 17),
+    "pings": "ping" * (LARGE // 4),
+    "leaps": "PING a\n" + "".join(f"64 bytes from b: icmp_seq={n * 32000 % 65536} ttl=6\n" for n in range(LARGE // 37)),
     "a count": "PING a\n999999999999 packets transmitted, 1 received, 0%",
-    "replies": "".join(f"64 bytes from b: icmp_seq={n % 65536} ttl=6\n" for n in range(MEGABYTE // 37)),
+    "replies": "".join(f"64 bytes from b: icmp_seq={n % 65536} ttl=6\n" for n in range(LARGE // 37)),
 }
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_megabyte_of_anything_is_read_at_once(text: str) -> None:
+def test_much_of_anything_is_read_at_once(text: str) -> None:
     began = time.process_time()
     with contextlib.suppress(CannotObserve):
         assert not verdict(analyse_inside(parse_ping(text), 0.2, (3, 9)), 3.0, 2).passes
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 1.5
 
 
 def test_a_count_that_cannot_be_true_is_no_output_of_ping() -> None:

@@ -368,8 +368,8 @@ def test_the_record_has_the_figures_that_there_are() -> None:
     assert (told["inside"], told["heartbeat"]) == (None, None)
 
 
-def test_hostile_outputs_of_a_megabyte_are_judged_at_once() -> None:
-    texts = ("1 1.0\n" * 160_000, "9" * 1_000_000, "1 " * 500_000, "x\n" * 500_000)
+def test_hostile_outputs_are_judged_at_once() -> None:
+    texts = ("1 1.0\n" * 40_000, "9" * 250_000, "1 " * 125_000, "x\n" * 125_000)
     for text in texts:
         output = ProgramOutput(text)
         move = Move(changes=dict.fromkeys(("inside", "heartbeat", "writes"), output))

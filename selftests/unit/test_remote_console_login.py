@@ -356,8 +356,8 @@ def test_what_a_login_prompt_looks_like(text: str, is_login: bool) -> None:
     "hostile", ["a:", ":", " ", "last login:", "\n:", "[ ", "[1.1] ", "\x1b]", "\x1b[0", "login: "]
 )
 def test_a_hostile_screen_costs_no_time(hostile: str) -> None:
-    flood = hostile * (1_000_000 // len(hostile))
+    flood = hostile * (250_000 // len(hostile))
     begun = time.process_time()
     shows_login_prompt(flood)
     shown_on_screen(flood.encode())
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 1

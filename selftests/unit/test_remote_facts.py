@@ -93,14 +93,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
-@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_line_of_a_megabyte_costs_less_than_a_second(read: Callable[[str], object], hostile: str) -> None:
-    flood = hostile * (1_000_000 // len(hostile))
-    for text in (flood, f"/x{flood}", f"Filename\n{flood}", f'{{"loopdevices":[{{"name":"{flood}"}}]}}'):
-        begun = time.process_time()
-        with contextlib.suppress(CannotObserve):
-            read(text)
-        assert time.process_time() - begun < 3
+def test_a_hostile_line_costs_no_time(read: Callable[[str], object]) -> None:
+    for name, hostile in HOSTILE.items():
+        flood = hostile * (200_000 // len(hostile))
+        for text in (flood, f"/x{flood}", f"Filename\n{flood}", f'{{"loopdevices":[{{"name":"{flood}"}}]}}'):
+            begun = time.process_time()
+            with contextlib.suppress(CannotObserve):
+                read(text)
+            assert time.process_time() - begun < 1.5, name
 
 
 @pytest.mark.parametrize("text", ['{"loopdevices":[1]}', '{"loopdevices":{}}', "[]", "[" * 100_000, "9" * 5000])

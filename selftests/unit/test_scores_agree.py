@@ -79,7 +79,7 @@ def agreed(scores: Scores) -> tuple[float, float]:
     return score
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(made_up())
 def test_every_form_of_a_grade_has_the_same_score(made: MadeUp) -> None:
     grade = made.grade()
@@ -125,7 +125,7 @@ a_step = st.tuples(st.integers(0, 3000), st.lists(a_run, min_size=3, max_size=3)
 
 # Not shrunk: each example is a session of its own.
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

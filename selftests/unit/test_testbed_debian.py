@@ -4,7 +4,7 @@ import hashlib
 import io
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,12 +33,15 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], Answer]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[str], Answer],
+    trees: Sequence[str] = ("guest",),
 ) -> tuple[CannotObserve, str]:
-    """How installing bullseye ends where the mirrors answer so, and what was said meanwhile."""
+    """How installing bullseye into each of the trees ends where the mirrors answer so, and what was said meanwhile."""
     said = io.StringIO()
     progress = Progress(Console(file=said, width=1000), tmp_path / "durations.json")
-    wanted = [Installation(name, ("login",), tmp_path / f"{name}.tar") for name in ("dom0", "guest")]
+    wanted = [Installation(name, ("login",), tmp_path / f"{name}.tar") for name in trees]
     making = choose(look())
     with answering(answer) as proxy:
         monkeypatch.setenv("http_proxy", proxy)
@@ -51,7 +54,7 @@ def refused(
 def test_where_mirrors_and_archive_lack_the_release_both_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem, said = refused(tmp_path, monkeypatch, lambda _url: 404)
+    problem, said = refused(tmp_path, monkeypatch, lambda _url: 404, ("dom0", "guest"))
     assert isinstance(problem, SuiteGone)
     mirrors, _, archive = problem.message.partition(", and the archive cannot give it ")
     assert mirrors.startswith("the mirrors no longer have Debian bullseye (E: The repository 'http://")

@@ -146,11 +146,11 @@ def test_numbers_without_a_name_of_their_own() -> None:
 @pytest.mark.parametrize(
     "text", ["discard,", "raw:", "tap:", " ", " \n,", "=", "a:", "tap:\n", "target=\n", "access=r,", "\naccess=r,", "a"]
 )
-def test_hostile_texts_are_read_or_refused_within_a_second(text: str) -> None:
+def test_hostile_texts_are_read_or_refused_at_once(text: str) -> None:
     before = process_time()
     with suppress(DiskSyntaxError):
-        parse_disk(text * (1_000_000 // len(text)) + "/x,,xvda")
-    assert process_time() - before < 3
+        parse_disk(text * (250_000 // len(text)) + "/x,,xvda")
+    assert process_time() - before < 1.5
 
 
 @pytest.mark.parametrize(

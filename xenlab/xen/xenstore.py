@@ -21,9 +21,9 @@ _DOMAINS = (
 # What stat(1) sees of all disks that this host serves, and of all devices that it has mounted itself.
 _ATTACHED = r"""
 files=$1
-{ xenstore-ls -f /local/domain | sed -n -e 's|^[^=]*/backend/[^=]*/params = "\(.*\)"$|\1|p' | sed -e 's|^[^/]*:||'
+{ xenstore-ls -f /local/domain | sed -n -e 's|^[^=]*/backend/[^=]*/params = "\([^/]*:\)\{0,1\}\(/.*\)"$|\2|p'
 sed -n -e 's|^.* - [^ ]* \(/dev/[^ ]*\) .*|\1|p' /proc/self/mountinfo; } 2>/dev/null |
-grep ^/ | sort -u | tr '\n' '\0' | xargs -0 -r sh -c "$files" sh
+sort -u | tr '\n' '\0' | xargs -0 -r sh -c "$files" sh
 """
 _LINE = re.compile(r'/local/domain/(?P<domid>\d+)/(?P<path>[a-z0-9_/]+) = "(?P<value>.*)"')
 _DISKS = frozenset({"vbd", "vbd3", "qdisk", "tap", "vbd2"})
