@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
-    *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "evidence"),
+    *("tests", "fixtures", "__main__", "cli", "opening", "classroom", "proving", "scenarios", "grading"),
+    *("report", "evidence", "fleet"),
     *(
         "testbed",
         "lab",
@@ -48,6 +49,7 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/lab/judging/*.py"))),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
     *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
+    *("xenlab/classroom/member.py", "xenlab/classroom/row.py", "xenlab/classroom/gradebook.py"),
     *("xenlab/proving/row.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
     *("xenlab/scenarios/scenario.py", "xenlab/scenarios/shell.py", "xenlab/scenarios/catalogue.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/scenarios/*/*.py"))),

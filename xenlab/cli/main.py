@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from xenlab import __version__
-from xenlab.cli import embedded, faults, grading, mending, proving, testing
+from xenlab.cli import classes, embedded, faults, grading, mending, proving, testing
 from xenlab.cli.grammar import Run
 from xenlab.errors import XenlabError
 from xenlab.evidence.text import plain
@@ -20,6 +20,7 @@ examples:
   ./lab verify                       boot the embedded lab, grade every step, write reports/
   ./lab verify --lab my-lab.toml     grade your own two hosts
   ./lab verify --step live-migration grade that step and what it needs
+  ./lab grade teams.csv               every team of a class, and a gradebook
   ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab
   ./lab down                         and leave nothing of it
@@ -40,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"xenlab {__version__}")
     top.set_defaults(working_copy=WORKING_COPY)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for family in (grading, testing, embedded, faults, proving, mending):
+    for family in (grading, classes, testing, embedded, faults, proving, mending):
         family.add_verbs(verbs)
     return top
 

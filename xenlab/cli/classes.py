@@ -1,0 +1,119 @@
+"""Grading a whole class."""
+
+import argparse
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from xenlab.cli.grammar import Verbs, add_verb
+from xenlab.errors import CannotObserve, UsageError
+
+_LIMIT_MINUTES = 120.0
+_MOST_SHARED = 5
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add `grade`."""
+    grade = add_verb(
+        verbs,
+        "grade",
+        _grade,
+        "grade many teams: those not graded yet, and those that handed in anew; write a gradebook and an index page",
+        "teams.csv --rubric rubric.toml --due 2026-03-01T18:00+01:00",
+    )
+    grade.add_argument(
+        "teams",
+        nargs="+",
+        type=Path,
+        metavar="TEAMS",
+        help="a team's folder (with lab.toml, or evidence.zip of a run of its own), such a file, or a teams.csv",
+    )
+    grade.add_argument(
+        "--rubric", type=Path, metavar="PATH", help="a rubric.toml: points, late work, which attempt counts"
+    )
+    grade.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
+    grade.add_argument("--due", metavar="TIME", help="when it was due; teams.csv says in handed_in who was late")
+    grade.add_argument(
+        "--again", choices=("failed", "error", "all"), help="also those that failed, were not gradable, or everyone"
+    )
+    grade.add_argument("--team", action="append", default=[], metavar="NAME", help="this team, again (repeatable)")
+    grade.add_argument(
+        "--limit", type=_positive, default=_LIMIT_MINUTES, metavar="MINUTES", help="the longest run (default: 120)"
+    )
+    grade.add_argument(
+        "--jobs", type=int, metavar="N", help="how many at once on this machine (default: one for each core)"
+    )
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, whose workers run them instead")
+    grade.add_argument("--assignment", default="xenlab", metavar="NAME", help="what Moodle and Canvas call it")
+    grade.add_argument("--reports", type=Path, metavar="DIR", help="the class's folder (default: reports/class)")
+
+
+def _positive(text: str) -> float:
+    if not 0 < (value := float(text)) < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from xenlab.classroom.attempt import make
+    from xenlab.classroom.classroom import Classroom, Terms
+    from xenlab.classroom.progress import Progress, summary
+    from xenlab.classroom.team import teams
+    from xenlab.fleet.bounded import Bounds
+    from xenlab.fleet.executors import fleet
+    from xenlab.fleet.turns import in_turns
+    from xenlab.report.folder import ReportsFolder
+
+    jobs = arguments.jobs or os.cpu_count() or 1
+    if jobs < 1:
+        raise UsageError(f"--jobs {jobs}: it must be at least 1")
+    terms = Terms(
+        bounds=Bounds(60 * arguments.limit),
+        working_copy=arguments.working_copy,
+        rubric=arguments.rubric,
+        steps=tuple(arguments.step),
+        due=_moment(arguments.due),
+        assignment=arguments.assignment,
+    )
+    named = teams(arguments.teams)
+    folder = ReportsFolder(arguments.reports or arguments.working_copy / "reports" / "class").hold()
+    try:
+        classroom = Classroom(folder, named, terms)
+        left = classroom.left(again=arguments.again, only=arguments.team)
+        print(f"{len(named)} teams, {len(left)} to be graded", file=sys.stderr)
+        try:
+            with (
+                fleet(arguments.scheduler, jobs) as workers,
+                Progress(Console(stderr=True), len(left)) as progress,
+            ):
+                for order, made in in_turns(
+                    workers,
+                    left,
+                    make,
+                    shares=lambda order: order.team.shares,
+                    begins=lambda order: progress.begins(order.team),
+                ):
+                    progress.ends(classroom.keep(order.team, made))
+        finally:
+            classroom.write()
+        entries = classroom.entries()
+    finally:
+        folder.release()
+    print(*summary(entries, _MOST_SHARED), sep="\n")
+    if folder.problem:
+        raise CannotObserve(folder.problem)
+    print(folder.path / "index.html")
+    verdicts = {entry.verdict for entry in entries}
+    return 1 if "failed" in verdicts else 3 if verdicts - {"passed"} else 0
+
+
+def _moment(text: str | None) -> datetime | None:
+    from xenlab.classroom.team import moment
+
+    try:
+        return moment(text) if text else None
+    except ValueError as problem:
+        raise UsageError(f"--due: {problem}") from None
