@@ -35,8 +35,9 @@ _NOT_YET = "not graded yet"
 class Entry:
     """One team in the gradebook: the `row` of attempt `number`, which counts; None where none has ended yet.
 
-    `links` are the reports of its attempts by their numbers, as seen from the gradebook. `words` is what else is to be
-    known, such as why it could not be graded at all this time.
+    `links` are the reports of its attempts by their numbers, as seen from the gradebook. `words` are for who runs this:
+    why it could not be graded this time, say, or that a worker was lost meanwhile. They are no part of the gradebook,
+    which is the same however a class came to be graded; but for a team that has no row.
     """
 
     team: str
@@ -112,26 +113,15 @@ def table(entries: Sequence[Entry], sheet: Iterable[str]) -> Iterator[list[Cell]
 
 def _cells(entry: Entry, steps: Sequence[str]) -> list[Cell]:
     row = entry.row
-    if row is None:
-        nothing = [None] * (len(steps) + 1)
-        return [
-            safe(entry.team),
-            None,
-            None,
-            _NOT_YET,
-            *nothing,
-            safe(entry.words),
-            None,
-            None,
-            entry.attempts,
-            *([None] * 3),
-        ]
-    earned = {step.id: NOT_GRADABLE if step.earned is None else step.earned for step in row.steps}
+    earned = {step.id: NOT_GRADABLE if step.earned is None else step.earned for step in row.steps} if row else {}
+    said = (row.says, row.fix, row.hint) if row else (entry.words, "", "")
     return [
-        *(safe(entry.team), NOT_GRADABLE if row.earned is None else row.earned, row.possible or None, row.verdict),
-        *(row.ungradable if row.possible else None, *(earned.get(step) for step in steps)),
-        *(safe(" ".join(part for part in (row.says, entry.words) if part)), safe(row.fix), safe(row.hint)),
-        *(entry.attempts, entry.number, row.late_hours, safe(entry.link)),
+        safe(entry.team),
+        (NOT_GRADABLE if row.earned is None else row.earned) if row else None,
+        *((row.possible, entry.verdict, row.ungradable) if row and row.possible else (None, entry.verdict, None)),
+        *(earned.get(step) for step in steps),
+        *map(safe, said),
+        *(entry.attempts, entry.number, row.late_hours if row else None, safe(entry.link)),
     ]
 
 
