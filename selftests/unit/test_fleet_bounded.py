@@ -1,6 +1,5 @@
 """One program, bounded: in time, in what it says, and in what it leaves running."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -132,4 +131,4 @@ def test_a_file_that_it_holds_is_open_in_it_and_no_other(tmp_path: Path) -> None
 def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
         run(["true"], cwd=tmp_path / "missing", log=tmp_path / "log", bounds=SHORT, stop=threading.Event())
-    assert os.listdir(tmp_path) == ["log"]
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]

@@ -21,6 +21,7 @@ from xenlab.classroom.team import Team
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.evidence import bundle
 from xenlab.evidence.files import make_folder, write_whole
+from xenlab.evidence.text import points
 from xenlab.fleet.bounded import Bounds, Ending, Stop, run
 from xenlab.grading.lateness import Submission
 from xenlab.grading.writing import read_grade
@@ -151,7 +152,7 @@ def _options(order: Order, reports: Path, opened: ExitStack) -> Iterator[str]:
 def _judged(ending: Ending, reports: Path, bounds: Bounds) -> tuple[Literal["graded", "hung", "died", "refused"], Row]:
     killed = "; it had to be killed: ./lab mend brings its guests home" if ending.killed else ""
     if ending.why == "limit":
-        return "hung", not_graded(f"its run did not end within {bounds.seconds / 60:g} min{killed}")
+        return "hung", not_graded(f"its run did not end within {points(bounds.seconds / 60)} min{killed}")
     if ending.code in _GRADED and (reports / "grade.json").exists():
         try:
             return "graded", graded(read_grade(reports))
