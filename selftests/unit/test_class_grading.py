@@ -205,7 +205,7 @@ def test_a_call_shows_lines_a_summary_and_the_page_and_ends_by_the_verdicts(toy:
     done = grade("good", "unseen", "squash", "squash-too")
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        "1 passed, 1 not gradable, 2 failed",
+        "1 passed, 2 failed, 1 not gradable",
         "2 of 4 teams: shared-storage/no-root-squash: rw,root_squash",
         str(toy.reports / "index.html"),
     ]

@@ -37,7 +37,9 @@ def test_it_has_a_row_a_team_with_verdict_points_report_and_what_to_fix() -> Non
     assert "1 not gradable" in page.text
     assert "1 not graded yet" in page.text
     assert page.tags.count("tr") == 6
-    assert "alpha failed 15 / 30 10 5 failed 0 blocked path-fixes: kernel-exists (guest1 on baye): nothing" in page.text
+    assert "alpha failed 15 / 30 10 5 0 path-fixes: kernel-exists (guest1 on baye): nothing" in page.text
+    labels = [value for name, value in page.attributes if name == "aria-label"]
+    assert labels[:3] == ["10, passed", "5, failed", "0, blocked"]
     assert "gamma not gradable its run died" in page.text
     assert "Begun 2 times." in page.text
     hrefs = [value for name, value in page.attributes if name == "href"]
@@ -46,7 +48,7 @@ def test_it_has_a_row_a_team_with_verdict_points_report_and_what_to_fix() -> Non
 
 def test_it_tells_what_many_share_and_which_teams_they_are() -> None:
     page = render(CLASS, SHEET, "Xen lab")
-    assert "2 of 5 teams: path-fixes/kernel-exists: nothing" in Page(page).text
+    assert "2 of 5 teams : path-fixes/kernel-exists : nothing" in Page(page).text
     assert 'data-teams="team-alpha team-delta"' in page
     assert "What many share" not in render(CLASS[:2], SHEET, "Xen lab")
 

@@ -29,6 +29,7 @@ _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")
 _WIDE = {"team": 24, "outcome": 50, "fix first": 60, "hint": 60, "report": 40}
 _CELL = 500
 _NOT_YET = "not graded yet"
+_VERDICTS = ("passed", "failed", NOT_GRADABLE, _NOT_YET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,9 @@ def shared(entries: Iterable[Entry]) -> list[Shared]:
 
 
 def counts(entries: Iterable[Entry]) -> dict[str, int]:
-    """How many teams have which verdict."""
-    return dict(Counter(entry.verdict for entry in entries))
+    """How many teams have which verdict; those that none has are left out."""
+    found = Counter(entry.verdict for entry in entries)
+    return {verdict: found[verdict] for verdict in _VERDICTS if found[verdict]}
 
 
 def steps_of(entries: Iterable[Entry], sheet: Iterable[str]) -> tuple[str, ...]:
