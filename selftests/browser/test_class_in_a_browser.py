@@ -10,7 +10,7 @@ from selftests.browser.chromium import Chromium, Tab, chromium
 from selftests.browser.test_report_in_a_browser import axe, violations  # noqa: F401  the fixture is one of this module's
 from xenlab.classroom.gradebook import Entry
 from xenlab.classroom.page import render
-from xenlab.classroom.row import Row, StepPoints, Trouble, not_graded
+from xenlab.classroom.row import GradebookRow, StepPoints, Trouble, not_graded
 from xenlab.grading.rubric import shipped
 from xenlab.outcomes import Outcome
 
@@ -27,14 +27,14 @@ SECONDS = 2.0
 Open = Callable[..., Tab]
 
 
-def failed(earned: float) -> Row:
+def failed(earned: float) -> GradebookRow:
     first, second, *rest = SHEET
     steps = (
         StepPoints(id=first, outcome=Outcome.PASSED, earned=earned, points=10),
         StepPoints(id=second, outcome=Outcome.FAILED, earned=0, points=15),
         *(StepPoints(id=step, outcome=Outcome.BLOCKED, earned=0, points=10) for step in rest),
     )
-    return Row(
+    return GradebookRow(
         verdict="failed",
         says="1 of 8 steps failed, 6 blocked by that.",
         earned=earned,
@@ -46,12 +46,12 @@ def failed(earned: float) -> Row:
     )
 
 
-def green() -> Row:
+def green() -> GradebookRow:
     steps = (StepPoints(id=step, outcome=Outcome.PASSED, earned=12.5, points=12.5) for step in SHEET)
-    return Row(verdict="passed", says="All 8 steps passed.", earned=100, possible=100, steps=tuple(steps))
+    return GradebookRow(verdict="passed", says="All 8 steps passed.", earned=100, possible=100, steps=tuple(steps))
 
 
-def entry(name: str, row: Row) -> Entry:
+def entry(name: str, row: GradebookRow) -> Entry:
     return Entry(name, name, attempts=1, number=1, row=row, links=((1, f"teams/{name}/attempt-1/report.html"),))
 
 

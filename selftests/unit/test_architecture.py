@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "classroom", "proving", "scenarios", "grading"),
-    *("report", "evidence", "fleet"),
+    *("report", "fleet", "evidence"),
     *(
         "testbed",
         "lab",

@@ -12,14 +12,14 @@ from pages import HOSTILE, check, failing, grade, step
 from xenlab.classroom import gradebook
 from xenlab.classroom.gradebook import Cell, Entry, as_csv, as_xlsx, canvas, counting, moodle, safe, shared, table
 from xenlab.classroom.member import Member
-from xenlab.classroom.row import NOT_GRADABLE, Row, graded, not_graded
+from xenlab.classroom.row import NOT_GRADABLE, GradebookRow, graded, not_graded
 from xenlab.outcomes import Grade
 
 SHEET = ("hosts", "path-fixes", "boot")
 UNSEEN = grade(step("hosts", "error", ungradable=10, checks=[check("seen", "error")]), verdict="error")
 
 
-def entry(name: str, made: Grade | Row | None = None, *members: Member, number: int = 1) -> Entry:
+def entry(name: str, made: Grade | GradebookRow | None = None, *members: Member, number: int = 1) -> Entry:
     row = graded(made) if isinstance(made, Grade) else made
     return Entry(name, name, members, attempts=1, number=number, row=row, links=((1, f"teams/{name}/report.html"),))
 
@@ -71,7 +71,7 @@ def test_the_columns_are_the_same_whatever_was_graded() -> None:
 @pytest.mark.parametrize(("rule", "number"), [("best", 2), ("first", 1), ("last", 3)])
 def test_which_attempt_counts(rule: gradebook.Rule, number: int) -> None:
     rows = [
-        (one, Row(verdict="failed", says="", earned=earned, possible=30))
+        (one, GradebookRow(verdict="failed", says="", earned=earned, possible=30))
         for one, earned in ((1, 10.0), (2, 20.0), (3, 15.0))
     ]
     assert counting(rows, rule) == rows[number - 1]
@@ -82,7 +82,7 @@ def test_which_attempt_counts(rule: gradebook.Rule, number: int) -> None:
 
 
 def test_of_two_best_ones_the_later_counts() -> None:
-    rows = [(one, Row(verdict="passed", says="", earned=30, possible=30)) for one in (1, 2)]
+    rows = [(one, GradebookRow(verdict="passed", says="", earned=30, possible=30)) for one in (1, 2)]
     assert counting(rows, "best") == rows[1]
 
 

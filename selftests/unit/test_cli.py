@@ -15,7 +15,7 @@ from xenlab.report.folder import ReportsFolder
 from xenlab.scenarios.catalogue import RIGHT, WRONG
 
 VERBS = (
-    *("verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
+    *("verify", "grade", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
     "prove",
     *("mend", "unlock"),
 )

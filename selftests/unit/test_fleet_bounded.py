@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xenlab.fleet.bounded import Bounds, Ending, run
+from xenlab.fleet.bounded import Bounds, ProgramEnd, run
 from xenlab.remote.waiting import wait_for
 
 SHORT = Bounds(30, mend_seconds=20, end_seconds=0.5, output=1000)
@@ -38,7 +38,7 @@ run([sys.executable, "-c", sys.argv[1]], cwd=Path(sys.argv[2]), log=Path(sys.arg
 """
 
 
-def ran(code: str, folder: Path, bounds: Bounds = SHORT, stop: threading.Event | None = None) -> Ending:
+def ran(code: str, folder: Path, bounds: Bounds = SHORT, stop: threading.Event | None = None) -> ProgramEnd:
     command = [sys.executable, "-c", code]
     return run(command, cwd=folder, log=folder / "log", bounds=bounds, stop=stop or threading.Event())
 

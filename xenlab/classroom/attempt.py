@@ -16,13 +16,13 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from xenlab.classroom.row import Row, graded, not_graded
+from xenlab.classroom.row import GradebookRow, graded, not_graded
 from xenlab.classroom.team import Team
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.evidence import bundle
 from xenlab.evidence.files import make_folder, write_whole
 from xenlab.evidence.text import points
-from xenlab.fleet.bounded import Bounds, Ending, Stop, run
+from xenlab.fleet.bounded import Bounds, ProgramEnd, Stop, run
 from xenlab.grading.lateness import Submission
 from xenlab.grading.writing import read_grade
 from xenlab.outcomes import Model
@@ -54,7 +54,7 @@ class Attempt(Model):
     begun: int
     ended: Literal["graded", "hung", "died", "refused"]
     seconds: float
-    row: Row
+    row: GradebookRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,9 @@ def _options(order: Order, reports: Path, opened: ExitStack) -> Iterator[str]:
     return iter([f"--lab={lab}", *options])
 
 
-def _judged(ending: Ending, reports: Path, bounds: Bounds) -> tuple[Literal["graded", "hung", "died", "refused"], Row]:
+def _judged(
+    ending: ProgramEnd, reports: Path, bounds: Bounds
+) -> tuple[Literal["graded", "hung", "died", "refused"], GradebookRow]:
     killed = "; it had to be killed: ./lab mend brings its guests home" if ending.killed else ""
     if ending.why == "limit":
         return "hung", not_graded(f"its run did not end within {points(bounds.seconds / 60)} min{killed}")

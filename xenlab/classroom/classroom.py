@@ -23,7 +23,7 @@ from xenlab.classroom.team import Team
 from xenlab.errors import UsageError
 from xenlab.evidence import bundle
 from xenlab.fleet.bounded import Bounds
-from xenlab.grading.lateness import Assignment, Submission
+from xenlab.grading.lateness import DueAssignment, Submission
 from xenlab.grading.rubric import SHIPPED, load, shipped
 from xenlab.grading.writing import PAGES
 from xenlab.report.folder import ReportsFolder
@@ -122,7 +122,7 @@ class Classroom:
             working_copy=terms.working_copy,
             rubric=terms.rubric.absolute() if terms.rubric else None,
             steps=terms.steps,
-            submission=Submission(created_at=handed_in, assignment=Assignment(due_date=terms.due))
+            submission=Submission(created_at=handed_in, assignment=DueAssignment(due_date=terms.due))
             if handed_in
             else None,
         )

@@ -18,7 +18,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from xenlab.classroom.member import Member
-from xenlab.classroom.row import NOT_GRADABLE, Row, Trouble
+from xenlab.classroom.row import NOT_GRADABLE, GradebookRow, Trouble
 from xenlab.evidence.text import brief, plain, points
 from xenlab.outcomes import Outcome
 
@@ -46,7 +46,7 @@ class Entry:
     members: tuple[Member, ...] = ()
     attempts: int = 0
     number: int | None = None
-    row: Row | None = None
+    row: GradebookRow | None = None
     links: tuple[tuple[int, str], ...] = ()
     words: str = ""
 
@@ -69,7 +69,7 @@ class Shared:
     teams: tuple[str, ...]
 
 
-def counting(rows: Sequence[tuple[int, Row]], rule: Rule) -> tuple[int, Row] | None:
+def counting(rows: Sequence[tuple[int, GradebookRow]], rule: Rule) -> tuple[int, GradebookRow] | None:
     """The attempt that counts, of all by their numbers; one that is not gradable only where no other is."""
     if not rows:
         return None
@@ -181,7 +181,7 @@ def canvas(entries: Sequence[Entry], assignment: str, possible: float) -> Iterat
             yield [*map(safe, names), row.earned]
 
 
-def _graded_members(entries: Iterable[Entry]) -> Iterator[tuple[Member, Row]]:
+def _graded_members(entries: Iterable[Entry]) -> Iterator[tuple[Member, GradebookRow]]:
     for entry in entries:
         if entry.row and entry.row.earned is not None:
             yield from ((member, entry.row) for member in entry.members)

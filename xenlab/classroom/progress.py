@@ -18,7 +18,7 @@ _WORDS = 100
 _TONES = {"passed": "green", "failed": "red"}
 
 
-class Progress:
+class ClassProgress:
     """Follows `total` teams; a context manager."""
 
     def __init__(self, console: Console, total: int) -> None:

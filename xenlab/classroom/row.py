@@ -44,7 +44,7 @@ class Trouble(Model):
         return self.step, self.check, self.outcome, self.cause
 
 
-class Row(Model):
+class GradebookRow(Model):
     """One attempt. `earned` is None where it is not gradable; `says` is its outcome in a sentence.
 
     `ungradable` are the points that could not be observed in an attempt that is gradable all the same.
@@ -62,11 +62,11 @@ class Row(Model):
     troubles: tuple[Trouble, ...] = ()
 
 
-def graded(grade: Grade) -> Row:
+def graded(grade: Grade) -> GradebookRow:
     """The row of a run that came to its end."""
     gradable = grade.verdict != "error" and not nothing_observed(grade.score)
     found = first_to_fix(grade)
-    return Row(
+    return GradebookRow(
         verdict=grade.verdict if gradable and grade.verdict != "error" else NOT_GRADABLE,
         says=in_a_sentence(grade),
         earned=grade.score.earned if gradable else None,
@@ -88,9 +88,9 @@ def graded(grade: Grade) -> Row:
     )
 
 
-def not_graded(why: str) -> Row:
+def not_graded(why: str) -> GradebookRow:
     """The row of a run that came to no grade."""
-    return Row(verdict=NOT_GRADABLE, says=_line(why))
+    return GradebookRow(verdict=NOT_GRADABLE, says=_line(why))
 
 
 def _troubles(grade: Grade) -> Iterator[Trouble]:

@@ -60,7 +60,7 @@ def _grade(arguments: argparse.Namespace) -> int:
 
     from xenlab.classroom.attempt import make
     from xenlab.classroom.classroom import Classroom, Terms
-    from xenlab.classroom.progress import Progress, summary
+    from xenlab.classroom.progress import ClassProgress, summary
     from xenlab.classroom.team import teams
     from xenlab.fleet.bounded import Bounds
     from xenlab.fleet.executors import fleet
@@ -87,7 +87,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         try:
             with (
                 fleet(arguments.scheduler, jobs) as workers,
-                Progress(Console(stderr=True), len(left)) as progress,
+                ClassProgress(Console(stderr=True), len(left)) as progress,
             ):
                 for order, made in in_turns(
                     workers,

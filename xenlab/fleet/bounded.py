@@ -47,7 +47,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ProgramEnd:
     """How a program ended: its exit status (negative: the signal), why, whether it had to be killed, in seconds."""
 
     code: int
@@ -65,7 +65,7 @@ def run(
     stop: Stop,
     environ: Mapping[str, str] | None = None,
     holding: int | None = None,
-) -> Ending:
+) -> ProgramEnd:
     """Run a program to its end, both its streams to `log`.
 
     `holding` is an open file that it holds as long as it lives: a lock on it outlives this process.
@@ -97,7 +97,7 @@ def run(
             os.killpg(child.pid, signal.SIGKILL)
         code = child.wait()
         reader.join(_PIPE_SECONDS)  # one that left its session may hold the pipe for ever
-    return Ending(code, why, not ended, round(time.monotonic() - began, 1))
+    return ProgramEnd(code, why, not ended, round(time.monotonic() - began, 1))
 
 
 def _ends(child: "subprocess.Popen[bytes]", seconds: float, stop: Stop | None = None) -> bool:

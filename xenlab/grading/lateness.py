@@ -15,7 +15,7 @@ from xenlab.outcomes import Late
 ON_GRADESCOPE = Path("/autograder/submission_metadata.json")
 
 
-class Assignment(BaseModel):
+class DueAssignment(BaseModel):
     """When it was due; None: never."""
 
     due_date: AwareDatetime | None
@@ -25,7 +25,7 @@ class Submission(BaseModel):
     """When work was handed in, and for which assignment."""
 
     created_at: AwareDatetime
-    assignment: Assignment
+    assignment: DueAssignment
 
 
 def late(metadata: Path | None, rubric: Rubric) -> Late | None:
