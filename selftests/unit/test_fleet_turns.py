@@ -89,6 +89,23 @@ def test_interrupted_it_stops_what_goes_on_and_begins_nothing_more() -> None:
     assert set(began) <= {"a", "b"}
 
 
+def test_closed_it_stops_what_goes_on_too() -> None:
+    told, ended = [], []
+
+    def work(unit: str, stop: Stop) -> str:
+        if unit == "slow":
+            assert isinstance(stop, threading.Event)
+            stop.wait(30)
+            ended.append(unit)
+        return unit
+
+    with fleet(None, 2) as workers:
+        turns = in_turns(workers, ["slow", "quick"], work, lambda _: (), lambda _: None, told.append)
+        assert next(turns) == ("quick", "quick")
+        turns.close()
+    assert (told, ended) == ([1], ["slow"])
+
+
 def test_slots_that_come_later_are_used() -> None:
     slots: Iterator[int] = iter([0, 1, 1, *([4] * 1000)])
     work = Work(4)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
@@ -33,6 +33,9 @@ _BEGUN, _LOCK = "begun", ".attempt"
 _GRADED = (0, 1, 3)
 _TAIL = 4000
 
+Ended: TypeAlias = Literal["graded", "hung", "died", "refused"]
+"""How a run ended: with a grade, at its limit, without a grade, or before it began."""
+
 
 class Basis(Model):
     """What an attempt rests on, as digests: what was handed in and when, the rubric, and xenlab itself."""
@@ -52,7 +55,7 @@ class Attempt(Model):
     number: int
     basis: Basis
     begun: int
-    ended: Literal["graded", "hung", "died", "refused"]
+    ended: Ended
     seconds: float
     row: GradebookRow
 

@@ -47,6 +47,12 @@ class ClassProgress:
         line = f"{self._ended:>{len(str(self._total))}}/{self._total}  {line_of(entry)}"
         self._console.print(Text(line, style=_TONES.get(entry.verdict, "yellow")), soft_wrap=True)
 
+    def stops(self, running: int) -> None:
+        """All is to end, and so many runs do."""
+        if running:
+            said = f"{running} {'run brings its lab' if running == 1 else 'runs bring their labs'} home, please wait"
+            self._console.print(Text(said, style="bold"))
+
     def _shown(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         now = time.monotonic()

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -88,14 +89,18 @@ def _grade(arguments: argparse.Namespace) -> int:
             with (
                 fleet(arguments.scheduler, jobs) as workers,
                 ClassProgress(Console(stderr=True), len(left)) as progress,
+                closing(
+                    in_turns(
+                        workers,
+                        left,
+                        make,
+                        shares=lambda order: order.team.shares,
+                        begins=lambda order: progress.begins(order.team),
+                        stops=progress.stops,
+                    )
+                ) as turns,
             ):
-                for order, made in in_turns(
-                    workers,
-                    left,
-                    make,
-                    shares=lambda order: order.team.shares,
-                    begins=lambda order: progress.begins(order.team),
-                ):
+                for order, made in turns:
                     progress.ends(classroom.keep(order.team, made))
         finally:
             classroom.write()

@@ -1,5 +1,6 @@
 """Where work is done: in threads of this process, or on the workers of a Dask scheduler. Each unit waits for a run."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -52,6 +53,7 @@ def _dask(address: str) -> Iterator[Fleet]:
         raise UsageError(
             f"--scheduler {address}: no Dask scheduler answers there: {problem}", hint="dask scheduler starts one"
         ) from None
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a scheduler that is gone is told by us
     with client:
 
         def slots() -> int:

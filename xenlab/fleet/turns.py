@@ -1,6 +1,6 @@
 """Units of work, in their order as far as there are slots; never two at once of those that share something."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from typing import TypeVar
@@ -22,11 +22,13 @@ def in_turns(
     work: Callable[[T, Stop], R],
     shares: Callable[[T], Collection[str]],
     begins: Callable[[T], None],
-) -> Iterator[tuple[T, R | BaseException]]:
+    stops: Callable[[int], None] = lambda _: None,
+) -> Generator[tuple[T, R | BaseException], None, None]:
     """What `work` makes of each unit, as it ends; or what came in its way. `begins` is told of each.
 
-    Units of which `shares` has a word in common are done one after the other. Where the caller is interrupted or
-    stops asking, what is under way is stopped and awaited; `work` is to begin nothing once it is to stop.
+    Units of which `shares` has a word in common are done one after the other. Where this is interrupted or closed, what
+    is under way is stopped and awaited, and `stops` is told how much that is; `work` is to begin nothing once it is to
+    stop.
 
     :raises CannotObserve: the scheduler is gone.
     """
@@ -34,9 +36,10 @@ def in_turns(
     going: dict[Future[R], T] = {}
     try:
         while left or going:
+            slots = max(1, fleet.slots())
             taken = {word for unit in going.values() for word in shares(unit)}
             for unit in list(left):
-                if len(going) >= max(1, fleet.slots()):
+                if len(going) >= slots:
                     break
                 if taken.isdisjoint(words := shares(unit)):
                     taken.update(words)
@@ -51,6 +54,7 @@ def in_turns(
     except BaseException:
         with uninterrupted(), suppress(CannotObserve, OSError):
             fleet.stop.set()
+            stops(len(going))
             while going and fleet.slots():
                 going = {future: going[future] for future in wait(going, timeout=_LOOK_SECONDS).not_done}
         raise
