@@ -131,6 +131,25 @@ def test_the_workbook_holds_what_the_csv_holds_and_numbers_are_numbers() -> None
     assert sheet.freeze_panes == "B2"
 
 
+def test_what_would_change_is_counted_and_told_by_team() -> None:
+    better = GradebookRow(verdict="failed", says="said", earned=20, possible=30)
+    before = [entry("a", failing()), entry("b", failing()), entry("c", UNSEEN), entry("d")]
+    after = [
+        entry("a", better),
+        entry("b", failing()),
+        entry("c", GradebookRow(verdict="passed", says="said", earned=30, possible=30)),
+        entry("d"),
+    ]
+    assert list(gradebook.differences(before, after)) == [
+        "    2  failed -> failed",
+        "    1  not gradable -> passed",
+        "    1  not graded yet -> not graded yet",
+        "a: failed 15 of 30 -> failed 20 of 30: said",
+        "c: not gradable -> passed 30 of 30: said",
+    ]
+    assert list(gradebook.differences(before[:1], before[:1])) == ["    1  failed -> failed"]
+
+
 MEMBERS = (
     Member(student="Ada", email="ada@example.org", id="1", login="al", canvas_id="77", section="A"),
     Member(student="=cmd", email="", id="", login="bo"),

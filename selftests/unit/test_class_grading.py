@@ -244,3 +244,38 @@ def test_evidence_of_their_own_runs_is_judged_by_us_and_not_believed(tmp_path: P
     assert "no-root-squash (baye)" in rows["root-squashed"]["fix first"]
     assert "mounted-by-nfs" in rows["unmounted"]["fix first"]
     assert "is not as its run left it: grade.json was changed" in rows["changed"]["outcome"]
+
+
+def regraded(teams: list[Path], reports: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "xenlab", "grade", *map(str, teams), "--reports", str(reports), *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+
+
+def test_attempts_are_judged_again_by_another_rubric_and_count_once_that_is_applied(tmp_path: Path) -> None:
+    team, reports, rubric = tmp_path / "team", tmp_path / "class", tmp_path / "rubric.toml"
+    team.mkdir()
+    (team / "evidence.zip").write_bytes((RECORDINGS / "root-squashed.zip").read_bytes())
+    rubric.write_text("[steps]\nhosts = { points = 50 }\n")
+    regraded([team], reports)
+    first = (reports / "gradebook.csv").read_text()
+    attempt = reports / "teams" / "team" / "attempt-1"
+    by = ("--rubric", str(rubric))
+    for end in (("--cancel",), ("--apply", "hosts count more")):
+        shown = regraded([team], reports, *by, "--regrade")
+        assert shown.returncode == 1, shown.stderr
+        assert shown.stdout.splitlines()[:2] == [
+            "    1  failed -> failed",
+            f"team: failed 10 of 100 -> failed 50 of 140: {next(csv.DictReader(first.splitlines()))['fix first']}",
+        ]
+        assert (reports / "gradebook.csv").read_text() == first
+        assert (attempt.parent / "regraded-1").is_dir()
+        regraded([team], reports, *by, *end)
+        assert not (attempt.parent / "regraded-1").exists()
+        if end == ("--cancel",):
+            assert (reports / "gradebook.csv").read_text() == first
+    (row,) = csv.DictReader((reports / "gradebook.csv").read_text().splitlines())
+    assert (row["total"], row["hosts"], row["attempts"]) == ("50", "50", "1")
+    assert "Judged again: hosts count more." in (reports / "index.html").read_text()
+    assert json.loads((attempt.parent / "before-1-1" / "grade.json").read_text())["score"]["earned"] == 10
+    assert "1 teams, 0 to be graded" in regraded([team], reports, *by).stderr
+    assert "1 teams, 1 to be graded" in regraded([team], reports, "--regrade").stderr

@@ -115,7 +115,7 @@ class ToyClass:
                     for order, made in in_turns(
                         workers, orders, make, lambda order: order.team.shares, how.get("begins", lambda _: None)
                     ):
-                        classroom.keep(order.team, made)
+                        classroom.keep(order, made)
             finally:
                 classroom.write()
             return {entry.team: entry for entry in classroom.entries()}

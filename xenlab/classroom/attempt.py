@@ -7,6 +7,7 @@ worker that is lost leaves its run to be brought home, and another one makes the
 import fcntl
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,7 @@ from xenlab.outcomes import Model
 from xenlab.remote.waiting import wait_for
 
 ATTEMPT, LOG = "attempt.json", "run.log"
+SUBMISSION = "submission_metadata.json"
 _BEGUN, _LOCK = "begun", ".attempt"
 _GRADED = (0, 1, 3)
 _TAIL = 4000
@@ -49,7 +51,7 @@ class Attempt(Model):
     """One attempt that has ended.
 
     `begun` is how often it was begun: more than once where a worker, or the machine, was lost meanwhile. `ended` is
-    how its run ended; `seconds` it took.
+    how its run ended; `seconds` it took. `regraded` says why it was judged again, where it was.
     """
 
     number: int
@@ -58,11 +60,15 @@ class Attempt(Model):
     ended: Ended
     seconds: float
     row: GradebookRow
+    regraded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An attempt that is to be made: attempt `number` of `team`, below `folder`, beside the one of `previous`."""
+    """An attempt that is to be made: attempt `number` of `team`, below `folder`, beside the one of `previous`.
+
+    `kind` is what its own folder is called.
+    """
 
     team: Team
     folder: Path
@@ -74,10 +80,11 @@ class Order:
     rubric: Path | None = None
     steps: tuple[str, ...] = ()
     submission: Submission | None = None
+    kind: str = "attempt"
 
     def reports(self, number: int) -> Path:
         """Where an attempt's reports lie."""
-        return self.folder / f"attempt-{number}"
+        return self.folder / f"{self.kind}-{number}"
 
 
 def make(order: Order, stop: Stop) -> Attempt | None:
@@ -128,6 +135,9 @@ def _made(order: Order, reports: Path, stop: Stop, lock: int) -> Attempt | None:
         ending = run(command, cwd=order.working_copy, log=reports / LOG, bounds=order.bounds, stop=stop, holding=lock)
     if ending.why == "stopped":
         return None
+    if order.team.kind == "evidence":
+        # What is handed in may be replaced; what an attempt rests on stays with it.
+        shutil.copyfile(order.team.source, reports / bundle.PACKED)
     ended, row = _judged(ending, reports, order.bounds)
     return made.model_copy(update={"ended": ended, "row": row, "seconds": ending.seconds})
 
@@ -146,7 +156,7 @@ def _options(order: Order, reports: Path, opened: ExitStack) -> Iterator[str]:
     options += [f"--rubric={order.rubric}"] if order.rubric else []
     options += [f"--previous={order.reports(order.previous)}"] if order.previous else []
     if order.submission:
-        path = reports / "submission_metadata.json"
+        path = reports / SUBMISSION
         write_whole(path, order.submission.model_dump_json())
         options.append(f"--submission-metadata={path}")
     return iter([f"--lab={lab}", *options])

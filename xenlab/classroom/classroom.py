@@ -14,7 +14,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
-from xenlab.classroom import gradebook
+from xenlab.classroom import gradebook, regrading
 from xenlab.classroom.attempt import LOG, Attempt, Basis, Order, read
 from xenlab.classroom.gradebook import Entry
 from xenlab.classroom.page import render
@@ -73,17 +73,48 @@ class Classroom:
             self._order(team) for team in self._teams if (team.name in only if only else self._is_left(team, again))
         ]
 
-    def keep(self, team: Team, made: Attempt | BaseException | None) -> Entry:
-        """Take what an order came to, and return the team's entry."""
+    def to_regrade(self) -> list[Order]:
+        """Every attempt that another rubric or xenlab has graded, to be judged again from its own evidence."""
+        return [
+            regrading.order(self._order(team), made)
+            for team in self._teams
+            for made in self._attempts[team.folder]
+            if (made.basis.rubric, made.basis.suite) != (self._of_rubric, self._suite)
+            and regrading.has_evidence(self._folder_of(team), made)
+        ]
+
+    def regraded(self) -> list[Entry]:
+        """All teams as they would be, were what was judged again applied."""
+        return [self._entry(team, self._judged_again(team)) for team in self._teams]
+
+    def apply(self, reason: str) -> int:
+        """Have what was judged again count instead, for this `reason`; returns how many attempts those are.
+
+        :raises OSError: something cannot be moved.
+        """
+        return sum(regrading.apply(self._folder_of(team), reason) for team in self._teams)
+
+    def cancel(self) -> int:
+        """Remove what was judged again; returns how many attempts those are.
+
+        :raises OSError: something cannot be removed.
+        """
+        return sum(regrading.cancel(self._folder_of(team)) for team in self._teams)
+
+    def keep(self, order: Order, made: Attempt | BaseException | None) -> Entry:
+        """Take what an order came to, and return the team's entry; what was judged again is not applied yet."""
+        team = next(team for team in self._teams if team.folder == order.team.folder)
+        if isinstance(made, BaseException):
+            self._unmade[team.folder] = f"could not be graded: {made}"
+        if order.kind == regrading.KIND:
+            return self._entry(team, self._judged_again(team))
         if isinstance(made, Attempt):
             self._attempts[team.folder].append(made)
-        elif made is not None:
-            self._unmade[team.folder] = f"could not be graded: {made}"
-        return self._entry(team)
+        return self._entry(team, self._attempts[team.folder])
 
     def entries(self) -> list[Entry]:
         """All teams in their order."""
-        return [self._entry(team) for team in self._teams]
+        return [self._entry(team, self._attempts[team.folder]) for team in self._teams]
 
     def write(self) -> None:
         """Write the gradebook and the index page, of all that is in the folder by now.
@@ -114,7 +145,7 @@ class Classroom:
         handed_in = team.handed_in if terms.due else None
         return Order(
             team=team,
-            folder=self._folder.path.absolute() / "teams" / team.folder,
+            folder=self._folder_of(team),
             number=len(attempts) + 1,
             previous=next((made.number for made in reversed(attempts) if made.ended == "graded"), None),
             basis=self._basis(team),
@@ -139,12 +170,18 @@ class Classroom:
         return {team.folder: list(self._read(team)) for team in self._teams}
 
     def _read(self, team: Team) -> Iterator[Attempt]:
-        folders = (self._folder.path / "teams" / team.folder / f"attempt-{number}" for number in count(1))
+        folders = (self._folder_of(team) / f"attempt-{number}" for number in count(1))
         found = (read(folder) for folder in folders)
         return (made for made in takewhile(lambda made: made is not None, found) if made)
 
-    def _entry(self, team: Team) -> Entry:
-        attempts = self._attempts[team.folder]
+    def _judged_again(self, team: Team) -> list[Attempt]:
+        again = regrading.staged(self._folder_of(team))
+        return [again.get(made.number, made) for made in self._attempts[team.folder]]
+
+    def _folder_of(self, team: Team) -> Path:
+        return self._folder.path.absolute() / "teams" / team.folder
+
+    def _entry(self, team: Team, attempts: Sequence[Attempt]) -> Entry:
         # By another rubric the same work is worth something else.
         comparable = [made for made in attempts if made.basis.rubric == attempts[-1].basis.rubric]
         counts = gradebook.counting([(made.number, made.row) for made in comparable], self._rubric.attempts)
@@ -164,6 +201,9 @@ class Classroom:
             yield f"This time it {self._unmade[team.folder]}."
         if attempts and attempts[-1].begun > 1:
             yield f"Begun {attempts[-1].begun} times, since what ran it was lost; graded once."
+
+        if attempts and attempts[-1].regraded:
+            yield f"Judged again: {attempts[-1].regraded}."
 
     def _links(self, team: Team, attempts: Sequence[Attempt]) -> Iterator[tuple[int, str]]:
         for made in attempts:

@@ -97,6 +97,27 @@ def counts(entries: Iterable[Entry]) -> dict[str, int]:
     return {verdict: found[verdict] for verdict in _VERDICTS if found[verdict]}
 
 
+def differences(before: Sequence[Entry], after: Sequence[Entry]) -> Iterator[str]:
+    """How a class would change: how many teams go from which verdict to which, then a line a team that changes."""
+    both = list(zip(before, after, strict=True))
+    moves = Counter((old.verdict, new.verdict) for old, new in both)
+    for old, new in sorted(moves, key=lambda move: (_VERDICTS.index(move[0]), _VERDICTS.index(move[1]))):
+        yield f"{moves[old, new]:>5}  {old} -> {new}"
+    for old_entry, new_entry in both:
+        if _standing(old_entry) != _standing(new_entry):
+            why = f": {new_entry.row.fix or new_entry.row.says}" if new_entry.row else ""
+            yield f"{old_entry.team}: {_standing(old_entry)} -> {_standing(new_entry)}{why}"
+
+
+def _standing(entry: Entry) -> str:
+    total = (
+        f" {points(entry.row.earned)} of {points(entry.row.possible)}"
+        if entry.row and entry.row.earned is not None
+        else ""
+    )
+    return f"{entry.verdict}{total}"
+
+
 def steps_of(entries: Iterable[Entry], sheet: Iterable[str]) -> tuple[str, ...]:
     """The steps that have a column: those of the sheet, then what else was graded."""
     graded = (step.id for entry in entries if entry.row for step in entry.row.steps)
