@@ -4,13 +4,12 @@ It is written down where it ends, so that it is there even if whoever asked for 
 worker that is lost leaves its run to be brought home, and another one makes the attempt anew.
 """
 
-import fcntl
 import os
 import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -24,10 +23,10 @@ from xenlab.evidence import bundle
 from xenlab.evidence.files import make_folder, write_whole
 from xenlab.evidence.text import points
 from xenlab.fleet.bounded import Bounds, ProgramEnd, Stop, run
+from xenlab.fleet.holding import held
 from xenlab.grading.lateness import Submission
 from xenlab.grading.writing import read_grade
 from xenlab.outcomes import Model
-from xenlab.remote.waiting import wait_for
 
 ATTEMPT, LOG = "attempt.json", "run.log"
 SUBMISSION = "submission_metadata.json"
@@ -97,7 +96,8 @@ def make(order: Order, stop: Stop) -> Attempt | None:
     if order.basis.suite != bundle.suite_digest(order.working_copy):
         raise CannotObserve(f"{order.working_copy} on this machine holds another xenlab")
     make_folder(reports)
-    with _held(reports / _LOCK, order.bounds) as lock:
+    patience = order.bounds.mend_seconds + order.bounds.end_seconds
+    with held(reports / _LOCK, "the run before to bring its lab home", patience) as lock:
         if (made := read(reports)) and made.basis == order.basis:
             return made
         if stop.is_set():
@@ -187,19 +187,3 @@ def _last_words(log: Path) -> str:
         lines = [line for line in file.read(_TAIL).decode(errors="replace").splitlines() if line.strip()]
     ours = [line for line in lines if re.match(r"(ERROR: )?xenlab: ", line)]
     return (ours or lines or [""])[-1]
-
-
-@contextmanager
-def _held(path: Path, bounds: Bounds) -> Iterator[int]:
-    """A lock on one attempt, once the run of a worker that was lost meanwhile has let go of it."""
-
-    def taken() -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    with path.open("a") as file:
-        wait_for(taken, "the run before to bring its lab home", bounds.mend_seconds + bounds.end_seconds)
-        yield file.fileno()

@@ -52,7 +52,7 @@ class Prover:
             raise UsageError(f"{', '.join(state.planted)} is planted in the lab", hint="./lab break --undo")
         self._embedded.keep(_OFF)
         try:
-            for _, group in groupby(sorted(scenarios, key=_kind), key=_kind):
+            for _, group in groupby(sorted(scenarios, key=kind_of), key=kind_of):
                 yield from self._proven(list(group), as_it_is=as_it_is)
         finally:
             note(self._embedded)
@@ -141,5 +141,6 @@ def steady(like: Scenario, when: str) -> Scenario:
     )
 
 
-def _kind(scenario: Scenario) -> tuple[bool, str, str, tuple[str, ...], bool]:
+def kind_of(scenario: Scenario) -> tuple[bool, str, str, tuple[str, ...], bool]:
+    """What scenarios have in common that are proven in one go."""
     return scenario.runs, scenario.guest, scenario.step, scenario.beside, scenario.alone
