@@ -110,9 +110,9 @@ class Tab:
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press a key, such as Tab or Enter."""
-        code = {"Tab": 9, "Enter": 13}[key]
-        text = {"text": "\r"} if key == "Enter" else {}
+        """Press Tab, Enter or the space bar."""
+        code = {"Tab": 9, "Enter": 13, " ": 32}[key]
+        text = {"text": {"Enter": "\r"}.get(key, key)} if key != "Tab" else {}
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
 

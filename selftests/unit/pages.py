@@ -133,7 +133,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
-        if tag not in ("meta", "link", "rect"):
+        if tag not in ("meta", "link", "rect", "input"):
             self.stack.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -141,7 +141,7 @@ class Page(HTMLParser):
             assert self.stack.pop() == tag, f"</{tag}> does not close what is open"
 
     def handle_data(self, data: str) -> None:
-        if not {"style", "title"} & set(self.stack):
+        if not {"style", "title", "script"} & set(self.stack):
             self.words.append(data)
 
 

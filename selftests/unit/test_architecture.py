@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
-    *("tests", "fixtures", "__main__", "cli", "opening", "proving", "scenarios", "grading", "report", "discovery"),
-    "transcripts",
+    *("tests", "fixtures", "__main__", "cli", "opening", "classroom", "proving", "scenarios", "grading", "report"),
+    *("discovery", "transcripts", "fleet"),
     *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "fields", "tomlfile"),
     *("outcomes", "labfile_change", "errors", "xenlab"),
 )
@@ -39,6 +39,7 @@ PURE = (
     *(f"xenlab/discovery/{name}.py" for name in ("given", "seen", "proposal", "hosts", "share", "guests")),
     *(f"xenlab/discovery/{name}.py" for name in ("access", "addresses", "guest_tables", "proposing")),
     "xenlab/remote/network.py",
+    *("xenlab/classroom/member.py", "xenlab/classroom/row.py", "xenlab/classroom/gradebook.py"),
     *("xenlab/proving/row.py", "xenlab/proving/ends.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
     *("xenlab/scenarios/scenario.py", "xenlab/scenarios/shell.py", "xenlab/scenarios/catalogue.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/scenarios/*/*.py"))),

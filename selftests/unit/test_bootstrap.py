@@ -129,7 +129,7 @@ def test_once_all_is_there_nothing_is_said_and_no_other_python_is_started(machin
     assert not (machine.copy / ".setup").exists()
 
 
-@pytest.mark.parametrize("verb", ["--help", "status", "down", "report"])
+@pytest.mark.parametrize("verb", ["--help", "status", "down", "report", "regrade", "grade"])
 def test_what_needs_no_machine_to_boot_installs_no_machine(verb: str, machine: Machine) -> None:
     done = machine.lab(verb)
     assert done.stdout == f"ran: -m xenlab {verb}\n"

@@ -17,7 +17,8 @@ from xenlab.report.folder import ReportsFolder
 from xenlab.scenarios.catalogue import RIGHT, UNDERNEATH, WRONG
 
 VERBS = (
-    *("init", "check", "verify", "report", "test", "up", "status", "ssh", "console", "down", "break", "faults"),
+    *("init", "check", "verify", "grade", "report", "test", "up", "status", "ssh", "console", "down", "break"),
+    "faults",
     "prove",
     *("mend", "unlock", "explain", "fix-paths"),
 )

@@ -113,7 +113,7 @@ WAIVER = '[[waivers]]\nstep = "hosts"\nwho = "T"\nwhy = "w"\nuntil = 2026-03-31\
         ("[steps.hosts]\nrequired = 1", "steps.hosts.required: 1 is not allowed: it must be a valid boolean"),
         ("[steps.hosts]\npiont = 1", "steps.hosts.piont: unknown key: allowed are points, required, hidden"),
         ("[steps]\nhosts = 5", "steps.hosts: 5 is not allowed: it must be an object"),
-        ("step = 1", "step: unknown key: allowed are late, thresholds, steps, waivers"),
+        ("step = 1", "step: unknown key: allowed are late, attempts, thresholds, steps, waivers"),
         ("[thresholds]\nmax_gap = 1", "thresholds.max_gap: unknown key: allowed are max_outside_gap_ms, max_inside"),
         ("[thresholds]\nmax_outside_gap_ms = 0", "thresholds.max_outside_gap_ms: 0 is not allowed: it must be greater"),
         ("[thresholds]\nmax_inside_lost = -1", "thresholds.max_inside_lost: -1 is not allowed"),

@@ -3,9 +3,11 @@
 import argparse
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from xenlab.cli.grammar import Verbs, add_network, add_profile, add_reports, add_verb
+from xenlab.evidence.text import plain
 
 if TYPE_CHECKING:
     from xenlab.proving.proof import Proof
@@ -25,6 +27,9 @@ def add_verbs(verbs: Verbs) -> None:
     prove.add_argument("scenario", metavar="NAME", nargs="*", help="only these of ./lab faults (and its options)")
     prove.add_argument("--resume", action="store_true", help="only what has no good row yet, or was changed since")
     prove.add_argument("--skip-steady", action="store_true", help="do not grade the lab as it is before and after")
+    prove.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a Dask scheduler, whose workers prove them, each in a lab of its own"
+    )
     prove.add_argument("--show", action="store_true", help="prove nothing: show what was proven last")
     add_profile(prove)
     add_network(prove)
@@ -51,10 +56,13 @@ def _prove(arguments: argparse.Namespace) -> int:
         chosen = []
     elif arguments.resume:
         chosen = proof.left(chosen)
-    if chosen:
+    whole = True
+    if chosen and arguments.scheduler:
+        whole = _add_elsewhere(proof, chosen, arguments)
+    elif chosen:
         _add(proof, chosen, arguments)
     print(*summary(proof.matrix), sep="\n")
-    return 1 if proof.matrix.odd else 0
+    return 0 if whole and not proof.matrix.odd else 1
 
 
 def _record(arguments: argparse.Namespace) -> int:
@@ -92,3 +100,39 @@ def _add(proof: "Proof", scenarios: "Sequence[Scenario]", arguments: argparse.Na
             rows[row.scenario] = row
             print(line(row), flush=True)
     return rows
+
+
+def _add_elsewhere(proof: "Proof", scenarios: "Sequence[Scenario]", arguments: argparse.Namespace) -> bool:
+    """Prove them on the workers of a Dask scheduler, each row kept and shown as it comes; whether all are proven."""
+    from xenlab.fleet.executors import fleet
+    from xenlab.fleet.turns import in_turns
+    from xenlab.proving.elsewhere import parts, prove
+    from xenlab.proving.pages import line
+
+    words = ["--skip-steady"] if arguments.skip_steady else []
+    words += [f"--profile={arguments.profile}"] if arguments.profile else []
+    words += [f"--network={arguments.network}"] if arguments.network else []
+    whole = True
+    with (
+        fleet(arguments.scheduler, 1) as workers,
+        closing(
+            in_turns(
+                workers,
+                list(parts(scenarios, arguments.working_copy, words)),
+                prove,
+                shares=lambda _: (),
+                begins=lambda _: None,
+            )
+        ) as turns,
+    ):
+        for part, made in turns:
+            rows = () if isinstance(made, BaseException) else made
+            for row in rows:
+                proof.keep(row)
+                print(line(row), flush=True)
+            left = {scenario.name for scenario in part.scenarios} - {row.scenario for row in rows}
+            if left:
+                why = f": {plain(str(made))}" if isinstance(made, BaseException) else ""
+                print(f"not proven: {', '.join(sorted(left))}{why}", flush=True)
+                whole = False
+    return whole

@@ -31,6 +31,7 @@ from xenlab.outcomes import Grade, Model
 TAPE, COMMANDS, LAB, RUN, GRADE = "tape.jsonl", "commands.jsonl", "lab.toml", "run.json", "grade.json"
 RUBRIC = "rubric.toml"
 MANIFEST = "manifest.json"
+PACKED = "evidence.zip"
 _NEEDED = (TAPE, COMMANDS, LAB, RUN, GRADE)
 _MOST_BYTES = 64_000_000
 _MOST_FILES = 1000
@@ -165,7 +166,7 @@ def _unpack(path: Path, into: Path) -> None:
                 with archive.open(entry) as source:
                     target.write_bytes(source.read(_MOST_BYTES))
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as problem:
-        raise UsageError(f"{path} cannot be read: {problem}", hint="a bundle is evidence.zip of a run") from None
+        raise UsageError(f"{path} cannot be read: {problem}", hint=f"a bundle is {PACKED} of a run") from None
 
 
 def _files(folder: Path) -> list[Path]:

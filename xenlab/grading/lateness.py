@@ -15,13 +15,17 @@ from xenlab.outcomes import Late
 ON_GRADESCOPE = Path("/autograder/submission_metadata.json")
 
 
-class _Assignment(BaseModel):
+class DueAssignment(BaseModel):
+    """When it was due; None: never."""
+
     due_date: AwareDatetime | None
 
 
-class _Submission(BaseModel):
+class Submission(BaseModel):
+    """When work was handed in, and for which assignment."""
+
     created_at: AwareDatetime
-    assignment: _Assignment
+    assignment: DueAssignment
 
 
 def late(metadata: Path | None, rubric: Rubric) -> Late | None:
@@ -37,7 +41,7 @@ def late(metadata: Path | None, rubric: Rubric) -> Late | None:
             return None
         metadata = ON_GRADESCOPE
     try:
-        submission = _Submission.model_validate_json(metadata.read_bytes())
+        submission = Submission.model_validate_json(metadata.read_bytes())
     except OSError as problem:
         raise UsageError(f"{metadata}: {problem.strerror or problem}") from problem
     except ValidationError as problems:

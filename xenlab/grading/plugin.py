@@ -54,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--network", metavar="NAME", help="how the embedded lab's hosts are wired: namespace or user")
     group.addoption("--reports", metavar="DIR", help="where reports go (default: reports/ of the project)")
     group.addoption("--played", metavar="DIR", help="the evidence of a run, to be graded again instead of the lab")
+    group.addoption("--previous", metavar="DIR", help="the reports of the attempt before (default: those it replaces)")
     group.addoption("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
     group.addoption(
         "--submission-metadata", metavar="PATH", help="when the work was handed in, as Gradescope's file tells it"
@@ -88,7 +89,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     config.add_cleanup(folder.release)
     try:
         folder.hold()
-        config.stash[PREVIOUS_KEY] = previous_grade(folder.path)
+        before: str | None = config.getoption("--previous")
+        config.stash[PREVIOUS_KEY] = previous_grade(Path(before) if before else folder.path)
         if refused := _read_before(config, folder):
             return refused
         # A folder of Allure's that lies elsewhere is emptied on request only, as by Allure itself.

@@ -10,7 +10,7 @@ from datetime import date
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -105,10 +105,11 @@ class Rubric(Model):
     """A whole rubric.
 
     `late` holds pairs of hours and a factor: work handed in later than so many hours after it was due keeps
-    that part of its points.
+    that part of its points. `attempts` says which of a team's attempts counts, of those that are gradable.
     """
 
     late: Annotated[tuple[LateStep, ...], AfterValidator(_later_is_less)] = ()
+    attempts: Literal["best", "last", "first"] = "last"
     thresholds: Thresholds = Thresholds()
     steps: dict[StepId, StepRule] = Field(default_factory=dict)
     waivers: tuple[WaiverRule, ...] = ()

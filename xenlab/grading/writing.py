@@ -84,7 +84,7 @@ def _write_bundle(run: Run, grade: Grade) -> None:
         folder.write(f"{EVIDENCE}/{name}", text)
     try:
         bundle.seal(evidence)
-        bundle.pack(evidence, folder.path / "evidence.zip")
+        bundle.pack(evidence, folder.path / bundle.PACKED)
     except OSError as problem:
         folder.note(problem, evidence)
 

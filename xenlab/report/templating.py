@@ -1,6 +1,7 @@
 """What all pages have in common: the templates beside this module, and how texts, figures and times are shown in them.
 
-Pages ask for nothing and have no script; whatever came from the hosts goes through `plain` and Jinja's escaping.
+Pages ask for nothing and have no script, but for a class's index, which has one of ours. Whatever came from the hosts
+goes through `plain` and Jinja's escaping.
 """
 
 import re

@@ -106,11 +106,11 @@ def filer(*clients: str) -> LabChange:
     serves = (
         "mount -t tmpfs tmpfs /var/lib/nfs; mkdir -p /var/lib/nfs/v4recovery; "
         "touch /var/lib/nfs/etab /var/lib/nfs/rmtab; mount -t nfsd nfsd /proc/fs/nfsd; "
-        f"rpc.mountd -N 3; {exports}; rpc.nfsd -N 3 -G 10 -L 10 4; echo Y >/proc/fs/nfsd/v4_end_grace"
+        f"rpc.mountd -N 3; {exports}; rpc.nfsd -N 3 -G 10 -L 10 4"
     )
     return LabChange(
         SERVER.name,
-        f"umount {MOUNT_POINT}; systemctl stop nfs-server; exportfs -ua; ip netns add filer; "
+        f"umount -l {MOUNT_POINT}; systemctl stop nfs-server; exportfs -ua; ip netns add filer; "
         f"ip link add to-filer type veth peer name eth0 netns filer; ip link set to-filer master {BRIDGE} up; "
         f"ip -n filer address add {FILER}/24 dev eth0; ip -n filer link set eth0 up; ip -n filer link set lo up; "
         f"ip netns exec filer sh -ec {shlex.quote(serves)} {_QUIET}",
@@ -125,7 +125,8 @@ def mounted_from_filer(*hosts: HostPlan) -> tuple[LabChange, ...]:
     return tuple(
         LabChange(
             host.name,
-            f"umount {MOUNT_POINT}; mount -t nfs4 -o vers=4.2,retry=0 {source} {MOUNT_POINT}",
+            # Its server may be gone, which umount would wait for.
+            f"umount -l {MOUNT_POINT}; mount -t nfs4 -o vers=4.2,retry=0 {source} {MOUNT_POINT}",
             f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF {source}",
         )
         for host in hosts
