@@ -201,12 +201,24 @@ outside_from = "hosts"
 _LAB_WORDS = (
     *labfile.LabFile.model_fields,
     *(key for table in labfile.TABLES.values() for key in table.model_fields),
-    *("[[guests]]\n", "[probes]\n", "key_file = ", '"console"', "1979-05-27", "inf", "nan", "0x10", "= { a = 1 }", '"""', "a.b"),
+    *(
+        "[[guests]]\n",
+        "[probes]\n",
+        "key_file = ",
+        '"console"',
+        "1979-05-27",
+        "inf",
+        "nan",
+        "0x10",
+        "= { a = 1 }",
+        '"""',
+        "a.b",
+    ),
 )
 _RUBRIC = (
     rubric.SHIPPED.read_bytes(),
     *seeds.texts(
-        'late = [[0, 0.9], [24, 0.5], [72, 0]]\n[thresholds]\nmax_outside_gap_ms = 1500\n[steps.live-migration]\npoints = 30\n'
+        "late = [[0, 0.9], [24, 0.5], [72, 0]]\n[thresholds]\nmax_outside_gap_ms = 1500\n[steps.live-migration]\npoints = 30\n"
         '[[waivers]]\nstep = "hosts"\ncheck = "swap"\nguest = "guest2"\nwho = "A. Teacher"\nwhy = "x"\nuntil = 2026-12-31\n'
     ),
 )
@@ -241,12 +253,23 @@ _JSON = ('": ', "null", "[]", "{}", "1e400", '"\\ud800"', "true", "-0.0", "NaN")
 FILES = (
     Target("lab.toml", _of_file("lab", "lab.toml", _lab), _LAB_TOML, words=_LAB_WORDS, most=_FILE_BYTES),
     Target("rubric.toml", _of_file("rubric", "rubric.toml", _rubric), _RUBRIC, words=_LAB_WORDS, most=_FILE_BYTES),
-    Target("submission_metadata.json", _of_file("late", "submission_metadata.json", _late), _METADATA, words=_JSON, most=_FILE_BYTES),
+    Target(
+        "submission_metadata.json",
+        _of_file("late", "submission_metadata.json", _late),
+        _METADATA,
+        words=_JSON,
+        most=_FILE_BYTES,
+    ),
     Target("evidence.zip", _of_file("zip", "evidence.zip", _archive), _ZIPS),
     Target("evidence: manifest.json", _in_run(bundle.MANIFEST, _manifest), (seeds.kept(bundle.MANIFEST),), words=_JSON),
     Target("evidence: run.json", _in_run(bundle.RUN, bundle.facts_of), (seeds.kept(bundle.RUN),), words=_JSON),
     Target("evidence: grade.json", _in_run(bundle.GRADE, bundle.grade_of), (seeds.kept(bundle.GRADE),), words=_JSON),
-    Target("evidence: tape.jsonl", of_text(_tape), (seeds.kept(bundle.TAPE), seeds.kept(bundle.TAPE, "no-getty")), words=_JSON),
+    Target(
+        "evidence: tape.jsonl",
+        of_text(_tape),
+        (seeds.kept(bundle.TAPE), seeds.kept(bundle.TAPE, "no-getty")),
+        words=_JSON,
+    ),
     Target("evidence: commands.jsonl", of_text(_resumed), (seeds.kept(bundle.COMMANDS, "unmounted"),), words=_JSON),
     Target(
         "evidence: tape.jsonl, judged",
@@ -258,7 +281,24 @@ FILES = (
     Target("state.json", _of_file("state", "state.json", _state), _STATE, words=_JSON, most=_FILE_BYTES),
     Target("custody", _of_file("custody", "0d7ff038.jsonl", _custody), _CUSTODY, words=_JSON, most=_FILE_BYTES),
     Target("proof.json", _of_file("proof", "proof.json", _proof), _PROOF, words=_JSON, most=_FILE_BYTES),
-    Target("manifest of images", _of_file("images", "complete.json", images.is_complete), seeds.texts('{"x.img": [1, "0"]}'), words=_JSON, most=_FILE_BYTES),
-    Target("seconds.json", _of_file("seconds", "seconds.json", _timings), seeds.texts('{"boot": 61.9}'), words=_JSON, most=_FILE_BYTES),
-    Target("page of Allure", of_text(_allure), _PAGE, words=("<script", "src=", "https://", "dataLayer", "</script>", "url(")),
+    Target(
+        "manifest of images",
+        _of_file("images", "complete.json", images.is_complete),
+        seeds.texts('{"x.img": [1, "0"]}'),
+        words=_JSON,
+        most=_FILE_BYTES,
+    ),
+    Target(
+        "seconds.json",
+        _of_file("seconds", "seconds.json", _timings),
+        seeds.texts('{"boot": 61.9}'),
+        words=_JSON,
+        most=_FILE_BYTES,
+    ),
+    Target(
+        "page of Allure",
+        of_text(_allure),
+        _PAGE,
+        words=("<script", "src=", "https://", "dataLayer", "</script>", "url("),
+    ),
 )

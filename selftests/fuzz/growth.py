@@ -18,7 +18,30 @@ from selftests.fuzz.target import SECONDS, Finding, Target, TooSlow, seconds_of
 Make = Callable[[int], bytes]
 """An input of about so many bytes."""
 
-_MARKS = ("\n", " ", "\t", "=", ",", ":", ";", ".", "/", "-", '"', "'", "[", "(", "{", "\\", "#", "@", "0", "a", "1 ", "a\n")
+_MARKS = (
+    "\n",
+    " ",
+    "\t",
+    "=",
+    ",",
+    ":",
+    ";",
+    ".",
+    "/",
+    "-",
+    '"',
+    "'",
+    "[",
+    "(",
+    "{",
+    "\\",
+    "#",
+    "@",
+    "0",
+    "a",
+    "1 ",
+    "a\n",
+)
 _NESTINGS = (("[", "]"), ("{", "}"), ("(", ")"), ('{"a":', "}"), ("<", ">"), ("a.", ""), ("[[", "]]"))
 _SHORT, _LONG = 1 << 14, 1 << 16
 _WORTH_A_LOOK = 0.004
@@ -45,7 +68,7 @@ def grown(target: Target, seconds: float = inf, fragments: Sequence[str] | None 
     shortest, longest = min(_SHORT, target.most // 4), min(_LONG, target.most)
     inputs, findings, taken = 0, list[Finding](), list[tuple[float, str, Make]]()
     drawn, until = list(_inputs(target, fragments)), time.monotonic() + seconds
-    Random(target.name).shuffle(drawn)  # noqa: S311 - the same ones each time
+    Random(target.name).shuffle(drawn)
     for name, make in drawn:
         if time.monotonic() > until:
             break
@@ -92,7 +115,8 @@ def _steep(
         return
     if length == longest or _is_steep(long, longer, length / longest):
         figures = ", ".join(
-            f"{size} bytes in {taken * 1000:.1f} ms" for size, taken in ((shortest, short), (longest, long), (length, longer))
+            f"{size} bytes in {taken * 1000:.1f} ms"
+            for size, taken in ((shortest, short), (longest, long), (length, longer))
         )
         yield _finding(target, f"grows too fast with {name}: {figures}", make)
 

@@ -21,6 +21,7 @@ from xenlab.probes.ping_output import parse_ping
 from xenlab.remote import console_login, facts, filesystems, frames, prompts, result, sections, shell
 from xenlab.remote.frames import AgentAnswer
 from xenlab.remote.host import RemoteHost
+from xenlab.remote.output import KEPT_BYTES
 from xenlab.remote.result import CommandResult
 from xenlab.remote.sections import Section
 from xenlab.testbed import debian, usernet
@@ -37,10 +38,15 @@ _PING = seeds.texts(
     "ping: sendmsg: Network is unreachable\n[1795828181.3] 64 Bytes von 10.1.1.85: icmp_seq=65535 ttl=64 Zeit=1,2 ms\n\n"
     "--- 10.1.1.85 ping-Statistik ---\n5 Pakete übertragen, 2 empfangen, 60% packet loss, time 800ms\n",
 )
-_STATS = (*seeds.answered("files", "attached"), *seeds.texts("\n--\nstat: cannot statx '/mnt/x': No such file or directory\n"))
+_STATS = (
+    *seeds.answered("files", "attached"),
+    *seeds.texts("\n--\nstat: cannot statx '/mnt/x': No such file or directory\n"),
+)
 _EXPORTS = (
     *seeds.answered("exports"),
-    *seeds.texts("/srv/private  10.1.1.0/24(sync,wdelay,hide,sec=sys,rw,no_root_squash)\n/a/long\n\t\t<world>(ro)\n/x *.lab(rw)\n"),
+    *seeds.texts(
+        "/srv/private  10.1.1.0/24(sync,wdelay,hide,sec=sys,rw,no_root_squash)\n/a/long\n\t\t<world>(ro)\n/x *.lab(rw)\n"
+    ),
 )
 
 
@@ -225,32 +231,71 @@ HOSTS = (
             ("boot_id", facts.boot_id, seeds.answered("boot")),
             ("start of a program", facts.background, _BACKGROUND),
             ("pgrep -af", facts.command_lines, seeds.texts("914 xl -vvv migrate guest1 baye\n915 libxl-save-helper\n")),
-            ("progress of a ping", facts.ping_progress, seeds.texts("61.99 950 13\n[1795828180.7] icmp_seq=12\nicmp_seq=13\n")),
+            (
+                "progress of a ping",
+                facts.ping_progress,
+                seeds.texts("61.99 950 13\n[1795828180.7] icmp_seq=12\nicmp_seq=13\n"),
+            ),
             ("date", facts.wall_clock, seeds.texts("1795828180.711254123\n")),
             (
                 "progress of a timed ping",
                 facts.timed_ping_progress,
                 seeds.texts("1795828180.7\n13 [1795828180.5]\nicmp_seq=12\n", "1795828180.7\n0 \n"),
             ),
-            ("writer", _written, (*seeds.answered("writer"), *seeds.texts("1 61.99\n2 62.19\nsh: write error: I/O error\n3 "))),
+            (
+                "writer",
+                _written,
+                (*seeds.answered("writer"), *seeds.texts("1 61.99\n2 62.19\nsh: write error: I/O error\n3 ")),
+            ),
             ("mountinfo", _mounts, seeds.answered("mounts")),
             ("stat", _files, _STATS),
             ("sections", _sections, _with_one_nonce(seeds.answered("sections"))),
-            ("looks", _looks, (*seeds.answered("list", "whole", "logs", "name", "xl-conf"), *seeds.texts("0\n"))),
-            ("lock", _lock, seeds.texts('{"id": "0d7ff038", "from": "x", "who": "root", "pid": "7", "step": "", "since": "now"}')),
-            ("login", _login, seeds.texts(f"{_NONCE}\ntimeout -k 5\nroot\n{_NONCE}\n", f"Welcome!\n{_NONCE}\n\nuser\n{_NONCE}\n")),
+            (
+                "lock",
+                _lock,
+                seeds.texts('{"id": "0d7ff038", "from": "x", "who": "root", "pid": "7", "step": "", "since": "now"}'),
+            ),
+            (
+                "login",
+                _login,
+                seeds.texts(f"{_NONCE}\ntimeout -k 5\nroot\n{_NONCE}\n", f"Welcome!\n{_NONCE}\n\nuser\n{_NONCE}\n"),
+            ),
             ("text for a page", _shown, (*seeds.complaints()[:2], *_CONSOLE)),
             ("ping", _ping, (*_PING, *seeds.answered("ping"))),
             ("ping of a host", _ping_of_host, (*_PING, *seeds.answered("ping"))),
             ("ping of a guest", _ping_of_guest, (*_PING, *seeds.answered("ping"))),
-            ("heartbeat", _heartbeat, (*seeds.answered("heartbeat"), *seeds.texts("1 1795828180,7 61.99\n2 1795828180.8 62.04\n3 62.1\n"))),
+            (
+                "heartbeat",
+                _heartbeat,
+                (*seeds.answered("heartbeat"), *seeds.texts("1 1795828180,7 61.99\n2 1795828180.8 62.04\n3 62.1\n")),
+            ),
             ("/proc/net/arp", neighbours, _NEIGHBOURS),
             ("info usernet", _ways_in, _USERNET),
             ("apt, of a suite", lambda text: debian.lacks_suite(text, "bullseye"), _ARCHIVE),
         )
     ),
+    Target(
+        "looks",
+        of_text(_looks),
+        (*seeds.answered("list", "whole", "logs", "name", "xl-conf"), *seeds.texts("0\n")),
+        clean=(),
+        most=KEPT_BYTES // 16,
+    ),
     Target("answer over a console", _agent, _CONSOLE, most=_CONSOLE_BYTES),
-    Target("answer over a console, well sealed", _agent_with_digest, _AGENT_BODY, words=("==\n", "=\n", "/", "mangled")),
-    Target("screen of a console", _screen, _CONSOLE, most=_CONSOLE_BYTES, words=(" login:", "Password:", "[ 1.2] ", "\x1b[", "\x1b]")),
-    Target("packet", _packet, (bytes.fromhex("4500003c000000004001000000000000"), bytes(8) + b"xenlab--" + bytes(40)), most=65535),
+    Target(
+        "answer over a console, well sealed", _agent_with_digest, _AGENT_BODY, words=("==\n", "=\n", "/", "mangled")
+    ),
+    Target(
+        "screen of a console",
+        _screen,
+        _CONSOLE,
+        most=_CONSOLE_BYTES,
+        words=(" login:", "Password:", "[ 1.2] ", "\x1b[", "\x1b]"),
+    ),
+    Target(
+        "packet",
+        _packet,
+        (bytes.fromhex("4500003c000000004001000000000000"), bytes(8) + b"xenlab--" + bytes(40)),
+        most=65535,
+    ),
 )

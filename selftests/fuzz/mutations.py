@@ -13,9 +13,36 @@ Below = Callable[[int], int]
 """Draws a number below another one."""
 
 ODD = (
-    *("9" * 5000, "-1", "0x" + "f" * 40, "1e999", "NaN", "Infinity", "4294967296", "0.0000000000000001", "00", "²", "١"),
+    *(
+        "9" * 5000,
+        "-1",
+        "0x" + "f" * 40,
+        "1e999",
+        "NaN",
+        "Infinity",
+        "4294967296",
+        "0.0000000000000001",
+        "00",
+        "²",
+        "١",
+    ),
     *("\0", "\x1b[2J", "\r", "\x0b", "\x1c", "\x85", "\u2028", "\ufeff", "\u202e", "\N{FULLWIDTH COLON}", "İ", "\\"),
-    *("[" * 2000, "{" * 2000, "(" * 200, '{"":' * 1500, "\\ud800", "../../..", "/", " ", "\t", "\n", "\n\n", "", '"', "'"),
+    *(
+        "[" * 2000,
+        "{" * 2000,
+        "(" * 200,
+        '{"":' * 1500,
+        "\\ud800",
+        "../../..",
+        "/",
+        " ",
+        "\t",
+        "\n",
+        "\n\n",
+        "",
+        '"',
+        "'",
+    ),
     *("null", "true", "[]", "{}", "%s", "{}", "{0}", "${x}", "~nobody-of-that-name/x", "x" * 300),
 )
 """What texts seldom hold: numbers too great for their place, digits that are none, nestings, ends of lines of others."""

@@ -56,7 +56,9 @@ def texts(*lines: str) -> tuple[bytes, ...]:
 @cache
 def complaints() -> tuple[bytes, ...]:
     """What xl, ssh, NFS and shells say when something fails: the dictionary's own examples, a chapter of words each."""
-    return tuple("\n".join(cause.example for cause in CAUSES[at : at + 12]).encode() for at in range(0, len(CAUSES), 12))
+    return tuple(
+        "\n".join(cause.example for cause in CAUSES[at : at + 12]).encode() for at in range(0, len(CAUSES), 12)
+    )
 
 
 def _commands() -> Iterator[dict[str, object]]:

@@ -78,7 +78,7 @@ def seconds_of(target: Target, data: bytes) -> float:
     try:
         with bounded(SECONDS):
             target.read(data)
-    except Exception:  # noqa: BLE001, S110 - `tried` is who looks at it
+    except Exception:  # noqa: BLE001 - `tried` is who looks at it
         pass
     return time.thread_time() - began
 

@@ -26,15 +26,49 @@ _CONFIGS = (*seeds.data("*.cfg"), *seeds.answered("text", "original", "config-0"
 _OTHER = parse_config(seeds.data("report_guest1_original.cfg")[0].decode())
 _CONFIG_WORDS = (
     *(f"{key} = " for key in (*KINDS, *ROLES)),
-    *('"pvh"', '"hvm"', '"pygrub"', "'/x,raw,xvda1,w'", "'tap:aio:/x,hda,r'", "'0-3,^1'", " += ", "\\n", "\\101", "]", "["),
+    *(
+        '"pvh"',
+        '"hvm"',
+        '"pygrub"',
+        "'/x,raw,xvda1,w'",
+        "'tap:aio:/x,hda,r'",
+        "'0-3,^1'",
+        " += ",
+        "\\n",
+        "\\101",
+        "]",
+        "[",
+    ),
 )
 _DISKS = seeds.texts(
-    *("/srv/guest1.img,raw,xvda1,w", "tap:aio:/home/artem/UbuntuXen.img,xvda1,w", "phy:/dev/vg/x,hda,r", ",,hdc:cdrom,r"),
-    *("format=qcow2, vdev=xvda, access=rw, target=/x,y", "script=block-drbd,vdev=d0p0,backend=storage,discard,target=r0"),
+    *(
+        "/srv/guest1.img,raw,xvda1,w",
+        "tap:aio:/home/artem/UbuntuXen.img,xvda1,w",
+        "phy:/dev/vg/x,hda,r",
+        ",,hdc:cdrom,r",
+    ),
+    *(
+        "format=qcow2, vdev=xvda, access=rw, target=/x,y",
+        "script=block-drbd,vdev=d0p0,backend=storage,discard,target=r0",
+    ),
 )
 _DISK_WORDS = (
     *("raw", "qcow2", "vdev=", "target=", "format=", "access=", "backendtype=", "script=", "backend=", "devtype=cdrom"),
-    *("tap:", "aio:", "file:", "phy:", "iscsi:", "cdrom", "discard", "grant_usage=1", "colo-port=", ",", "=", ":", "\n"),
+    *(
+        "tap:",
+        "aio:",
+        "file:",
+        "phy:",
+        "iscsi:",
+        "cdrom",
+        "discard",
+        "grant_usage=1",
+        "colo-port=",
+        ",",
+        "=",
+        ":",
+        "\n",
+    ),
 )
 _END = seeds.texts(
     "==> /var/log/xen/xl-guest1.log <==\nWaiting for domain guest1 (domid 3) to die [pid 1]\nDomain 3 has shut down, reason "
@@ -44,16 +78,15 @@ _END = seeds.texts(
 
 
 def _config(text: str) -> None:
-    try:
-        config = parse_config(text)
-    finally:
-        rewrite_paths(text, {"/home/artem/UbuntuXen.img": "/mnt/private/artem/new.img"})
-    for path in config.paths():
-        rewrite_paths(text, {path.path: "/mnt/new, and odd.img"})
-        break
+    config = parse_config(text)
+    _ = config.paths()
     compare(_OTHER, config)
     compare(config, _OTHER, XlConf(default_bridge="br0"))
     [config.get(key) for key in config.values]
+
+
+def _config_rewritten(text: str) -> None:
+    rewrite_paths(text, {"/home/artem/UbuntuXen.img": "/mnt/private/artem/new.img", "/x": "/mnt/y, and odd.img"})
 
 
 def _config_judged(text: str) -> None:
@@ -121,9 +154,9 @@ def _explained(verb: str, code: int | None) -> Callable[[str], object]:
 
 
 def _peer(text: str) -> None:
-    for code in (0, 1, 255, None):
-        peers.peer_answer(text, text, code, "baye", host="labubuntu")
-        peers.peer_answer("", text, code, "baye")
+    said, _, complaints = text.partition("\n--\n")
+    for code in (0, 255):
+        peers.peer_answer(said, complaints, code, "baye", host="labubuntu")
 
 
 def _trouble(text: str) -> None:
@@ -153,18 +186,25 @@ _COMPLAINTS = tuple(pattern for cause in CAUSES for pattern in cause.patterns if
 
 XEN = (
     Target("xl.cfg", of_text(_config), _CONFIGS, words=_CONFIG_WORDS, most=2 * LONGEST),
+    Target("xl.cfg, rewritten", of_text(_config_rewritten), _CONFIGS, words=_CONFIG_WORDS, most=2 * LONGEST),
     Target("xl.cfg, judged", of_text(_config_judged), _CONFIGS, words=("vncpasswd", "spicepasswd", '="')),
     Target("disk", of_text(_disk), _DISKS, words=_DISK_WORDS, most=LONGEST),
     Target(
         "vif",
         of_text(_vif),
-        seeds.texts("mac=00:16:3e:00:00:07, bridge=xenbr0", "type=ioemu,script=vif-route,ip=10.1.1.85,backend=0,trusted"),
+        seeds.texts(
+            "mac=00:16:3e:00:00:07, bridge=xenbr0", "type=ioemu,script=vif-route,ip=10.1.1.85,backend=0,trusted"
+        ),
         clean=(VifSyntaxError,),
         words=("mac=", "bridge=", "netdev=", "colo_", "vlan=", "untrusted"),
         most=LONGEST,
     ),
     Target(
-        "p9", of_text(_folder), seeds.texts("tag=home,path=/srv/home,security_model=none"), words=("backend=",), most=LONGEST
+        "p9",
+        of_text(_folder),
+        seeds.texts("tag=home,path=/srv/home,security_model=none"),
+        words=("backend=",),
+        most=LONGEST,
     ),
     Target("vdev", of_text(_vdev), seeds.texts("xvda1", "hdc", "51712", "0xca00", "d0p0", "sdaa3"), most=LONGEST),
     Target("xl.conf", of_text(parse_xl_conf), seeds.answered("xl-conf"), words=_CONFIG_WORDS, most=2 * LONGEST),
@@ -175,7 +215,11 @@ XEN = (
     Target("xl migrate", of_text(_move), (*seeds.data("report_xl_migrate*.txt"), *seeds.complaints())),
     Target("act", of_text(_act), seeds.answered("act"), words=("running\n", "gone\n", "never\n", "-", "12.34 ")),
     Target("logs of a guest", of_text(_domain_end), (*seeds.answered("guest"), *_END)),
-    Target("command line of an act", of_text(_acts_on), seeds.texts("/run/xenlab-0d7ff038/guest1-3 xl -vvv migrate guest1 baye")),
+    Target(
+        "command line of an act",
+        of_text(_acts_on),
+        seeds.texts("/run/xenlab-0d7ff038/guest1-3 xl -vvv migrate guest1 baye"),
+    ),
     Target("words, explained as create", of_text(_explained("create", 1)), _WORDS, words=_COMPLAINTS),
     Target("words, explained as migrate", of_text(_explained("migrate", 1)), _WORDS, words=_COMPLAINTS),
     Target("words, cut off", of_text(_explained("migrate", None)), _WORDS, words=_COMPLAINTS),

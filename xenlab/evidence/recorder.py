@@ -9,6 +9,7 @@ from pathlib import Path
 from xenlab.errors import UsageError
 from xenlab.evidence.lines import Lines
 from xenlab.evidence.text import bounded
+from xenlab.jsontext import parsed
 from xenlab.remote.record import CommandRecord
 
 LIMIT = 64 * 1024
@@ -67,10 +68,10 @@ class Journal:
         """
         for line in lines:
             try:
-                entry = json.loads(line)
-                if not str(entry["id"]).startswith("cmd-"):
+                entry = parsed(line)
+                if not (line.isascii() and str(entry["id"]).startswith("cmd-")):
                     raise ValueError
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError):
                 raise UsageError("a line of the run's commands is none of ours") from None
             with self._lock:
                 self._entries.append(entry)

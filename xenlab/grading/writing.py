@@ -1,6 +1,5 @@
 """What a run leaves: the files under reports/ and the lines at the end of the terminal."""
 
-import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from xenlab.grading.exporters.gradescope import gradescope
 from xenlab.grading.exporters.markdown import markdown
 from xenlab.grading.exporters.words import score_line
 from xenlab.grading.run import Run, StepRun
+from xenlab.jsontext import parsed
 from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
 from xenlab.report.compare import compare
 from xenlab.report.folder import ReportsFolder
@@ -111,7 +111,7 @@ def write_page_again(folder: ReportsFolder, grade: Grade) -> Path:
     try:
         # A run that was killed while it wrote has left its last line unended.
         lines = log.read_text(encoding="ascii").splitlines(keepends=True)
-        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        entries = [parsed(line) for line in lines if line.endswith("\n")]
     except (OSError, ValueError) as problem:
         raise UsageError(f"{log} cannot be read: {problem}", hint="./lab verify writes it anew") from None
     timelines = _texts(folder.path / "timelines", "*.svg")
