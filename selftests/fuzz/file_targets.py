@@ -4,6 +4,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable
+from fcntl import LOCK_EX, flock
 from functools import cache
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -18,12 +19,14 @@ from xenlab.errors import XenlabError
 from xenlab.evidence import bundle
 from xenlab.evidence.recorder import Journal
 from xenlab.grading import lateness, rubric
-from xenlab.grading.writing import read_grade
+from xenlab.grading.writing import COMMANDS, read_grade, summary, write_page_again
 from xenlab.lab import custody
 from xenlab.lab.kinds import kinds
 from xenlab.lab.tape import PlayedTape
 from xenlab.proving.proof import Proof
 from xenlab.report import allure
+from xenlab.report.allure_cli import forget_this_run
+from xenlab.report.folder import LOCK, ReportsFolder
 from xenlab.scenarios.catalogue import SCENARIOS
 from xenlab.testbed import cache as images
 from xenlab.testbed.progress import Progress
@@ -50,7 +53,9 @@ def _of_file(folder: str, name: str, read: Callable[[Path], object]) -> Read:
     """A reader of a file, which is given the file's folder."""
 
     def fed(data: bytes) -> object:
-        (_folder(folder) / name).write_bytes(data)
+        path = _folder(folder) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
         return read(_folder(folder))
 
     return fed
@@ -142,6 +147,28 @@ def _resumed(text: str) -> None:
 def _timings(folder: Path) -> None:
     with Progress(Console(file=StringIO()), folder / "seconds.json").stage("boot", "booting"):
         pass
+
+
+def _told_again(folder: Path) -> None:
+    _ = list(summary(read_grade(folder)))
+
+
+def _pages(folder: Path) -> None:
+    (folder / bundle.GRADE).write_bytes(seeds.kept(bundle.GRADE, "unmounted"))
+    write_page_again(ReportsFolder(folder, own=True), read_grade(folder))
+
+
+def _history(folder: Path) -> None:
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results/1-result.json").write_text('{"start": 1}')
+    forget_this_run(folder / "history.jsonl", folder / "results")
+
+
+def _held(folder: Path) -> None:
+    """Reports that another run writes, which says in the lock's file who it is."""
+    with (folder / LOCK).open("rb") as lock:
+        flock(lock, LOCK_EX)
+        ReportsFolder(folder, own=True).hold()
 
 
 def _allure(text: str) -> None:
@@ -277,7 +304,23 @@ FILES = (
         (seeds.kept(bundle.TAPE), seeds.kept(bundle.TAPE, "target-without-memory")),
         words=_JSON,
     ),
-    Target("grade.json", _of_file("reports", "grade.json", read_grade), (seeds.kept(bundle.GRADE),), words=_JSON),
+    Target("grade.json", _of_file("reports", "grade.json", _told_again), (seeds.kept(bundle.GRADE),), words=_JSON),
+    Target(
+        "commands of a report",
+        _of_file("pages", str(COMMANDS), _pages),
+        (seeds.kept(bundle.COMMANDS, "unmounted"),),
+        words=_JSON,
+    ),
+    Target(
+        "holder of reports", _of_file("held", LOCK, _held), seeds.texts('{"pid": 7, "since": "now"}'), most=_FILE_BYTES
+    ),
+    Target(
+        "history of Allure",
+        _of_file("history", "history.jsonl", _history),
+        seeds.texts('{"testResults": {"a": {"start": 1}}}\n{"testResults": {"b": {"start": 2}}}\n'),
+        words=_JSON,
+        most=_FILE_BYTES,
+    ),
     Target("state.json", _of_file("state", "state.json", _state), _STATE, words=_JSON, most=_FILE_BYTES),
     Target("custody", _of_file("custody", "0d7ff038.jsonl", _custody), _CUSTODY, words=_JSON, most=_FILE_BYTES),
     Target("proof.json", _of_file("proof", "proof.json", _proof), _PROOF, words=_JSON, most=_FILE_BYTES),

@@ -4,6 +4,7 @@ Fragments are the words of its inputs, pairs of the marks among them and nesting
 midst or at the end of real inputs, since most readers go on only where an input begins as it should.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,10 +61,12 @@ class Grown:
     findings: tuple[Finding, ...]
 
 
-def grown(target: Target, seconds: float = inf, fragments: Sequence[str] | None = None) -> Grown:
+def grown(
+    target: Target, seconds: float = inf, fragments: Sequence[str] | None = None, most: int = sys.maxsize
+) -> Grown:
     """Feed a reader with repeated fragments for so many seconds, and with the slowest of them in full length.
 
-    Where there is not time for all of them, some are drawn.
+    Where there is not time for all of them, some are drawn. No input is longer than `most` bytes.
     """
     shortest, longest = min(_SHORT, target.most // 4), min(_LONG, target.most)
     inputs, findings, taken = 0, list[Finding](), list[tuple[float, str, Make]]()
@@ -87,7 +90,7 @@ def grown(target: Target, seconds: float = inf, fragments: Sequence[str] | None 
     worst: dict[int, float] = {}
     for _, name, make in sorted(taken, key=lambda one: one[0], reverse=True)[:_SLOWEST]:
         length = longest
-        while length <= target.most:
+        while length <= min(most, target.most):
             try:
                 inputs += 1
                 worst[length] = max(worst.get(length, 0.0), seconds_of(target, make(length)))
@@ -128,10 +131,12 @@ def _finding(target: Target, what: str, make: Make) -> Finding:
 def _inputs(target: Target, fragments: Sequence[str] | None) -> Iterator[tuple[str, Make]]:
     chosen = tuple(dict.fromkeys((*_MARKS, *target.words, *vocabulary(target)))) if fragments is None else fragments
     pairs = [f"{one}{other}" for one, other in product(_MARKS, _MARKS) if one != other] if fragments is None else ()
-    places = _places(target)
+    places = _places(target)[: None if fragments is None else 3]
     for fragment in filter(None, dict.fromkeys((*chosen, *pairs))):
         for where, before, after in places if fragment in chosen else places[:3]:
             yield f"{fragment[:40]!r} {where}", partial(_repeated, fragment.encode("utf-8", "replace"), before, after)
+    if fragments is not None:
+        return
     for (opening, closing), (where, before, after) in product(_NESTINGS, places):
         yield f"nested {opening!r} {where}", partial(_nested, opening.encode(), closing.encode(), before, after)
     for number, seed in enumerate(target.seeds):

@@ -155,7 +155,13 @@ def _unpack(path: Path, into: Path) -> None:
                 raise UsageError(f"{path} holds more than a run writes")
             for entry in entries:
                 name = PurePosixPath(entry.filename)
-                outside = entry.is_dir() or name.is_absolute() or ".." in name.parts or "\\" in entry.filename
+                outside = (
+                    not entry.filename
+                    or entry.is_dir()
+                    or name.is_absolute()
+                    or ".." in name.parts
+                    or "\\" in entry.filename
+                )
                 if outside or entry.compress_type not in _PACKED:
                     raise UsageError(f"{path}: {entry.filename!r} has no place in a bundle")
                 target = into / name

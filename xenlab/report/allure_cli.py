@@ -57,14 +57,14 @@ def forget_this_run(history: Path, results: Path) -> None:
         return
     starts = {parsed(path.read_bytes())["start"] for path in results.glob("*-result.json")}
     kept = []
-    for number, line in enumerate(history.read_text(encoding="utf-8").splitlines(keepends=True), 1):
+    for number, line in enumerate(history.read_bytes().splitlines(keepends=True), 1):
         try:
             begun = {test["start"] for test in parsed(line)["testResults"].values()}
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError(f"{history}:{number}: not a run in Allure's history", hint="remove that line") from None
         if begun.isdisjoint(starts):
             kept.append(line)
-    write_whole(history, "".join(kept))
+    write_whole(history, b"".join(kept))
 
 
 def _installed() -> Path:
