@@ -16,15 +16,14 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
-import time
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
+from typing import Any, NamedTuple, Self
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -33,20 +32,19 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results/fuzz.json"
 HOWS = ("atheris", "hypothesis", "growth")
-MEMORY_BYTES = 3 << 30
 SHARE_OF_HYPOTHESIS = 0.2
 """Of all inputs that are drawn: it is slower, and draws what is near to what is right."""
 
 MOST_ROUNDS = 6
 """Until all inputs are drawn: the first, and more of targets that are quick."""
 
-_PATIENCE_SECONDS = 120.0
-"""For a process beyond the time that it was given: to start, and to end its last input."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What one process has fed one target with; `findings` are what happened, where, and the input (base64)."""
+    """What one process has fed one target with, in `seconds` of CPU time.
+
+    `findings` are what happened, where, and the input (base64).
+    """
 
     target: str
     how: str
@@ -57,54 +55,77 @@ class Fed:
     grown: tuple[tuple[int, float], ...] = ()
 
 
-def fed_elsewhere(target: str, how: str, inputs: int, seconds: float, seed: int) -> Fed:
-    """Feed a target in a process of its own; one that dies is a finding."""
-    words = ["--target", target, "--how", how, "--inputs", str(inputs), "--seconds", str(seconds)]
-    words += ["--here", str(seed)]
-    with tempfile.TemporaryDirectory(prefix="xenlab-fuzz-") as scratch:
-        environment = {**os.environ, "TMPDIR": scratch, "PYTHONHASHSEED": "0"}
-        began = time.monotonic()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.fuzz", *words],
+class Round(NamedTuple):
+    """One target to be fed, with at most so many inputs and seconds; `seed` is what the drawing begins with."""
+
+    target: str
+    how: str
+    inputs: int
+    seconds: float
+    seed: int
+
+
+class Feeder:
+    """A process that has loaded all targets, and forks for each round that it is told of."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.feeding", how],
             cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
-        try:
-            out, err = child.communicate(timeout=seconds + _PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            out, err = child.communicate()
-        last = out.decode(errors="replace").strip().rpartition("\n")[2]
-        if last.startswith("{"):
-            told = json.loads(last)
-            findings = tuple(tuple(finding) for finding in told["findings"])
-            return Fed(**{**told, "findings": findings, "grown": tuple(map(tuple, told["grown"]))})
-        why = err.decode(errors="replace").strip()[-600:]
-        died = (f"its process ended with {child.returncode}: {why}", "", "")
-        return Fed(target, how, 0, time.monotonic() - began, (died,))
+
+    def feed(self, one: Round) -> Fed:
+        """Have it feed one target.
+
+        :raises SystemExit: it is gone.
+        """
+        assert self._process.stdin  # noqa: S101 - for the type checker: both are pipes
+        assert self._process.stdout  # noqa: S101
+        self._process.stdin.write(json.dumps(one) + "\n")
+        self._process.stdin.flush()
+        told = self._process.stdout.readline()
+        if not told:
+            raise SystemExit(f"what feeds readers by {self.how} has ended with {self._process.wait()}")
+        return fed_of(json.loads(told))
+
+    def end(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
 
 
-def feed_here(target: str, how: str, inputs: int, seconds: float, seed: int) -> None:
-    """Feed a target in this process, and tell of it on stdout."""
-    import resource
+class Feeders:
+    """The processes of each lane, which is a thread: one for each way to feed."""
 
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    from benchmarks import feeding
+    def __init__(self) -> None:
+        self._of_lane = threading.local()
+        self._all: list[Feeder] = []
 
-    feeders = {"atheris": feeding.by_atheris, "hypothesis": feeding.by_hypothesis, "growth": feeding.by_growth}
-    feeders[how](target, inputs, seconds, seed, tell)
+    def feed(self, one: Round) -> Fed:
+        """Feed one target in this lane."""
+        feeder: Feeder | None = getattr(self._of_lane, "feeder", None)
+        if feeder is None or feeder.how != one.how:
+            feeder = self._of_lane.feeder = Feeder(one.how)
+            self._all.append(feeder)
+        return feeder.feed(one)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for feeder in self._all:
+            feeder.end()
 
 
-def tell(fed: Fed) -> None:
-    """Say it to the process that asked."""
-    print(json.dumps(asdict(fed)), flush=True)
-
-
-Round = tuple[str, str, int, float, int]
-"""Target, how it is fed, at most how many inputs and seconds, and what the drawing begins with."""
+def fed_of(told: dict[str, Any]) -> Fed:
+    """What a process has told, as it was before it was JSON."""
+    return Fed(**{**told, "findings": tuple(map(tuple, told["findings"])), "grown": tuple(map(tuple, told["grown"]))})
 
 
 def rounds(targets: Sequence[str], inputs: int, seconds: float, hows: Sequence[str]) -> list[Round]:
@@ -114,18 +135,18 @@ def rounds(targets: Sequence[str], inputs: int, seconds: float, hows: Sequence[s
     if {"hypothesis", "atheris"} <= set(hows):
         shares["hypothesis"] = int(each * SHARE_OF_HYPOTHESIS)
         shares["atheris"] = each - shares["hypothesis"]
-    return [(target, how, shares.get(how, 0), seconds, 1) for target in targets for how in hows]
+    return [Round(target, how, shares.get(how, 0), seconds, 1) for how in hows for target in targets]
 
 
 def more_rounds(results: Sequence[Fed], inputs: int, seconds: float, number: int) -> list[Round]:
     """What slow targets have left of all inputs, for those that are quick."""
-    drawn = {result.target: result for result in results if result.how != "growth" and result.inputs}
-    lacking = inputs - sum(result.inputs for result in results if result.how != "growth")
-    paces = {name: fed.inputs / max(fed.seconds, 0.1) for name, fed in drawn.items()}
-    if lacking <= 0 or not paces:
+    drawn = [result for result in results if result.how != "growth" and result.inputs]
+    lacking = inputs - sum(result.inputs for result in drawn)
+    if lacking <= 0 or not drawn:
         return []
-    quick = [name for name, pace in paces.items() if pace >= median(paces.values())]
-    return [(name, drawn[name].how, -(-lacking // len(quick)), seconds, number) for name in quick]
+    drawn.sort(key=lambda fed: fed.seconds / fed.inputs)
+    quick = list({fed.target: fed.how for fed in drawn[: len(drawn) // 2 + 1]}.items())
+    return [Round(target, how, -(-lacking // len(quick)), seconds, number) for target, how in quick]
 
 
 def table(results: Sequence[Fed]) -> Table:
@@ -183,17 +204,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--inputs", type=int, default=1_100_000, metavar="N", help="in all (default: 1100000)")
-    options.add_argument("--seconds", type=float, default=120.0, metavar="S", help="at most, each round (default: 120)")
+    options.add_argument(
+        "--seconds", type=float, default=20.0, metavar="S", help="of CPU time, at most, each round (default: 20)"
+    )
     options.add_argument("--target", action="append", metavar="NAME", help="only this one (can be given again)")
     options.add_argument("--how", action="append", choices=HOWS, help="only by this (can be given again)")
     options.add_argument("--lanes", type=int, default=2, metavar="N", help="rounds side by side (default: 2)")
     options.add_argument("--found", type=Path, default=ROOT / ".fuzz", metavar="FOLDER", help="for inputs of findings")
     options.add_argument("--list", action="store_true", help="name all targets")
-    options.add_argument("--here", type=int, help=argparse.SUPPRESS)
     chosen = options.parse_args(argv)
-    if chosen.here is not None:
-        feed_here(chosen.target[0], chosen.how[0], chosen.inputs, chosen.seconds, chosen.here)
-        return 0
     from selftests.fuzz.targets import TARGETS
 
     known = [target.name for target in TARGETS]
@@ -208,10 +227,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     todo = rounds(chosen.target or known, chosen.inputs, chosen.seconds, hows)
     results: list[Fed] = []
     console = Console(stderr=True)
-    with Progress(console=console) as progress, ThreadPoolExecutor(chosen.lanes) as pool:
+    with Progress(console=console) as progress, Feeders() as feeders, ThreadPoolExecutor(chosen.lanes) as pool:
         task = progress.add_task("feeding readers", total=len(todo))
         for number in range(2, 2 + MOST_ROUNDS):
-            for result in pool.map(lambda one: fed_elsewhere(*one), todo):
+            for result in pool.map(feeders.feed, todo):
                 results.append(result)
                 note(progress, task, result)
             todo = more_rounds(results, chosen.inputs, chosen.seconds, number)

@@ -245,26 +245,28 @@ _LAB_WORDS = (
 _RUBRIC = (
     rubric.SHIPPED.read_bytes(),
     *seeds.texts(
-        "late = [[0, 0.9], [24, 0.5], [72, 0]]\n[thresholds]\nmax_outside_gap_ms = 1500\n[steps.live-migration]\npoints = 30\n"
-        '[[waivers]]\nstep = "hosts"\ncheck = "swap"\nguest = "guest2"\nwho = "A. Teacher"\nwhy = "x"\nuntil = 2026-12-31\n'
+        "late = [[0, 0.9], [24, 0.5], [72, 0]]\n[thresholds]\nmax_outside_gap_ms = 1500\n"
+        "[steps.live-migration]\npoints = 30\n"
+        '[[waivers]]\nstep = "hosts"\ncheck = "swap"\nguest = "guest2"\nwho = "T"\nwhy = "x"\nuntil = 2026-12-31\n'
     ),
 )
 _METADATA = seeds.texts(
     '{"created_at": "2026-11-02T10:00:00.000000-08:00", "assignment": {"due_date": "2026-11-01T10:00:00.000000-08:00"}}'
 )
 _STATE = seeds.texts(
-    '{"profile": "classic", "accelerator": "tcg", "ways_in": {"guest1": {"address": "127.0.0.1", "port": 40001}}, "keeper": '
-    '{"pid": 1, "started": 1}, "hosts": {"baye": {"pid": 2, "started": 3}}, "ready": true, "planted": [], "since": 1.0}'
+    '{"profile": "classic", "accelerator": "tcg", "ways_in": {"guest1": {"address": "127.0.0.1", "port": 40001}}, '
+    '"keeper": {"pid": 1, "started": 1}, "hosts": {"baye": {"pid": 2, "started": 3}}, '
+    '"ready": true, "planted": [], "since": 1.0}'
 )
 _CUSTODY = seeds.texts(
-    '{"version":1,"run":"0d7ff038","process":[1,2],"began":"2026-11-02T10:00:00Z","lab_name":"embedded","working_copy":"/x",'
-    '"lab_file":"name = 1","guests":{"guest1":{"host":"baye","paused":false,"unclear":""}}}\n'
+    '{"version":1,"run":"0d7ff038","process":[1,2],"began":"2026-11-02T10:00:00Z","lab_name":"embedded",'
+    '"working_copy":"/x","lab_file":"name = 1","guests":{"guest1":{"host":"baye","paused":false,"unclear":""}}}\n'
     '{"act":"create","facts":{"guest":"guest1","host":"baye"}}\n{"act":"write","facts":{"file":"/root/x"}}\n'
 )
 _PROOF = seeds.texts(
-    '[{"scenario": "unmounted", "what": "x", "step": "shared-storage", "red": "shared-storage/mounted", "ended": "killed", '
-    '"digest": "0", "checks": {"shared-storage/mounted": "failed"}, "told": [{"step": "shared-storage", "check": "mounted", '
-    '"outcome": "failed", "words": "x"}], "why": "", "seconds": 1.5}]'
+    '[{"scenario": "unmounted", "what": "x", "step": "shared-storage", "red": "shared-storage/mounted", '
+    '"ended": "killed", "digest": "0", "checks": {"shared-storage/mounted": "failed"}, "told": [{"step": '
+    '"shared-storage", "check": "mounted", "outcome": "failed", "words": "x"}], "why": "", "seconds": 1.5}]'
 )
 _PAGE = seeds.texts(
     '<html><head><script async src="https://x/gtag?id=1"></script><script>window.dataLayer = []</script></head>'

@@ -50,6 +50,7 @@ FOUND: Final[dict[str, tuple[bytes, ...]]] = {
     "manifest of images": (_DEEP, b'{"x": ' + _LONG + b"}"),
     "seconds.json": (_DEEP, b'{"boot": []}', b'{"boot": null}'),
     "evidence: commands.jsonl": ('{"id": "cmd-1", "host": "\u2028"}'.encode(), _DEEP),
+    "date": (b"1.1\x1d", b"1.1\n\n"),
     "history of Allure": (b"\xad\xd5&W", _DEEP),
     "evidence: manifest.json": (b'{"files": ' + _DEEP, b'{"files": []}'),
 }

@@ -46,7 +46,7 @@ _MARKS = (
 _NESTINGS = (("[", "]"), ("{", "}"), ("(", ")"), ('{"a":', "}"), ("<", ">"), ("a.", ""), ("[[", "]]"))
 _SHORT, _LONG = 1 << 14, 1 << 16
 _WORTH_A_LOOK = 0.004
-"""Seconds at `_LONG`: what takes less is not to be told from the noise of the clock, nor a second at a million bytes."""
+"""Seconds at `_LONG`: what takes less is not to be told from the noise of the clock, nor a second at 4 MB."""
 _STEEP = 1.6
 """By what factor more than its length the time of an input may grow when it is made longer by `_LONG` / `_SHORT`."""
 _SLOWEST = 3
@@ -70,10 +70,10 @@ def grown(
     """
     shortest, longest = min(_SHORT, target.most // 4), min(_LONG, target.most)
     inputs, findings, taken = 0, list[Finding](), list[tuple[float, str, Make]]()
-    drawn, until = list(_inputs(target, fragments)), time.monotonic() + seconds
+    drawn, until = list(_inputs(target, fragments)), time.process_time() + seconds
     Random(target.name).shuffle(drawn)
     for name, make in drawn:
-        if time.monotonic() > until:
+        if time.process_time() > until:
             break
         try:
             inputs += 1

@@ -33,10 +33,11 @@ _PING = seeds.texts(
     "PING 10.1.1.85 (10.1.1.85): 56 data bytes\n64 bytes from 10.1.1.85: seq=0 ttl=64 time=0.512 ms\n"
     "64 bytes from 10.1.1.85: seq=1 ttl=64 time=0.6 ms (DUP!)\n\n--- 10.1.1.85 ping statistics ---\n"
     "2 packets transmitted, 2 packets received, 0% packet loss\nround-trip min/avg/max = 0.5/0.5/0.6 ms\n",
-    "PING guest1 (10.1.1.85) 56(84) bytes of data.\n[1795828180.711254] 64 bytes from 10.1.1.85: icmp_seq=1 ttl=64 time=0.2 ms\n"
+    "PING guest1 (10.1.1.85) 56(84) bytes of data.\n"
+    "[1795828180.711254] 64 bytes from 10.1.1.85: icmp_seq=1 ttl=64 time=0.2 ms\n"
     "[1795828180.911254] no answer yet for icmp_seq=2\nFrom 10.1.1.1 icmp_seq=3 Destination Host Unreachable\n"
-    "ping: sendmsg: Network is unreachable\n[1795828181.3] 64 Bytes von 10.1.1.85: icmp_seq=65535 ttl=64 Zeit=1,2 ms\n\n"
-    "--- 10.1.1.85 ping-Statistik ---\n5 Pakete übertragen, 2 empfangen, 60% packet loss, time 800ms\n",
+    "ping: sendmsg: Network is unreachable\n[1795828181.3] 64 Bytes von 10.1.1.85: icmp_seq=65535 ttl=64 Zeit=1,2 ms\n"
+    "\n--- 10.1.1.85 ping-Statistik ---\n5 Pakete übertragen, 2 empfangen, 60% packet loss, time 800ms\n",
 )
 _STATS = (
     *seeds.answered("files", "attached"),
@@ -45,7 +46,8 @@ _STATS = (
 _EXPORTS = (
     *seeds.answered("exports"),
     *seeds.texts(
-        "/srv/private  10.1.1.0/24(sync,wdelay,hide,sec=sys,rw,no_root_squash)\n/a/long\n\t\t<world>(ro)\n/x *.lab(rw)\n"
+        "/srv/private  10.1.1.0/24(sync,wdelay,hide,sec=sys,rw,no_root_squash)\n/a/long\n\t\t<world>(ro)\n"
+        "/x *.lab(rw)\n"
     ),
 )
 
@@ -207,7 +209,8 @@ _AGENT_BODY = seeds.texts("0/6/0\naGVsbG8K\n\n==\n=\n", "1/0/3\n\n==\nYmFk\n=\n"
 _CONSOLE = seeds.texts(
     "\r\nDebian GNU/Linux 11 guest1 hvc0\r\n\r\nguest1 login: ",
     "\x1b]0;x\x07\x1b[?2004hroot@guest1:~# ",
-    f"\r\nguest1 Anmeldung: \r\nguest1 Anmeldung: \r\nxenlab-agent 2\r\n\n<{_NONCE}\n0/0/0\n==\n=\n\n>{_NONCE} {'0' * 64}\n",
+    f"\r\nguest1 Anmeldung: \r\nguest1 Anmeldung: \r\nxenlab-agent 2\r\n"
+    f"\n<{_NONCE}\n0/0/0\n==\n=\n\n>{_NONCE} {'0' * 64}\n",
 )
 _NEIGHBOURS = seeds.texts(
     "IP address       HW type     Flags       HW address            Mask     Device\n"

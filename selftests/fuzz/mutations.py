@@ -45,7 +45,7 @@ ODD = (
     ),
     *("null", "true", "[]", "{}", "%s", "{}", "{0}", "${x}", "~nobody-of-that-name/x", "x" * 300),
 )
-"""What texts seldom hold: numbers too great for their place, digits that are none, nestings, ends of lines of others."""
+"""What texts seldom hold: numbers too great for their place, digits that are none, nestings, other ends of lines."""
 
 _WORD = re.compile(r"[A-Za-z_]+|[0-9]+|\s+|[^\w\s]+|\w+")
 _MOST_WORDS = 400

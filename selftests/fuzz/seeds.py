@@ -1,4 +1,4 @@
-"""Real inputs, from what lies in this repository: what hosts and guests of recorded runs wrote, and the unit tests' data."""
+"""Real inputs that lie in this repository: what hosts and guests of recorded runs wrote, and the unit tests' data."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""One reader that is fed with anything: how it is called, which ends of it are clean, and what real input looks like."""
+"""One reader that is fed with anything: how it is called, which ends are clean, and what real input looks like."""
 
 import signal
 import time

@@ -71,8 +71,9 @@ _DISK_WORDS = (
     ),
 )
 _END = seeds.texts(
-    "==> /var/log/xen/xl-guest1.log <==\nWaiting for domain guest1 (domid 3) to die [pid 1]\nDomain 3 has shut down, reason "
-    "code 3 0x3\n==> /var/log/xen/console/guest-guest1.log <==\n[    1.0] Kernel panic\n",
+    "==> /var/log/xen/xl-guest1.log <==\nWaiting for domain guest1 (domid 3) to die [pid 1]\n"
+    "Domain 3 has shut down, reason code 3 0x3\n"
+    "==> /var/log/xen/console/guest-guest1.log <==\n[    1.0] Kernel panic\n",
     "==> /var/log/xen/xl-guest1.log <==\nDomain 3 has been destroyed.\n",
 )
 

@@ -200,7 +200,7 @@ def wall_clock(text: str) -> float:
     """Read `commands.wall_clock`."""
     if not _CLOCK.fullmatch(text.strip()):
         _not_understood("date", text)
-    return float(text)
+    return float(text.strip())
 
 
 def timed_ping_progress(text: str) -> TimedPingProgress:
