@@ -221,26 +221,43 @@ def _domain(entry: Mapping[str, Any]) -> Domain:
     # Up to Xen 4.9 the PV kernel stood in a sub-record of its own.
     boot = {**built.get("type.pv", {}), **built}
     return Domain(
-        name=created["name"],
-        domid=entry["domid"],
-        type=created["type"],
-        kernel=boot.get("kernel"),
-        ramdisk=boot.get("ramdisk"),
-        bootloader=boot.get("bootloader"),
+        name=_text(created["name"]),
+        domid=_number(entry["domid"]),
+        type=_text(created["type"]),
+        kernel=_text_or_none(boot.get("kernel")),
+        ramdisk=_text_or_none(boot.get("ramdisk")),
+        bootloader=_text_or_none(boot.get("bootloader")),
         # xl leaves out whatever has its default value: an empty path, "not writable".
         disks=tuple(
             DomainDisk(
-                target=disk.get("pdev_path") or "",
-                vdev=disk["vdev"],
-                format=disk.get("format", "raw"),
+                target=_text(disk.get("pdev_path") or ""),
+                vdev=_text(disk["vdev"]),
+                format=_text(disk.get("format", "raw")),
                 access="rw" if disk.get("readwrite") else "ro",
             )
             for disk in config.get("disks", ())
         ),
         vifs=tuple(
-            DomainVif(mac=vif["mac"], bridge=vif.get("bridge"), ip=vif.get("ip")) for vif in config.get("nics", ())
+            DomainVif(_text(vif["mac"]), _text_or_none(vif.get("bridge")), _text_or_none(vif.get("ip")))
+            for vif in config.get("nics", ())
         ),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{repr(value)[:80]} where a text should be")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{repr(value)[:80]} where a number should be")
+    return value
 
 
 def _unknown(command: str, line: str) -> CannotObserve:
