@@ -32,7 +32,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results/fuzz.json"
 HOWS = ("atheris", "hypothesis", "growth")
-SHARE_OF_HYPOTHESIS = 0.2
+SHARE_OF_HYPOTHESIS = 0.05
 """Of all inputs that are drawn: it is slower, and draws what is near to what is right."""
 
 MOST_ROUNDS = 6
@@ -194,7 +194,8 @@ def note(progress: Progress, task: TaskID, result: Fed) -> None:
     """Say how a round has ended."""
     found = f", {len(result.findings)} findings" if result.findings else ""
     said = f"{result.target} by {result.how}: {result.inputs:,} inputs in {result.seconds:.0f} s{found}"
-    progress.console.print(said, highlight=False, markup=False)
+    for line in (said, *(f"  {what} {f'at {where}' if where else ''}" for what, where, _ in result.findings)):
+        progress.console.print(line, highlight=False, markup=False)
     progress.advance(task)
 
 
@@ -205,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options.add_argument("--inputs", type=int, default=1_100_000, metavar="N", help="in all (default: 1100000)")
     options.add_argument(
-        "--seconds", type=float, default=20.0, metavar="S", help="of CPU time, at most, each round (default: 20)"
+        "--seconds", type=float, default=10.0, metavar="S", help="of CPU time, at most, each round (default: 10)"
     )
     options.add_argument("--target", action="append", metavar="NAME", help="only this one (can be given again)")
     options.add_argument("--how", action="append", choices=HOWS, help="only by this (can be given again)")
