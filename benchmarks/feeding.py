@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -87,9 +88,15 @@ def _forked(feed: Callable[[str, int, float, int, Tell], None], one: Round) -> F
             os.dup2(words.fileno(), sys.stderr.fileno())
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
             resource.setrlimit(resource.RLIMIT_CPU, (int(one.seconds) + _CPU_SECONDS,) * 2)
-            with os.fdopen(ours, "w") as told:
-                feed(one.target, one.inputs, one.seconds, one.seed, lambda fed: _tell(fed, told))
-            os._exit(0)
+            code = 1
+            try:
+                with os.fdopen(ours, "w") as told:
+                    feed(one.target, one.inputs, one.seconds, one.seed, lambda fed: _tell(fed, told))
+                code = 0
+            finally:  # whatever it was, it is told, and the loop goes on in the parent alone
+                if code:
+                    traceback.print_exc()
+                os._exit(code)
         os.close(ours)
         with os.fdopen(theirs) as told:
             said = told.read()
