@@ -216,9 +216,10 @@ _NEIGHBOURS = seeds.texts(
     "IP address       HW type     Flags       HW address            Mask     Device\n"
     "10.1.1.85        0x1         0x2         00:16:3e:00:00:07     *        br0\n"
 )
+_FORWARDED = "  TCP[HOST_FORWARD]  {0}       127.0.0.1 400{0}      10.1.1.{1}    22     0     0\n"
 _USERNET = seeds.texts(
     "Hub 1 (outside):\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n"
-    "  TCP[HOST_FORWARD]  21       127.0.0.1 40001      10.1.1.189    22     0     0\n"
+    + "".join(_FORWARDED.format(number, last) for number, last in enumerate((189, 143, 85, 86), 20))
 )
 _ARCHIVE = seeds.texts("E: The repository 'http://x/debian bullseye Release' does not have a Release file.\n")
 

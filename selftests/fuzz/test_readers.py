@@ -10,6 +10,7 @@ import pkgutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -26,6 +27,9 @@ from selftests.fuzz.strategies import inputs_of
 from selftests.fuzz.target import Target, of_text, tried
 from selftests.fuzz.targets import TARGETS, target_named
 
+REFUSES = {"lock", "holder of reports"}
+"""What tells by an error whom it has read of."""
+
 EACH = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 
@@ -33,6 +37,17 @@ EACH = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name
 def test_what_is_real_or_was_found_ends_cleanly(target: Target) -> None:
     inputs = [*target.seeds, *FOUND.get(target.name, ()), b""]
     assert [finding for data in inputs if (finding := tried(target, data))] == []
+
+
+@EACH
+def test_a_real_input_is_read(target: Target) -> None:
+    """A target whose every input is refused at once would show little."""
+    read = 0
+    for data in target.seeds:
+        with suppress(*target.clean):
+            target.read(data)
+            read += 1
+    assert (read > 0) is (target.name not in REFUSES)
 
 
 @EACH
