@@ -51,6 +51,7 @@ FOUND: Final[dict[str, tuple[bytes, ...]]] = {
     "seconds.json": (_DEEP, b'{"boot": []}', b'{"boot": null}'),
     "evidence: commands.jsonl": ('{"id": "cmd-1", "host": "\u2028"}'.encode(), _DEEP),
     "date": (b"1.1\x1d", b"1.1\n\n"),
+    "holder of reports": (b'{"pid": 1e400, "since": "now"}', _DEEP),
     "history of Allure": (b"\xad\xd5&W", _DEEP),
     "commands of a report": (b'{"id": "cmd-1"}\n', b"{}\n", b'{"id": "cmd-1", "seconds": "now"}\n', _DEEP + b"\n"),
     "evidence: manifest.json": (b'{"files": ' + _DEEP, b'{"files": []}'),

@@ -135,7 +135,7 @@ def _holder(content: bytes) -> str:
     try:
         holder = parsed(content)
         return f" (pid {int(holder['pid'])}, since {str(holder['since'])[:40]})"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return ""
 
 
