@@ -47,7 +47,7 @@ _NESTINGS = (("[", "]"), ("{", "}"), ("(", ")"), ('{"a":', "}"), ("<", ">"), ("a
 _SHORT, _LONG = 1 << 14, 1 << 16
 _WORTH_A_LOOK = 0.004
 """Seconds at `_LONG`: what takes less is not to be told from the noise of the clock, nor a second at 4 MB."""
-_STEEP = 1.6
+_STEEP = 2.0
 """By what factor more than its length the time of an input may grow when it is made longer by `_LONG` / `_SHORT`."""
 _SLOWEST = 3
 
@@ -83,7 +83,7 @@ def grown(
                 long = min(long, seconds_of(target, make(longest)))
                 short = min(seconds_of(target, make(shortest)) for _ in range(3))
                 if _is_steep(short, long, longest / shortest):
-                    findings += _steep(target, name, make, (shortest, short), (longest, long))
+                    findings += _steep(target, name, make, shortest, longest)
             taken.append((long, name, make))
         except TooSlow:
             findings.append(_finding(target, f"more than {SECONDS:g} s for {longest} bytes of {name}", make))
@@ -105,22 +105,16 @@ def _is_steep(short: float, long: float, longer: float) -> bool:
     return long > _STEEP * longer * max(short, _WORTH_A_LOOK / longer / 4)
 
 
-def _steep(
-    target: Target, name: str, make: Make, one: tuple[int, float], other: tuple[int, float]
-) -> Iterator[Finding]:
-    """Looked at once more and longer, as a ratio of two small times may be chance."""
-    (shortest, short), (longest, long) = one, other
-    length = min(4 * longest, target.most)
+def _steep(target: Target, name: str, make: Make, shortest: int, longest: int) -> Iterator[Finding]:
+    """Looked at once more, and longer where the reader takes more, as a ratio of two small times may be chance."""
+    lengths = (longest, 4 * longest) if 4 * longest <= target.most else (shortest, longest)
     try:
-        longer = min(seconds_of(target, make(length)) for _ in range(2))
+        short, long = (min(seconds_of(target, make(length)) for _ in range(3)) for length in lengths)
     except TooSlow:
-        yield _finding(target, f"more than {SECONDS:g} s for {length} bytes of {name}", make)
+        yield _finding(target, f"more than {SECONDS:g} s for {lengths[1]} bytes of {name}", make)
         return
-    if length == longest or _is_steep(long, longer, length / longest):
-        figures = ", ".join(
-            f"{size} bytes in {taken * 1000:.1f} ms"
-            for size, taken in ((shortest, short), (longest, long), (length, longer))
-        )
+    if _is_steep(short, long, lengths[1] / lengths[0]):
+        figures = f"{lengths[0]} bytes in {short * 1000:.1f} ms, {lengths[1]} bytes in {long * 1000:.1f} ms"
         yield _finding(target, f"grows too fast with {name}: {figures}", make)
 
 
