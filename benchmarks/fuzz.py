@@ -145,7 +145,7 @@ def more_rounds(results: Sequence[Fed], inputs: int, seconds: float, number: int
     if lacking <= 0 or not drawn:
         return []
     drawn.sort(key=lambda fed: fed.seconds / fed.inputs)
-    quick = list({fed.target: fed.how for fed in drawn[: len(drawn) // 2 + 1]}.items())
+    quick = list({fed.target: fed.how for fed in reversed(drawn[: len(drawn) // 2 + 1])}.items())
     return [Round(target, how, -(-lacking // len(quick)), seconds, number) for target, how in quick]
 
 

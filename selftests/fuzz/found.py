@@ -74,5 +74,8 @@ GREW: Final = (
     ("ping of a guest", "#a\n"),
     ("/proc/net/arp", "\n\\"),
     ("heartbeat", "1 1.1\n"),
+    ("custody", "\n"),
+    ("page of Allure", "<script"),
+    ("screen of a console", "\x1b["),
 )
 """Targets, and what took more than a second, or more time than its length is worth, when it was repeated."""

@@ -29,6 +29,7 @@ from xenlab.testbed.network import WayIn
 
 _NONCE = "0123456789abcdef"
 _CONSOLE_BYTES = 16 << 20
+_SCREEN_BYTES = 1 << 16
 _PING = seeds.texts(
     "PING 10.1.1.85 (10.1.1.85): 56 data bytes\n64 bytes from 10.1.1.85: seq=0 ttl=64 time=0.512 ms\n"
     "64 bytes from 10.1.1.85: seq=1 ttl=64 time=0.6 ms (DUP!)\n\n--- 10.1.1.85 ping statistics ---\n"
@@ -142,7 +143,7 @@ def _agent_with_digest(body: bytes) -> AgentAnswer | None:
 
 
 def _screen(received: bytes) -> None:
-    shown = prompts.shown_on_screen(received)
+    shown = prompts.shown_on_screen(received[-_SCREEN_BYTES:])
     prompts.shows_login_prompt(shown)
     console_login.console_ended("the console", shown, "secret")
     tail = shown[-2000:]

@@ -235,7 +235,7 @@ def _process(pid: int) -> tuple[int, int] | None:
 
 
 def _acts(lines: list[str]) -> Iterator[Act]:
-    for line in lines:
+    for line in filter(None, lines):
         try:
             yield Act.model_validate_json(line)
         except ValidationError:
