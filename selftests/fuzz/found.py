@@ -52,6 +52,7 @@ FOUND: Final[dict[str, tuple[bytes, ...]]] = {
     "evidence: commands.jsonl": ('{"id": "cmd-1", "host": "\u2028"}'.encode(), _DEEP),
     "date": (b"1.1\x1d", b"1.1\n\n"),
     "holder of reports": (b'{"pid": 1e400, "since": "now"}', _DEEP),
+    "info usernet": (b"  TCP[HOST_FORWARD]  20  127.0.0.1 " + _LONG + b"  10.1.1.189    22     0     0\n",),
     "history of Allure": (b"\xad\xd5&W", _DEEP),
     "commands of a report": (b'{"id": "cmd-1"}\n', b"{}\n", b'{"id": "cmd-1", "seconds": "now"}\n', _DEEP + b"\n"),
     "evidence: manifest.json": (b'{"files": ' + _DEEP, b'{"files": []}'),
