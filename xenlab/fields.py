@@ -43,12 +43,19 @@ def _absolute(value: str) -> str:
 
 
 def _local_path(path: Path, info: ValidationInfo) -> Path:
-    return Path((info.context or {}).get(BASE, "")) / path.expanduser()
+    try:
+        return Path((info.context or {}).get(BASE, "")) / path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no such user as that of {path}") from None
 
 
 def _local_file(path: Path, info: ValidationInfo) -> Path:
     path = _local_path(path, info)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as problem:
+        raise ValueError(f"{path} cannot be looked at: {problem.strerror}") from None
+    if not there:
         raise ValueError(f"there is no file {path}")
     return path
 

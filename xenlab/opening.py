@@ -1,6 +1,5 @@
 """Opening the lab that a run is about: the embedded one, or the one of a lab file."""
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from xenlab.errors import UsageError
+from xenlab.jsontext import parsed
 from xenlab.lab import custody
 from xenlab.lab.custody import LabFound
 from xenlab.labfile import LabFile, load, loads
@@ -15,6 +15,7 @@ from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.joining import join
 from xenlab.testbed.plan import EMBEDDED, GUESTS
 from xenlab.testbed.state import LabState, lab_folder
+from xenlab.tomlfile import data_of
 
 
 class NothingToMend(UsageError):
@@ -81,10 +82,10 @@ def _is_of(found: LabFound, lab_name: str, working_copy: Path) -> bool:
 def _addresses(found: LabFound) -> set[str]:
     """The hosts that a run has noted; none where its file cannot be read any more."""
     try:
-        hosts = tomllib.loads(found.lab_file).get("hosts", [])
-    except tomllib.TOMLDecodeError:
+        hosts = parsed(data_of(found.lab_file, found.run)).get("hosts")
+    except UsageError:
         return set()
-    return {str(host.get("address")) for host in hosts if isinstance(host, dict)}
+    return {str(host.get("address")) for host in (hosts if isinstance(hosts, list) else ()) if isinstance(host, dict)}
 
 
 def _is_gone(found: LabFound) -> bool:

@@ -17,6 +17,12 @@ from xenlab.outcomes import Model
 
 M = TypeVar("M", bound=Model)
 
+LONGEST = 64 * 1024
+"""Characters in a file: many times what any lab needs."""
+
+LONGEST_LINE = 2000
+"""tomllib takes the square of a key's parts in time and memory, and a key stands on one line."""
+
 Problem = Mapping[str, Any]
 """One of pydantic's ErrorDetails."""
 
@@ -58,14 +64,11 @@ def parse(
 
     :raises UsageError: it has problems: one line each.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise UsageError(f"{name}: not valid TOML: {problem}") from problem
+    data = data_of(text, name)
     try:
         # Through JSON, because only there does pydantic's strict mode take an array for a tuple: strict, so
         # that port = "22" or swap = 1 is refused instead of guessed at.
-        return model.model_validate_json(json.dumps(data, default=str), strict=True, context=dict(context))
+        return model.model_validate_json(data, strict=True, context=dict(context))
     except ValidationError as problems:
         lines = [
             line
@@ -73,6 +76,23 @@ def parse(
             for line in (says(error["loc"], error) or _says(error["loc"], error, model, tables)).splitlines()
         ]
         raise UsageError("\n".join(f"{name}: {line}" for line in lines)) from problems
+
+
+def data_of(text: str, name: str) -> str:
+    """The data of TOML text, as JSON; dates as strings.
+
+    :raises UsageError: it is no TOML, or more than any file of ours holds.
+    """
+    longest = max(map(len, text.split("\n")))
+    if len(text) > LONGEST or longest > LONGEST_LINE:
+        what = f"{len(text)} characters" if len(text) > LONGEST else f"a line of {longest} characters"
+        hint = f"it may have {LONGEST}, {LONGEST_LINE} of them in a line: is it the right file?"
+        raise UsageError(f"{name}: too long: {what}", hint=hint)
+    try:
+        return json.dumps(tomllib.loads(text), default=str)
+    # Numbers that Python does not read, or write, are ValueErrors, and so is what tomllib says itself.
+    except (ValueError, RecursionError) as problem:
+        raise UsageError(f"{name}: not valid TOML: {problem}") from problem
 
 
 def listed(words: Iterable[str]) -> str:

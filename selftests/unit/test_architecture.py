@@ -18,7 +18,7 @@ DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "classroom", "proving", "scenarios", "grading", "report"),
     *("discovery", "transcripts", "fleet"),
     *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "fields", "tomlfile"),
-    *("outcomes", "labfile_change", "errors", "xenlab"),
+    *("jsontext", "outcomes", "labfile_change", "errors", "xenlab"),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
@@ -27,6 +27,7 @@ PURE = (
     *("xenlab/probes/heartbeat.py", "xenlab/probes/diagnosis.py", "xenlab/probes/ping_output.py"),
     *("xenlab/probes/host_ping.py", "xenlab/probes/neighbours.py", "xenlab/probes/trace.py"),
     "xenlab/probes/anatomy.py",
+    *("xenlab/jsontext.py", "xenlab/remote/answers.py"),
     *("xenlab/remote/frames.py", "xenlab/remote/facts.py", "xenlab/remote/commands.py", "xenlab/remote/prompts.py"),
     *("xenlab/remote/shell.py", "xenlab/remote/sections.py", "xenlab/remote/filesystems.py"),
     *("xenlab/remote/questions.py", "xenlab/remote/lease.py", "xenlab/grading/scoring.py"),
@@ -219,6 +220,20 @@ def bad_handlers_and_sleeps(module: str, source: str) -> list[str]:
 SLEEP = ("time", "sleep")
 
 
+def json_by_itself(module: str, source: str) -> list[str]:
+    """Text that is read by json.loads gives a RecursionError where it is nested deep, which nobody expects."""
+    calls = (node for node in ast.walk(parsed(source)) if isinstance(node, ast.Call))
+    readers = ("json.load", "json.loads", "tomllib.load", "tomllib.loads")
+    return [
+        f"{module}:{call.lineno} calls {ast.unparse(call.func)}()"
+        for call in calls
+        if ast.unparse(call.func) in readers
+    ]
+
+
+READ_BY = ("xenlab.jsontext", "xenlab.tomlfile")
+
+
 def foreign_places(name: str, text: str) -> list[str]:
     return [
         f"{name}:{number} names {found[0]}"
@@ -271,6 +286,12 @@ def test_no_two_classes_have_one_name() -> None:
 def test_nothing_broad_is_caught_and_nothing_sleeps() -> None:
     paths = [*sources("xenlab", "fixtures", "tests"), ROOT / "conftest.py"]
     assert [c for path in paths for c in bad_handlers_and_sleeps(module_of(path), path.read_text("utf-8"))] == []
+
+
+def test_texts_of_others_are_read_in_one_place() -> None:
+    modules = {module_of(path): path.read_text("utf-8") for path in sources("xenlab", "fixtures", "tests")}
+    assert [c for name, text in modules.items() if name not in READ_BY for c in json_by_itself(name, text)] == []
+    assert all(json_by_itself(name, modules[name]) for name in READ_BY)
 
 
 def test_no_tracked_file_names_this_machine_or_a_registry() -> None:

@@ -82,7 +82,7 @@ def test_a_manifest_that_is_none_of_ours_is_refused(evidence: Path, text: str) -
     rewritten(evidence, lambda at: (at / bundle.MANIFEST).write_text(text))
 
 
-@pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "a/../../out.txt", "a\\..\\out.txt"])
+@pytest.mark.parametrize("name", ["", "../out.txt", "/out.txt", "a/../../out.txt", "a\\..\\out.txt"])
 def test_nothing_is_unpacked_outside_its_folder(tmp_path: Path, name: str) -> None:
     hostile = tmp_path / "hostile.zip"
     with zipfile.ZipFile(hostile, "w") as archive:
@@ -108,6 +108,19 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     for path in (tmp_path / "odd.zip", tmp_path / "missing.zip"):
         with pytest.raises(UsageError, match="cannot be read"), bundle.opened(path):
             pass
+
+
+def test_what_cannot_be_unpacked_is_refused(evidence: Path) -> None:
+    path = packed(evidence)
+    whole = path.read_bytes()
+    begin = whole.index(bundle.TAPE.encode()) + len(bundle.TAPE)
+    path.write_bytes(whole[:begin] + b"\xff" * 4 + whole[begin + 4 :])
+    with pytest.raises(UsageError, match="cannot be read"), bundle.opened(path):
+        pass
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr(bundle.TAPE, "x")
+    with pytest.raises(UsageError, match="has no place in a bundle"), bundle.opened(path):
+        pass
 
 
 def test_facts_that_are_none_of_ours_are_refused(tmp_path: Path) -> None:

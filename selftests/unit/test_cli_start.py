@@ -98,7 +98,7 @@ def test_status_needs_python_alone(up: LabState, tmp_path: Path) -> None:
     assert said.startswith("classic lab: up, since 0 min")
     assert not_standard(modules) == frozenset()
     assert not SLOW_STANDARD & modules
-    assert ours(modules) == {"errors", "evidence", "testbed", "remote", "labfile_change"}
+    assert ours(modules) == {"errors", "evidence", "jsontext", "testbed", "remote", "labfile_change"}
     assert {name for name in modules if name.startswith("xenlab.remote.")} == {
         "xenlab.remote.activity",
         "xenlab.remote.waiting",
@@ -117,19 +117,8 @@ def test_ssh_needs_the_lab_file_and_becomes_openssh(up: LabState, tmp_path: Path
     assert became[-3:] == ["root@10.1.1.143", "xl", "list"]
     assert not_standard(modules) == PYDANTIC
     assert not {"asyncio", "ssl", "tarfile"} & modules
-    rooms = {
-        "errors",
-        "evidence",
-        "testbed",
-        "remote",
-        "labfile",
-        "labfile_change",
-        "fields",
-        "tomlfile",
-        "outcomes",
-        "xen",
-    }
-    assert ours(modules) == rooms
+    rooms = {"errors", "evidence", "jsontext", "testbed", "remote", "outcomes", "xen"}
+    assert ours(modules) == rooms | {"labfile", "labfile_change", "fields", "tomlfile"}
 
 
 def test_what_is_heavy_is_noticed(tmp_path: Path) -> None:

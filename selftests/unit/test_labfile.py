@@ -137,6 +137,8 @@ def test_what_is_dumped_is_read_back(file: Path) -> None:
         ),
         ('"/srv/private"', '"private"', "share.export: 'private' is not an absolute path"),
         ("keys/id", "keys/none", "hosts.0.key_file: there is no file "),
+        ("keys/id", "~nobody-of-that-name/id", "hosts.0.key_file: there is no such user as that of ~nobody"),
+        ("keys/id", "x" * 300, "hosts.0.key_file: "),
         ("swap = true", "swap = 1", "guests.0.swap: 1 is not allowed: it must be a valid boolean"),
         ("port = 22", "ports = 22", "hosts.0.ports: unknown key: allowed are name, address, user, port"),
         ("[timeouts]", "[timeout]", "timeout: unknown key: allowed are name, kind, share"),

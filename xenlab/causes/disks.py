@@ -7,34 +7,47 @@ fs/buffer.c, mm/page_io.c and drivers/xen/xenbus, from 3.16 to 6.12.
 import re
 from collections.abc import Collection
 
+from xenlab.remote.answers import ends_of
+
 _LONGEST_LINE = 500
 
-# What a line must begin to say, and what must follow on it: one sweep each, so that a line costs its length.
+# What a line must hold to be worth a closer look, what it must begin to say, and what must follow: one sweep each,
+# so that a line costs its length, and most lines next to nothing.
 _TROUBLE = tuple(
-    (re.compile(about, re.IGNORECASE), re.compile(trouble, re.IGNORECASE))
-    for about, trouble in (
-        (r"I/O error|critical [a-z ]{1,30} error, dev|lost (a?sync )?page write|(read|write)-error on swap-device", ""),
-        (r"Remounting filesystem read-only|Aborting journal|XENBUS: Timeout connecting to device: device/vbd/", ""),
+    (keys.split("|"), re.compile(about, re.IGNORECASE), re.compile(trouble, re.IGNORECASE))
+    for keys, about, trouble in (
+        (
+            "i/o error|critical |page write|-error on swap-device",
+            r"I/O error|critical [a-z ]{1,30} error, dev|lost (a?sync )?page write|(read|write)-error on swap-device",
+            "",
+        ),
+        (
+            "remounting filesystem|aborting journal|device/vbd/",
+            r"Remounting filesystem read-only|Aborting journal|XENBUS: Timeout connecting to device: device/vbd/",
+            "",
+        ),
         # `errors=remount-ro` is an option of a sound mount, and another word.
         (
+            "-fs",
             r"\bEXT[234]-fs\b",
             r"\berror\b|corrupt|recovery complete|mounting fs with errors|data will be lost|warning \(device",
         ),
-        (r"\bJBD2?: (?!barrier)", r"error|failed|abort|invalid checksum"),
+        ("jbd", r"\bJBD2?: (?!barrier)", r"error|failed|abort|invalid checksum"),
         (
+            "xfs (",
             r"\bXFS \([^)]{1,60}\): ",
             r"corrupt|\berror\b|shut(ting)? ?down|starting recovery|xfs_repair|recovery failed",
         ),
-        (r"\bBTRFS:? (error|critical)\b", ""),
+        ("btrfs", r"\bBTRFS:? (error|critical)\b", ""),
         (
+            "btrfs",
             r"\bBTRFS\b",
             r"csum failed|verify failed|forced readonly|\berrs: |error corrected|tree-log replay|open_ctree failed",
         ),
-        (r"\bFAT-fs \([^)]{1,60}\): error", ""),
-        (r"\bvbd vbd-\d{1,9}: ", r"fail|error|reading|timeout"),
+        ("fat-fs", r"\bFAT-fs \([^)]{1,60}\): error", ""),
+        ("vbd vbd", r"\bvbd vbd-\d{1,9}: ", r"fail|error|reading|timeout"),
     )
 )
-_WORTH_A_LOOK = re.compile("|".join(f"(?:{about.pattern})" for about, _ in _TROUBLE), re.IGNORECASE)
 _DEVICE = re.compile(
     r"(?<![\w-])(?:/dev/)?(?P<kind>xvd|vd|sd|hd|dm-|md|nvme|mmcblk|fd|sr|scd|loop|ram|zram|nbd)"
     r"(?P<which>(?<=d)[a-z]{1,3}(?=\d|\b)|\d{1,4}(?=\b|n\d|p\d))"
@@ -55,15 +68,17 @@ def disk_trouble(kernel_log: str, disks: Collection[str] | None) -> tuple[str, .
     letters = None if disks is None else {found["which"] for found in map(_DEVICE.search, disks) if found}
     return tuple(
         line
-        for line in kernel_log.splitlines()
+        for line in ends_of(kernel_log.splitlines())
         if line and _is_trouble(line[:_LONGEST_LINE]) and _is_own(line[:_LONGEST_LINE], letters)
     )
 
 
 def _is_trouble(line: str) -> bool:
-    return _WORTH_A_LOOK.search(line) is not None and any(
-        found is not None and trouble.search(line, found.end()) is not None
-        for found, trouble in ((about.search(line), trouble) for about, trouble in _TROUBLE)
+    lower = line.lower()
+    return any(
+        (found := about.search(line)) is not None and trouble.search(line, found.end()) is not None
+        for keys, about, trouble in _TROUBLE
+        if any(key in lower for key in keys)
     )
 
 

@@ -10,7 +10,7 @@ from xenlab.causes.dictionary import CAUSES
 from xenlab.xen.messages import Speaker, Turns, is_course, is_error, is_migration, turns_of
 
 _LONGEST_LINE = 1000
-_HALF = 1 << 17
+_HALF = 1 << 16
 """Of a longer text its beginning and its end are read, this many characters of each."""
 
 

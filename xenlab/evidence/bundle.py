@@ -16,6 +16,7 @@ the end, and what has none, or has changed since, is not graded again.
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +27,7 @@ from pydantic import Field, ValidationError
 
 from xenlab.errors import UsageError
 from xenlab.evidence.files import write_whole
+from xenlab.jsontext import parsed
 from xenlab.outcomes import Grade, Model
 
 TAPE, COMMANDS, LAB, RUN, GRADE = "tape.jsonl", "commands.jsonl", "lab.toml", "run.json", "grade.json"
@@ -35,6 +37,8 @@ PACKED = "evidence.zip"
 _NEEDED = (TAPE, COMMANDS, LAB, RUN, GRADE)
 _MOST_BYTES = 64_000_000
 _MOST_FILES = 1000
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError)
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class RunFacts(Model):
@@ -128,13 +132,13 @@ def grade_of(folder: Path) -> Grade:
 
 def _check(folder: Path, path: Path) -> None:
     try:
-        files = json.loads((folder / MANIFEST).read_text())["files"]
+        files = parsed((folder / MANIFEST).read_bytes())["files"]
         expected = {str(name): str(digest) for name, digest in files.items()}
     except FileNotFoundError:
         raise UsageError(
             f"{path} has no {MANIFEST}: its run was cut off", hint="what it saw until then is in tape.jsonl"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise UsageError(f"{path}: its {MANIFEST} cannot be read: {problem}") from None
     if missing := [name for name in _NEEDED if name not in expected]:
         raise UsageError(f"{path}: its {MANIFEST} does not name {', '.join(missing)}")
@@ -159,13 +163,20 @@ def _unpack(path: Path, into: Path) -> None:
                 raise UsageError(f"{path} holds more than a run writes")
             for entry in entries:
                 name = PurePosixPath(entry.filename)
-                if entry.is_dir() or name.is_absolute() or ".." in name.parts or "\\" in entry.filename:
+                outside = (
+                    not entry.filename
+                    or entry.is_dir()
+                    or name.is_absolute()
+                    or ".." in name.parts
+                    or "\\" in entry.filename
+                )
+                if outside or entry.compress_type not in _PACKED:
                     raise UsageError(f"{path}: {entry.filename!r} has no place in a bundle")
                 target = into / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source:
                     target.write_bytes(source.read(_MOST_BYTES))
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as problem:
+    except _UNREADABLE as problem:
         raise UsageError(f"{path} cannot be read: {problem}", hint=f"a bundle is {PACKED} of a run") from None
 
 

@@ -5,16 +5,53 @@ import shlex
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypedDict
+
+from typeguard import TypeCheckError, check_type
 
 from xenlab.errors import UsageError
 from xenlab.evidence.lines import Lines
 from xenlab.evidence.text import bounded
+from xenlab.jsontext import parsed
 from xenlab.remote.record import CommandRecord
 
 LIMIT = 64 * 1024
 """Characters kept of each output stream of one command."""
 
 MASK = "********"
+
+
+class _Entry(TypedDict):
+    """A line of the journal: a CommandRecord as it is kept."""
+
+    id: str
+    host: str
+    command: str
+    changes: bool
+    exit_code: int | None
+    timed_out: bool
+    started: str
+    monotonic: float
+    seconds: float
+    stdout: str
+    stderr: str
+    stdout_cut: int
+    stderr_cut: int
+
+
+def entry_of(line: str) -> dict[str, object]:
+    """What a journal has written as one line.
+
+    :raises UsageError: it is none of ours.
+    """
+    try:
+        entry: dict[str, object] = parsed(line)
+        check_type(entry, _Entry)
+    except (ValueError, TypeCheckError):
+        entry = {}
+    if not (line.isascii() and str(entry.get("id")).startswith("cmd-")):
+        raise UsageError("a line of the run's commands is none of ours")
+    return entry
 
 
 class Journal:
@@ -66,12 +103,7 @@ class Journal:
         :raises UsageError: a line is none of ours.
         """
         for line in lines:
-            try:
-                entry = json.loads(line)
-                if not str(entry["id"]).startswith("cmd-"):
-                    raise ValueError
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise UsageError("a line of the run's commands is none of ours") from None
+            entry = entry_of(line)
             with self._lock:
                 self._entries.append(entry)
                 self._lines.append(line)

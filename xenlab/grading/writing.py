@@ -1,6 +1,5 @@
 """What a run leaves: the files under reports/ and the lines at the end of the terminal."""
 
-import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from xenlab import __version__
 from xenlab.errors import UsageError
 from xenlab.evidence import bundle
+from xenlab.evidence.recorder import entry_of
 from xenlab.evidence.text import brief, points
 from xenlab.grading.exporters.gradescope import gradescope
 from xenlab.grading.exporters.markdown import markdown
@@ -127,8 +127,8 @@ def write_page_again(folder: ReportsFolder, grade: Grade) -> Path:
     try:
         # A run that was killed while it wrote has left its last line unended.
         lines = log.read_text(encoding="ascii").splitlines(keepends=True)
-        entries = [json.loads(line) for line in lines if line.endswith("\n")]
-    except (OSError, ValueError) as problem:
+        entries = [entry_of(line.removesuffix("\n")) for line in lines if line.endswith("\n")]
+    except (OSError, ValueError, UsageError) as problem:
         raise UsageError(f"{log} cannot be read: {problem}", hint="./lab verify writes it anew") from None
     timelines = _texts(folder.path / "timelines", "*.svg")
     side = {f"side/{name}": text for name, text in _texts(folder.path / "evidence" / "side", "*.txt").items()}

@@ -4,7 +4,6 @@ One file a run, below the user's state folder (XDG_STATE_HOME). Its first line i
 further line an act that was about to happen; every line is on the disk before the act is begun (write-ahead).
 """
 
-import json
 import os
 import secrets
 from collections import Counter
@@ -16,7 +15,7 @@ from threading import Lock
 from typing import Literal
 
 import platformdirs
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from xenlab.errors import CannotObserve, WouldChange
 from xenlab.lab.act_plan import key_of
@@ -43,7 +42,7 @@ class LabFound(Model):
     version: Literal[1] = 1
     run: str
     process: tuple[int, int]
-    began: datetime
+    began: AwareDatetime
     lab_name: str
     working_copy: str
     up: str = ""
@@ -278,9 +277,8 @@ def _process(pid: int) -> tuple[int, int] | None:
 
 
 def _acts(lines: list[str]) -> Iterator[Act]:
-    for line in lines:
+    for line in filter(None, lines):
         try:
-            fields: Mapping[str, object] = json.loads(line)
-            yield Act.model_validate(fields)
-        except (ValueError, ValidationError):
+            yield Act.model_validate_json(line)
+        except ValidationError:
             continue

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 
 from xenlab.errors import CannotObserve, UsageError
+from xenlab.jsontext import parsed
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.looking import ask
 from xenlab.lab.looks import Unknown
@@ -162,7 +163,7 @@ def _mark(run: str, machine: str = "") -> str:
 def _holder(line: str) -> tuple[str, str]:
     """Who holds it, for people, and the id of the run."""
     try:
-        words: dict[str, str] = json.loads(line)
+        words: dict[str, str] = parsed(line)
         who = f"run {words['id']} of {words['who']} from {words['from']} (pid {words['pid']})"
         at = f", at {words['step']}" if words.get("step") else ""
         return f"{who} since {words['since']}{at}", words["id"]

@@ -4,10 +4,12 @@ A machine that does not answer gives a look in which everything is `Unknown`, wi
 always told of, and never only the first that fails.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from xenlab.causes import first_error_line
@@ -26,7 +28,9 @@ from xenlab.lab.looks import (
     Unknown,
 )
 from xenlab.remote import commands, facts, filesystems, questions, sections
+from xenlab.remote.answers import lines_of, whole_number
 from xenlab.remote.errors import CommandTimedOut
+from xenlab.remote.filesystems import FileFact, parse_files
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Answer, Section
 from xenlab.xen import logs, peers, xenstore, xl
@@ -34,10 +38,12 @@ from xenlab.xen.conf import XlConf, parse_xl_conf
 from xenlab.xen.parsers import Domain, parse_info, parse_list, parse_list_long
 
 T = TypeVar("T")
+ParseFiles = Callable[[str, str], tuple[FileFact, ...]]
 
 XL_CONF = "/etc/xen/xl.conf"
 # A mount whose server is away hangs whoever touches it: a look waits this long, in seconds, and goes on.
 _SHARE_SECONDS = 12
+_IDENTITY = re.compile(r"(?P<size>[0-9]{1,18}) (?P<digest>[0-9a-f]{64}|-) (?P<path>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ def look_at_share(host: Dom0, mount_point: str, files: Sequence[str] = ()) -> Sh
         nfsd_threads=_nfsd_threads(found),
         entered=_answer(found, "enter"),
         mounts=found.read("mounts", filesystems.parse_mountinfo),
-        files=_files(found, "files", paths),
+        files=_files(found, "files", partial(parse_files, paths)),
     )
 
 
@@ -214,7 +220,7 @@ def look_at_files(host: Dom0, paths: Sequence[str]) -> FilesLook:
         Section("files", filesystems.files(paths), _SHARE_SECONDS),
     )
     mounts = found.read("mounts", filesystems.parse_mountinfo)
-    return FilesLook(host.name, found.ids, found.at, _files(found, "files", paths), mounts)
+    return FilesLook(host.name, found.ids, found.at, _files(found, "files", partial(parse_files, paths)), mounts)
 
 
 def look_at_identities(host: Dom0, disks: Sequence[str], whole: Sequence[str]) -> IdentityLook:
@@ -301,8 +307,8 @@ def _domains(host: str, found: Answers, disks: Sequence[str] = ()) -> DomainsLoo
         rows=found.read("list", parse_list),
         stored=found.read("stored", xenstore.parse_domains),
         migrations=found.read("moving", facts.command_lines, absent={}),
-        files=_files(found, "files", disks) if "files" in found.by_name else (),
-        attached=_attached(found) if "attached" in found.by_name else (),
+        files=_files(found, "files", partial(parse_files, disks)) if "files" in found.by_name else (),
+        attached=_files(found, "attached", filesystems.parse_stats) if "attached" in found.by_name else (),
         mounts=found.read("mounts", filesystems.parse_mountinfo) if "attached" in found.by_name else (),
         config=found.read("config", str) if "config" in found.by_name else "",
     )
@@ -312,22 +318,17 @@ def _answer(found: Answers, name: str) -> Answer:
     return found[name] if found.nothing is None else Answer(None, "", found.nothing.why)
 
 
-def _files(found: Answers, name: str, paths: Sequence[str]) -> "tuple[filesystems.FileFact, ...] | Unknown":
+def _files(found: Answers, name: str, parse: ParseFiles) -> tuple[FileFact, ...] | Unknown:
+    """What stat(1) said of files, which ends with a complaint where one of them is missing."""
     if found.nothing is not None:
         return found.nothing
     answer = found[name]
     if answer.exit_code is None or answer.timed_out:
         return _unknown(answer)
-    return filesystems.parse_files(paths, answer.stdout, answer.stderr)
-
-
-def _attached(found: Answers) -> "tuple[filesystems.FileFact, ...] | Unknown":
-    if found.nothing is not None:
-        return found.nothing
-    answer = found["attached"]
-    if answer.exit_code is None or answer.timed_out:
-        return _unknown(answer)
-    return filesystems.parse_stats(answer.stdout, answer.stderr)
+    try:
+        return parse(answer.stdout, answer.stderr)
+    except CannotObserve as odd:
+        return Unknown(odd.message, odd.hint)
 
 
 def _nfsd_threads(found: Answers) -> int | Unknown:
@@ -338,7 +339,8 @@ def _nfsd_threads(found: Answers) -> int | Unknown:
         return 0
     if not answer.ok:
         return _unknown(answer)
-    return int(answer.stdout) if answer.stdout.strip().isdecimal() else Unknown(f"nfsd says {answer.stdout[:40]!r}")
+    threads = whole_number(answer.stdout)
+    return Unknown(f"nfsd says {answer.stdout[:40]!r}") if threads is None else threads
 
 
 def _xl_conf(found: Answers) -> XlConf | Unknown:
@@ -352,15 +354,18 @@ def parse_identities(text: str) -> tuple[dict[str, FileIdentity | Unknown], froz
     found: dict[str, FileIdentity | Unknown] = {}
     missing: set[str] = set()
     path = ""
-    for line in text.splitlines():
+    for line in lines_of(text, "the look at files"):
         word, _, rest = line.partition(" ")
         if word == "missing":
             missing.add(rest)
         elif word == "unread":
             found[rest] = Unknown("it cannot be read")
         elif word == "file":
-            size, digest, path = rest.split(" ", 2)
-            found[path] = FileIdentity(int(size), "", "", "" if digest == "-" else digest)
+            known_file = _IDENTITY.fullmatch(rest)
+            if known_file is None:
+                raise CannotObserve(f"what a file is was told in an unknown way: {line[:100]!r}")
+            path, digest = known_file["path"], known_file["digest"]
+            found[path] = FileIdentity(int(known_file["size"]), "", "", "" if digest == "-" else digest)
         elif isinstance(known := found.get(path), FileIdentity):
             key, _, value = line.partition("=")
             kind = value if key in ("TYPE", "PTTYPE") and not known.kind else known.kind
@@ -370,9 +375,9 @@ def parse_identities(text: str) -> tuple[dict[str, FileIdentity | Unknown], froz
 
 
 def _two_numbers(text: str) -> tuple[int, int]:
-    match text.split():
-        case [first, second] if first.isdecimal() and second.isdecimal():
-            return int(first), int(second)
+    match [whole_number(word) for word in text.split()]:
+        case [int(first), int(second)]:
+            return first, second
     raise CannotObserve(f"two numbers were asked for, not {text[:40]!r}")
 
 

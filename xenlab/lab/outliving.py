@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve
 from xenlab.lab.dom0 import Dom0
+from xenlab.remote.answers import whole_number
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
 from xenlab.remote.result import CommandResult
 from xenlab.xen import peers
@@ -105,7 +106,7 @@ def _read(asked: CommandResult, seen: tuple[str, ...], begun: float | None) -> E
         raise CannotObserve(f"it was not begun on {asked.host}", evidence=(*seen, asked.id))
     if answer.state == "running":
         return None
-    code = int(answer.state) if answer.state.isdecimal() else None
+    code = whole_number(answer.state)
     stamped = None if begun is None else placed(answer, begun, answered)
     return Ended(code, answer.log.words, (*seen, asked.id), stamped)
 

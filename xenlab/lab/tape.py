@@ -24,6 +24,7 @@ from typing import Protocol, TypeVar, get_type_hints
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from xenlab.errors import CannotObserve, LabFault, UsageError, WouldChange, XenlabError
+from xenlab.jsontext import parsed
 
 T = TypeVar("T")
 Kinds = Mapping[str, type]
@@ -94,9 +95,9 @@ class PlayedTape:
         self._entries: dict[str, deque[Mapping[str, object]]] = defaultdict(deque)
         for number, line in enumerate(lines, 1):
             try:
-                entry = json.loads(line)
+                entry = parsed(line)
                 self._entries[str(entry["what"])].append(entry)
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError):
                 raise UsageError(f"line {number} of the tape is none of ours") from None
 
     def take(self, what: str, _do: Callable[[], T], /) -> T:

@@ -17,8 +17,12 @@ from statistics import median_low
 
 from xenlab.errors import CannotObserve
 from xenlab.outcomes import HeartbeatSummary
+from xenlab.remote.answers import lines_of
 
 _LINE = re.compile(r"(\d{1,12})(?: (\d{1,12}[.,]\d{1,9}))? +(\d{1,12}\.\d{1,9})")  # bash writes the decimal comma, too
+
+MOST_LINES = 100_000
+"""Of a heartbeat: more than an hour of beats every 50 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ def parse_heartbeat(text: str) -> tuple[Beat, ...]:
 
     :raises CannotObserve: there is no beat in it, or it began again; the guest rebooted, say.
     """
-    found = [match.groups() for line in text.split("\n")[:-1] if (match := _LINE.fullmatch(line.strip()))]
+    whole = text[: text.rfind("\n") + 1]
+    lines = lines_of(whole, "the guest's heartbeat", MOST_LINES)
+    found = [match.groups() for line in lines if (match := _LINE.fullmatch(line.strip()))]
     if not found:
         raise CannotObserve(f"the guest's heartbeat left nothing to read: {text.strip()[:200]!r}")
     beats = tuple(Beat(int(n), float(wall.replace(",", ".")) if wall else None, float(up)) for n, wall, up in found)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve
+from xenlab.remote.answers import lines_of
 
 # Each pattern is linear in the line it is tried on, and no number is longer than Python reads at once.
 _HEADER = re.compile(r"PING (?P<name>[^\s(]+) ?(?:\((?:[^()]*\()?(?P<address>[^()]+)\))?")
@@ -14,6 +15,9 @@ _TIME = re.compile(r"=(\d{1,9}(?:[.,]\d{1,9})?) ?[^\s\d=]")
 _OWN_ERROR = re.compile(r"(?:\S*ping6?|connect): (?P<text>.+)")
 _SUMMARY = re.compile(r"(?P<sent>\d{1,12}) packets transmitted, (?P<received>\d{1,12}) (?:packets )?received")
 _SUMMARY_IN_ANY_LANGUAGE = re.compile(r"\D{0,80}(?P<sent>\d{1,12})\D{1,80}(?P<received>\d{1,12})\D[^%]{0,200}%")
+
+MOST_LINES = 100_000
+"""Of ping's output: more than an hour of packets every 50 ms."""
 
 MOST_UNSHOWN = 200_000
 """Packets that may be missing from the output without a line: more is no output of ping (11 hours at 0.2 s)."""
@@ -92,7 +96,7 @@ def parse_ping(text: str) -> PingOutput:
 
     :raises CannotObserve: nothing in it came from ping, or its numbers cannot be true.
     """
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in lines_of(text, "ping", MOST_LINES)]
     headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
     reader = _Reader()
     for line in lines[headers[-1] if headers else 0 :]:
@@ -123,8 +127,7 @@ class _Reader:
         elif match := _HEADER.match(line):
             self.target = match["address"] or match["name"]
             self.first = 1
-        if line:
-            self.in_statistics = line.startswith("--- ")
+        self.in_statistics = line.startswith("--- ")
 
     def _summary_in(self, line: str) -> re.Match[str] | None:
         any_language = _SUMMARY_IN_ANY_LANGUAGE.match(line) if self.in_statistics else None

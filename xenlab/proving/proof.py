@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from xenlab.errors import UsageError
 from xenlab.evidence.files import write_whole
 from xenlab.proving.html import render
@@ -11,6 +13,8 @@ from xenlab.proving.matrix import Matrix
 from xenlab.proving.pages import markdown
 from xenlab.proving.row import Row, digest_of
 from xenlab.scenarios.scenario import Scenario
+
+_ROWS = TypeAdapter(tuple[Row, ...])
 
 
 class Proof:
@@ -42,7 +46,7 @@ class Proof:
         :raises OSError: it cannot be written.
         """
         self._rows[row.scenario] = row
-        rows = [json.loads(each.model_dump_json()) for each in self.matrix.rows]
+        rows = [each.model_dump(mode="json") for each in self.matrix.rows]
         write_whole(self.folder / "proof.json", json.dumps(rows, indent=1) + "\n")
         write_whole(self.folder / "proof.md", markdown(self.matrix))
         write_whole(self.folder / "proof.html", render(self.matrix))
@@ -50,7 +54,7 @@ class Proof:
 
 def _read(path: Path) -> list[Row]:
     try:
-        return [Row.model_validate(row) for row in json.loads(path.read_text())]
+        return list(_ROWS.validate_json(path.read_bytes()))
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as problem:

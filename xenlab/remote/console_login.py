@@ -12,7 +12,7 @@ from xenlab.remote import frames, prompts
 from xenlab.remote.dialogue import Dialogue, Terminal
 from xenlab.remote.errors import ConsoleBusy, LoginRefused, NoConsole, NoLoginPrompt, OutputFlood
 from xenlab.remote.login import Login
-from xenlab.remote.prompts import shown_on_screen, shows_login_prompt
+from xenlab.remote.prompts import shows_login_prompt
 
 # xl's own client locks a guest's console (/var/lock/xenconsole.5; tools/console/client/main.c).
 _LOCKED = re.compile(r"Could not lock ")
@@ -150,7 +150,7 @@ def read_screen(
     try:
         while not _shows_prompt(dialogue, timeouts, deadline) and time.monotonic() < deadline:
             pass
-        return shown_on_screen(dialogue.received)
+        return dialogue.screen
     except EOFError as end:
         raise console_ended(where, dialogue.tail) from end
     finally:
@@ -172,7 +172,7 @@ def _shows_prompt(dialogue: Dialogue, timeouts: ConsoleTimeouts, deadline: float
     with suppress(TimeoutError):
         if dialogue.expect(_PROMPTS, patience, timeouts.settle).re is not prompts.QUESTION:
             return True
-    return shows_login_prompt(shown_on_screen(dialogue.received))
+    return shows_login_prompt(dialogue.screen)
 
 
 def _last_line(tail: str, secret: str | None) -> str:

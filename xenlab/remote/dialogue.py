@@ -11,6 +11,7 @@ from xenlab.remote.prompts import shown_on_screen
 
 _CHUNK = 65536
 _TAIL = 2000
+_SCREEN = 1 << 16
 _FLOOD_BYTES = 16 << 20
 # What takes `xl console` off the guest's console (Ctrl-]); it must come alone.
 _DETACH = b"\x1d"
@@ -53,6 +54,11 @@ class Dialogue:
     def tail(self) -> str:
         """The last of it, as read on a screen."""
         return shown_on_screen(self._received[-_TAIL:])
+
+    @property
+    def screen(self) -> str:
+        """More of it: what a reader who scrolls back may see, of a console that may have written for minutes."""
+        return shown_on_screen(self._received[-_SCREEN:])
 
     def send(self, data: bytes) -> None:
         """Send `data`, and forget what was received before."""

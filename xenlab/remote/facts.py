@@ -3,12 +3,13 @@
 Every function raises CannotObserve when it does not understand the text: an unread answer is no answer.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from xenlab.errors import CannotObserve
+from xenlab.jsontext import parsed
+from xenlab.remote.answers import lines_of
 
 # "10.1.1.0/24(rw,sync)" at the end of a line, after blanks.
 _CLIENT = re.compile(r"(?<=\s)(\S+)\(([^()]*)\)\Z")
@@ -109,7 +110,7 @@ def exports(text: str) -> tuple[Export, ...]:
     """Read `commands.exports`; a long path stands on a line of its own before its clients."""
     found: list[Export] = []
     path = ""
-    for line in filter(str.strip, text.splitlines()):
+    for line in lines_of(text, "exportfs"):
         words = line.rstrip()
         client = _CLIENT.search(words)
         named = words[: client.start()].rstrip() if client else words
@@ -123,7 +124,7 @@ def exports(text: str) -> tuple[Export, ...]:
 
 def swaps(text: str) -> tuple[Swap, ...]:
     """Read `commands.swaps`."""
-    head, *rows = text.splitlines() or [""]
+    head, *rows = lines_of(text, "/proc/swaps") or [""]
     if not head.startswith("Filename"):
         _not_understood("/proc/swaps", text)
     found = []
@@ -178,7 +179,7 @@ def background(text: str) -> Background:
 def command_lines(text: str) -> dict[int, str]:
     """Read what `pgrep -af` prints (pgrep(1)), such as of `xen.peers.under_way`: command lines by process id."""
     found = {}
-    for line in filter(str.strip, text.splitlines()):
+    for line in lines_of(text, "pgrep"):
         pid, _, args = line.strip().partition(" ")
         if not _NUMBER.fullmatch(pid):
             _not_understood("pgrep", line)
@@ -199,7 +200,7 @@ def wall_clock(text: str) -> float:
     """Read `commands.wall_clock`."""
     if not _CLOCK.fullmatch(text.strip()):
         _not_understood("date", text)
-    return float(text)
+    return float(text.strip())
 
 
 def timed_ping_progress(text: str) -> TimedPingProgress:
@@ -231,9 +232,8 @@ def written(text: str) -> Written:
 
 def _json_rows(program: str, text: str, key: str) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(text)[key]
-    # Too deep a nesting is a RecursionError.
-    except (ValueError, KeyError, TypeError, RecursionError):
+        rows = parsed(text)[key]
+    except (ValueError, KeyError, TypeError):
         _not_understood(program, text)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         _not_understood(program, text)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from xenlab.errors import CannotObserve
+from xenlab.remote.answers import lines_of, whole_number
 
 Argv = tuple[str, ...]
 
@@ -42,7 +43,9 @@ for path; do
 done
 sed -n -e '/ - nfs4\{0,1\} /s/^/mount /p' /proc/self/mountinfo
 """
-_STAT = re.compile(r"(?P<device>\d+) (?P<inode>\d+) (?P<size>\d+) (?P<mode>[0-9a-f]+) (?P<path>/.*)")
+_STAT = re.compile(
+    r"(?P<device>[0-9]{1,20}) (?P<inode>[0-9]{1,20}) (?P<size>[0-9]{1,20}) (?P<mode>[0-9a-f]{1,8}) (?P<path>/.*)"
+)
 _ERROR = re.compile(r"stat: (?:cannot \w+ |can't stat )['\"‘`](?P<path>.*)['\"’]: (?P<why>[^:]+)")
 _MISSING = ("No such file or directory", "Not a directory")
 _REGULAR = 0o100000
@@ -182,13 +185,15 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     :raises CannotObserve: it is something else.
     """
     found = []
-    for line in filter(str.strip, text.splitlines()):
+    for line in lines_of(text, "/proc/self/mountinfo"):
         head, dash, tail = line.partition(" - ")
         front, back = head.split(" "), tail.split(" ")
         if not dash or len(front) < 6 or len(back) < 3:
             raise CannotObserve(f"/proc/self/mountinfo says something unknown: {line[:100]!r}")
         options = dict.fromkeys((*front[5].split(","), *back[2].split(",")))
         root, target, source = map(_unescaped, (front[3], front[4], back[1]))
+        if not target.startswith("/") or target.startswith("//"):
+            raise CannotObserve(f"/proc/self/mountinfo says something unknown: {line[:100]!r}")
         found.append(Mount(front[2], root, target, back[0], source, tuple(options), front[0], front[1]))
     if not found:
         raise CannotObserve("/proc/self/mountinfo says nothing")
@@ -224,8 +229,12 @@ def _holds(folder: str, path: str) -> bool:
 
 
 def parse_files(paths: Sequence[str], stdout: str, stderr: str) -> tuple[FileFact, ...]:
-    """Read `files`: a fact for each path, in their order; what nothing was said of is unseen."""
-    resolved = [line.removeprefix("resolved ") for line in stdout.splitlines() if line.startswith("resolved ")]
+    """Read `files`: a fact for each path, in their order; what nothing was said of is unseen.
+
+    :raises CannotObserve: it is something else.
+    """
+    lines = lines_of(stdout, "stat")
+    resolved = [line.removeprefix("resolved ") for line in lines if line.startswith("resolved ")]
     known = {fact.path: fact for fact in parse_stats(stdout, stderr)}
     facts = [known.get(path, FileFact(path, unseen="it was not answered for")) for path in paths]
     return tuple(
@@ -234,8 +243,11 @@ def parse_files(paths: Sequence[str], stdout: str, stderr: str) -> tuple[FileFac
 
 
 def parse_stats(stdout: str, stderr: str) -> tuple[FileFact, ...]:
-    """The facts of every path that stat(1) spoke of, well or ill."""
-    lines = stdout.splitlines()
+    """The facts of every path that stat(1) spoke of, well or ill.
+
+    :raises CannotObserve: it is something else.
+    """
+    lines = lines_of(stdout, "stat")
     exports = _exports(line.removeprefix("mount ") for line in lines if line.startswith("mount "))
     facts: dict[str, FileFact] = {}
     behind: dict[str, list[FileFact]] = {}
@@ -250,7 +262,7 @@ def parse_stats(stdout: str, stderr: str) -> tuple[FileFact, ...]:
             else:
                 facts[fact.path] = fact
             device = ""
-    for error in filter(None, map(_ERROR.match, stderr.splitlines())):
+    for error in filter(None, map(_ERROR.match, lines_of(stderr, "stat"))):
         why = error["why"].strip()
         gone = why.startswith(_MISSING)
         facts[error["path"]] = FileFact(error["path"], missing=why if gone else "", unseen="" if gone else why)
@@ -286,7 +298,7 @@ def _exports(lines: Iterable[str]) -> dict[int, tuple[str, str]]:
 
 def _device(numbers: str) -> int:
     """MAJOR:MINOR as one number (makedev(3), as glibc and Linux have it)."""
-    major, _, minor = (int(part) if part.isdecimal() else 0 for part in numbers.partition(":"))
+    major, _, minor = (whole_number(part) or 0 for part in numbers.partition(":"))
     return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
 
 
@@ -304,4 +316,4 @@ def _is_one_file(one: FileFact, other: FileFact) -> bool:
 
 def _unescaped(word: str) -> str:
     """Undo the kernel's octal escapes in a path (\\040 is a space)."""
-    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), word)
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), word) if "\\" in word else word

@@ -7,6 +7,7 @@ was mixed into is asked for again, without running the command again.
 """
 
 import base64
+import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ KEPT_BYTES = 1 << 20
 READY = re.compile(r"xenlab-agent 2\s*$")
 """What the agent says when it starts and whenever it is sent an empty line."""
 
+_ENDED = re.compile(r"(?P<code>[0-9]{1,3}|mangled)/(?P<out>[0-9]{1,18})/(?P<err>[0-9]{1,18})")
 _BASE64_LINE = re.compile(r"^[A-Za-z0-9+/=]*$", re.MULTILINE)
 # Ctrl-C must end the command alone: a trap, unlike ignoring, does not pass on to it; but it makes dash's read fail
 # just as the end of input does, which is what `key` tells apart. The output's files are new ones each time: a
@@ -163,12 +165,15 @@ def read(received: bytes, nonce: str) -> AgentAnswer | None:
 def _answer(text: str) -> AgentAnswer | None:
     head, _, rest = text.partition("\n==\n")
     first, _, out = head.partition("\n")
-    code, *sizes = first.split("/")
-    if not rest.endswith("=\n"):
-        return None  # the guest had no room to write it down
+    said = _ENDED.fullmatch(first)
+    if said is None or not rest.endswith("=\n"):
+        return None  # the guest had no room to write it down, or it was not our agent that did
     err = rest.removesuffix("=\n")
-    stdout, stderr = (base64.b64decode(stream.replace("\n", "")) for stream in (out, err))
-    if code == "mangled":
+    try:
+        stdout, stderr = (base64.b64decode(stream.replace("\n", "")) for stream in (out, err))
+    except binascii.Error:
+        return None
+    if said["code"] == "mangled":
         return AgentAnswer(-1, b"", b"", mangled=True)
-    cut = (max(0, int(size) - len(stream)) for size, stream in zip(sizes, (stdout, stderr), strict=True))
-    return AgentAnswer(int(code), stdout, stderr, False, *cut)
+    cut = (max(0, int(said[size]) - len(stream)) for size, stream in (("out", stdout), ("err", stderr)))
+    return AgentAnswer(int(said["code"]), stdout, stderr, False, *cut)

@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xenlab.remote.answers import whole_number
+
 Argv = tuple[str, ...]
 
 # busybox's timeout may not know -k; without any timeout(1) the caller's own limit is all there is.
@@ -87,6 +89,6 @@ def _parts(text: str, nonce: str) -> tuple[dict[str, str], dict[str, int]]:
         name, equals, code = mark.partition("=")
         if not equals:
             found[name] = body
-        elif code.strip().isdecimal():
-            codes[name] = int(code)
+        elif (number := whole_number(code)) is not None:
+            codes[name] = number
     return found, codes

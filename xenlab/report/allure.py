@@ -9,14 +9,15 @@ from xenlab.evidence.text import brief, plain, points
 from xenlab.outcomes import CheckResult, Grade, StepResult
 from xenlab.report.reading import NO_COUNT, first_to_fix, in_a_sentence, nothing_observed
 
+# A tag is searched up to the next one only, so that tags without an end do not cost the square of the page's length.
 _CALL_HOME = re.compile(
-    r"""<script\b[^>]*\bsrc=["']https?://[^"']*["'][^>]*>\s*</script>"""
-    r"""(?:\s*<script>(?:(?!</script>).)*?\bdataLayer\b.*?</script>)?""",
+    r"""<script\b[^<>]*\bsrc=["']https?://[^"'<>]*["'][^<>]*>\s*</script>"""
+    r"""(?:\s*<script>(?:(?!</?script>).)*?\bdataLayer\b.*?</script>)?""",
     re.DOTALL,
 )
 # What a browser fetches by itself; a link that is only there to be followed is none of it.
 _FETCHED = re.compile(
-    r"""<(?!a\b)[a-z][^>]*?\s(?:src|href|data|action|poster|srcset)\s*=\s*["']?\s*((?:https?:)?//[^"'\s>]+)"""
+    r"""<(?!a\b)[a-z][^<>]*?\s(?:src|href|data|action|poster|srcset)\s*=\s*["']?\s*((?:https?:)?//[^"'\s>]+)"""
     r"""|(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s;]+)""",
     re.IGNORECASE,
 )

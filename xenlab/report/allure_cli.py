@@ -1,6 +1,5 @@
 """Runs Allure 3, which is a Node program: installed once into the cache, then without the network."""
 
-import json
 import shutil
 import tempfile
 from contextlib import suppress
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.evidence.files import write_whole
+from xenlab.jsontext import parsed
 from xenlab.outcomes import Grade
 from xenlab.report.allure import finished
 from xenlab.testbed import cache, tools
@@ -55,16 +55,16 @@ def forget_this_run(history: Path, results: Path) -> None:
     """
     if not history.exists():
         return
-    starts = {json.loads(path.read_text(encoding="utf-8"))["start"] for path in results.glob("*-result.json")}
+    starts = {parsed(path.read_bytes())["start"] for path in results.glob("*-result.json")}
     kept = []
-    for number, line in enumerate(history.read_text(encoding="utf-8").splitlines(keepends=True), 1):
+    for number, line in enumerate(history.read_bytes().splitlines(keepends=True), 1):
         try:
-            begun = {test["start"] for test in json.loads(line)["testResults"].values()}
+            begun = {test["start"] for test in parsed(line)["testResults"].values()}
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError(f"{history}:{number}: not a run in Allure's history", hint="remove that line") from None
         if begun.isdisjoint(starts):
             kept.append(line)
-    write_whole(history, "".join(kept))
+    write_whole(history, b"".join(kept))
 
 
 def _installed() -> Path:

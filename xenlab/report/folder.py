@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.evidence.files import make_folder, part_of, write_whole
+from xenlab.jsontext import parsed
 
 LOCK = ".lock"
 RESULTS = (
@@ -132,9 +133,9 @@ def forget_results(path: Path, *, own: bool = False) -> None:
 
 def _holder(content: bytes) -> str:
     try:
-        holder = json.loads(content)
+        holder = parsed(content)
         return f" (pid {int(holder['pid'])}, since {str(holder['since'])[:40]})"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return ""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from xenlab.errors import UsageError
+from xenlab.jsontext import parsed
 from xenlab.testbed.tools import remove_tree
 
 _MANIFEST = "complete.json"
@@ -27,7 +28,7 @@ def cache_root() -> Path:
 def is_complete(folder: Path) -> bool:
     """Whether every file of the folder is as it was when the folder was sealed."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
+        manifest = parsed((folder / _MANIFEST).read_bytes())
         return bool(manifest) and all(_is_as_sealed(folder / name, *facts) for name, facts in manifest.items())
     except (OSError, ValueError, AttributeError, TypeError):
         return False

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from xenlab.jsontext import parsed
+
 
 class Progress:
     """Stages of long work. On a terminal a live line each, elsewhere plain lines.
@@ -45,8 +47,8 @@ class Progress:
 
     def _read(self) -> dict[str, float]:
         try:
-            return {str(k): float(v) for k, v in json.loads(self._history.read_text()).items()}
-        except (OSError, ValueError, AttributeError):
+            return {str(k): float(v) for k, v in parsed(self._history.read_bytes()).items()}
+        except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
     def _remember(self, key: str, seconds: float) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from xenlab.jsontext import parsed
 from xenlab.labfile_change import LabFileChange
 from xenlab.remote.waiting import since_boot, wait_for
 from xenlab.testbed.network import WayIn
@@ -107,7 +108,7 @@ class LabState:
     def load(cls, folder: Path) -> Self | None:
         """The state kept in `folder`, or None when there is no lab."""
         try:
-            data = json.loads((folder / "state.json").read_text())
+            data = parsed((folder / "state.json").read_bytes())
             data["keeper"] = ProcessId(**data["keeper"]) if data["keeper"] else None
             data["ways_in"] = {name: WayIn(**way) for name, way in data.get("ways_in", {}).items()}
             data["changes"] = [LabFileChange(**change) for change in data.get("changes", [])]

@@ -26,7 +26,7 @@ from xenlab.testbed.tools import environment, plain_suboption
 _HERE = "127.0.0.1"
 _MACHINES = (*HOSTS, *GUESTS)
 # A line of `info usernet`: TCP[HOST_FORWARD] descriptor, our address and port, the machine's, queues.
-_FORWARD = re.compile(rf"TCP\[HOST_FORWARD\]\s+\d+\s+{re.escape(_HERE)}\s+(\d+)\s+(\S+)\s+22\s")
+_FORWARD = re.compile(rf"TCP\[HOST_FORWARD\]\s+\d+\s+{re.escape(_HERE)}\s+([0-9]{{1,5}})\s+(\S+)\s+22\s")
 
 # socket(7); classic BPF: operation, jumps if true and if false, operand (linux/filter.h).
 _SO_ATTACH_FILTER = 26

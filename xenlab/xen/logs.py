@@ -28,7 +28,7 @@ _TAIL = """
 most=$1; shift
 for file; do [ -s "$file" ] && { echo "==> $file <=="; tail -n "$most" -- "$file"; }; done; true
 """
-_SHUT_DOWN = re.compile(r"^.*has shut down, reason code ([0-9]+).*$", re.MULTILINE)
+_SHUT_DOWN = re.compile(r"^.*has shut down, reason code ([0-9]{1,9}).*$", re.MULTILINE)
 _DESTROYED = re.compile(r"^.*has been destroyed.*$", re.MULTILINE)
 _REASONS = {
     0: "it powered itself off",

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from xenlab.remote.answers import ends_of
+
 MOVED = "Migration successful."
 """xl's last words where a guest has moved."""
 
@@ -86,13 +88,13 @@ def parse_migration(output: str) -> MigrationReport:
     stages = tuple(stage for stage, words in _STAGES if words in output)
     silent: GuestFate = "undefined" if "sending" in stages else "stayed"
     phrase, fate = next(((words, fate) for words, fate in _OUTCOMES if words in output), ("", silent))
-    errors = tuple(line.strip() for line in output.splitlines() if line and is_error(line))
+    errors = tuple(line.strip() for line in ends_of(output.splitlines()) if line and is_error(line))
     return MigrationReport(stages=stages, outcome=phrase, guest_fate=fate, errors=errors)
 
 
 def without_debugging(words: str) -> str:
     """What xl says at its default level, of what `xl -vvv` wrote: readers of its words are not to trip over more."""
-    return "\n".join(line for line in words.split("\n") if not _DEBUGGING.match(line))
+    return "\n".join(line for line in ends_of(words.split("\n")) if not _DEBUGGING.match(line))
 
 
 def is_error(line: str) -> bool:

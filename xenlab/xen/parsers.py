@@ -4,14 +4,16 @@ Every function raises CannotObserve for output it does not understand: an unread
 about the lab.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import JSONDecodeError
 from types import MappingProxyType
 from typing import Any, Literal
 
 from xenlab.errors import CannotObserve
+from xenlab.jsontext import parsed
+from xenlab.remote.answers import lines_of
 
 GuestType = Literal["pv", "pvh", "hvm"]
 
@@ -63,9 +65,10 @@ class DomainRow:
 
 
 _ROW = re.compile(
-    r"(?P<name>\S.*?)\s+(?P<domid>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\d+)"
-    r"\s+(?P<state>[r-][b-][p-][s-][rscwS?-][d-])\s+(?P<seconds>\d+\.\d+)(?:\s.*)?"
+    r"(?P<name>\S.*?)\s+(?P<domid>[0-9]{1,9})\s+(?P<memory>[0-9]{1,12})\s+(?P<vcpus>[0-9]{1,9})"
+    r"\s+(?P<state>[r-][b-][p-][s-][rscwS?-][d-])\s+(?P<seconds>[0-9]{1,12}\.[0-9]{1,9})(?:\s.*)?"
 )
+_LONGEST_ROW = 1000
 
 
 def parse_list(text: str) -> tuple[DomainRow, ...]:
@@ -73,7 +76,7 @@ def parse_list(text: str) -> tuple[DomainRow, ...]:
 
     :raises CannotObserve: when there is no header, no domain (Dom0 is always there), or an odd line.
     """
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in lines_of(text, "xl list")]
     if not lines or lines[0].split()[:2] != ["Name", "ID"]:
         raise _unknown("xl list", lines[0] if lines else "")
     if len(lines) == 1:
@@ -82,7 +85,7 @@ def parse_list(text: str) -> tuple[DomainRow, ...]:
 
 
 def _row(line: str) -> DomainRow:
-    found = _ROW.fullmatch(line)
+    found = _ROW.fullmatch(line) if len(line) <= _LONGEST_ROW else None
     if found is None:
         raise _unknown("xl list", line)
     return DomainRow(
@@ -138,7 +141,7 @@ def parse_info(text: str) -> XenInfo:
 
     :raises CannotObserve: when a line that every Xen prints is missing or not a number.
     """
-    found = (_INFO_LINE.fullmatch(line.rstrip()) for line in text.splitlines())
+    found = (_INFO_LINE.fullmatch(line.rstrip()) for line in lines_of(text, "xl info"))
     raw = {line["key"]: line["value"].strip() for line in found if line is not None}
     try:
         return XenInfo(
@@ -201,14 +204,14 @@ def parse_list_long(text: str) -> tuple[Domain, ...]:
     :raises CannotObserve: when it is not the JSON that xl prints.
     """
     try:
-        entries = json.loads(text)
+        entries = parsed(text)
         return tuple(_domain(entry) for entry in (entries if isinstance(entries, list) else [entries]))
-    except json.JSONDecodeError as odd:
+    except JSONDecodeError as odd:
         lines = text.splitlines()
         raise _unknown("xl list -l", lines[odd.lineno - 1] if odd.lineno <= len(lines) else "") from odd
     except KeyError as missing:
         raise CannotObserve(f"xl list -l printed a domain without {missing.args[0]!r}") from missing
-    except (TypeError, AttributeError) as odd:
+    except (TypeError, ValueError, AttributeError) as odd:
         raise CannotObserve(f"xl list -l printed something unknown: {odd}") from odd
 
 
@@ -218,27 +221,44 @@ def _domain(entry: Mapping[str, Any]) -> Domain:
     # Up to Xen 4.9 the PV kernel stood in a sub-record of its own.
     boot = {**built.get("type.pv", {}), **built}
     return Domain(
-        name=created["name"],
-        domid=entry["domid"],
-        type=created["type"],
-        kernel=boot.get("kernel"),
-        ramdisk=boot.get("ramdisk"),
-        bootloader=boot.get("bootloader"),
+        name=_text(created["name"]),
+        domid=_number(entry["domid"]),
+        type=_text(created["type"]),
+        kernel=_text_or_none(boot.get("kernel")),
+        ramdisk=_text_or_none(boot.get("ramdisk")),
+        bootloader=_text_or_none(boot.get("bootloader")),
         # xl leaves out whatever has its default value: an empty path, "not writable".
         disks=tuple(
             DomainDisk(
-                target=disk.get("pdev_path") or "",
-                vdev=disk["vdev"],
-                format=disk.get("format", "raw"),
+                target=_text(disk.get("pdev_path") or ""),
+                vdev=_text(disk["vdev"]),
+                format=_text(disk.get("format", "raw")),
                 access="rw" if disk.get("readwrite") else "ro",
             )
             for disk in config.get("disks", ())
         ),
         vifs=tuple(
-            DomainVif(mac=vif["mac"], bridge=vif.get("bridge"), ip=vif.get("ip")) for vif in config.get("nics", ())
+            DomainVif(_text(vif["mac"]), _text_or_none(vif.get("bridge")), _text_or_none(vif.get("ip")))
+            for vif in config.get("nics", ())
         ),
     )
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{repr(value)[:80]} where a text should be")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{repr(value)[:80]} where a number should be")
+    return value
+
+
 def _unknown(command: str, line: str) -> CannotObserve:
-    return CannotObserve(f"{command} printed " + (f"something unknown: {line!r}" if line else "nothing"))
+    return CannotObserve(f"{command} printed " + (f"something unknown: {line[:200]!r}" if line else "nothing"))

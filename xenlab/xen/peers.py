@@ -131,7 +131,8 @@ def acts_on(args: str, guest: str) -> bool:
     """Whether a command line of `under_way` does something to the guest: it is sent, or `start` began it for it."""
     words = args.split()
     sent = "migrate" in words and guest in words[words.index("migrate") :]
-    return sent or any(re.fullmatch(rf".*/xenlab-[0-9a-f]+/{re.escape(guest)}-[0-9]+", word) for word in words)
+    begun = (word for word in words if f"/{guest}-" in word)
+    return sent or any(re.fullmatch(rf".*/xenlab-[0-9a-f]+/{re.escape(guest)}-[0-9]+", word) for word in begun)
 
 
 def forget(folder: str) -> Argv:

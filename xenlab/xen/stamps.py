@@ -7,6 +7,8 @@ when it ended. The uptime, proc(5), counts hundredths of a second and is "-" on 
 import re
 from dataclasses import dataclass
 
+from xenlab.remote.answers import ends_of
+
 _LINE = re.compile(r"(\d{1,12}\.\d{1,9}|-) (.*)", re.DOTALL)
 
 
@@ -73,7 +75,7 @@ def read_answer(text: str) -> ActAnswer:
 
 def read_log(text: str) -> Log:
     """Read a log; a line that bears no stamp is among the words only."""
-    lines = text.removesuffix("\n").split("\n") if text else []
+    lines = ends_of(text.removesuffix("\n").split("\n")) if text else []
     read = [match.groups() if (match := _LINE.fullmatch(line)) else ("-", line) for line in lines]
     said = [(_uptime(stamp), words) for stamp, words in read if words]
     return Log(

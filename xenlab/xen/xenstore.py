@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import filesystems
+from xenlab.remote.answers import lines_of
 
 Argv = tuple[str, ...]
 
@@ -25,7 +26,8 @@ files=$1
 sed -n -e 's|^.* - [^ ]* \(/dev/[^ ]*\) .*|\1|p' /proc/self/mountinfo; } 2>/dev/null |
 sort -u | tr '\n' '\0' | xargs -0 -r sh -c "$files" sh
 """
-_LINE = re.compile(r'/local/domain/(?P<domid>\d+)/(?P<path>[a-z0-9_/]+) = "(?P<value>.*)"')
+_LINE = re.compile(r'/local/domain/(?P<domid>[0-9]{1,9})/(?P<path>[a-z0-9_/]+) = "(?P<value>.*)"')
+_BACKEND = re.compile(r"backend/(?P<kind>[a-z0-9_]+)/(?P<frontend>[0-9]{1,9})/(?P<device>[^/]+)/(?P<key>[^/]+)")
 _DISKS = frozenset({"vbd", "vbd3", "qdisk", "tap", "vbd2"})
 
 
@@ -78,20 +80,19 @@ def parse_domains(text: str) -> tuple[StoredDomain, ...]:
     """
     names: dict[int, str] = {}
     devices: dict[int, _Devices] = defaultdict(_Devices)
-    for line in filter(str.strip, text.splitlines()):
+    for line in lines_of(text, "xenstore-ls"):
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise CannotObserve(f"xenstore-ls printed something unknown: {line[:100]!r}")
-        path, value = match["path"].split("/"), _unescaped(match["value"])
-        if path == ["name"]:
+        path, value = match["path"], _unescaped(match["value"])
+        if path == "name":
             names[int(match["domid"])] = value
-        elif len(path) == 5 and path[0] == "backend":
-            _kind, kind, frontend, device, key = path
-            owner = devices[int(frontend)]
-            if kind in _DISKS:
-                owner.disks[f"{kind}/{device}"][key] = value
-            elif kind == "vif":
-                owner.vifs[device][key] = value
+        elif found := _BACKEND.fullmatch(path):
+            owner = devices[int(found["frontend"])]
+            if found["kind"] in _DISKS:
+                owner.disks[f"{found['kind']}/{found['device']}"][found["key"]] = value
+            elif found["kind"] == "vif":
+                owner.vifs[found["device"]][found["key"]] = value
     if 0 not in names:
         raise CannotObserve("xenstore tells of no domain, not even Domain-0", hint="does xenstored run?")
     return tuple(
