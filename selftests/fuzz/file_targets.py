@@ -63,7 +63,7 @@ def _of_file(folder: str, name: str, read: Callable[[Path], object]) -> Read:
 
 def _lab(folder: Path) -> None:
     lab = labfile.load(folder / "lab.toml")
-    _ = lab.password_variables, lab.without_files(), [host.dialled for host in lab.hosts]
+    _ = lab.password_variables, lab.without_files(), [host.ssh_host for host in lab.hosts]
 
 
 def _rubric(folder: Path) -> None:

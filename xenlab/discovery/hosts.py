@@ -76,8 +76,8 @@ def reach_remarks(lab: LabSeen, addresses: tuple[Proposed | Missing, ...]) -> It
     if len(names) != 2 or len(lab.closer) != 2:
         return
     for number, address in enumerate(addresses):
-        reached = lab.closer[1 - number].reached
-        if isinstance(address, Proposed) and not reached:
+        look = lab.closer[1 - number]
+        if isinstance(address, Proposed) and look.refused and not look.reached:
             yield (
                 f"root on {names[1 - number]} does not get to {names[number]} without being asked anything: no guest "
                 "can be migrated there; the step `hosts` of a run says why"
@@ -120,7 +120,7 @@ def network_words(host: HostSeen) -> str:
 
 
 def _working_name(lab: LabSeen, number: int, address: Proposed | Missing) -> str | None:
-    if len(lab.closer) != 2 or isinstance(address, Missing) or address.value in lab.closer[1 - number].reached:
+    if len(lab.closer) != 2 or isinstance(address, Missing) or address.value not in lab.closer[1 - number].refused:
         return None
     reached = lab.closer[1 - number].reached
     return next((name for name in names_for_peer(lab, number) if name in reached), None)

@@ -118,6 +118,7 @@ def look_closer_at(
         answering=frozenset(address for n, address in enumerate(pinged) if answers[f"ping-{n}"][1].ok),
         # Another machine may have that name or address there, and let root in as well.
         reached=frozenset(at for n, (at, _) in enumerate(peers_at) if _is_by(peer, answers[f"peer-{n}"][1])),
+        refused=frozenset(at for n, (at, _) in enumerate(peers_at) if _is_refused(peer, answers[f"peer-{n}"][1])),
         identities=_identities(answers["disks"][0]) if disks else {},
     )
 
@@ -125,6 +126,12 @@ def look_closer_at(
 def _is_by(peer: str, answer: Answer) -> bool:
     """Whether it is the peer that answered, and root finds xl there; see `peers.ask_peer`."""
     return answer.ok and answer.stdout.splitlines()[:1] == [peer]
+
+
+def _is_refused(peer: str, answer: Answer) -> bool:
+    """Whether it came to another end than that, and not merely to none in time."""
+    is_late = answer.exit_code is None or answer.timed_out or "timed out" in answer.stderr
+    return not is_late and not _is_by(peer, answer)
 
 
 def _identities(found: Answers) -> dict[str, FileIdentity | Unknown]:

@@ -82,12 +82,14 @@ class CloserLook:
 
     `names` are the addresses of names, and of addresses' own names, as it resolves them; `answering` the addresses
     that answered its ping, `reached` the names and addresses of its peer by which root gets there without being asked
-    anything; `identities` what disks are.
+    anything, `refused` those by which it came to nothing (in time, as a busy host may be late); `identities` what disks
+    are.
     """
 
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answering: frozenset[str] = frozenset()
     reached: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
     identities: Mapping[str, FileIdentity | Unknown] = field(default_factory=dict)
 
 
