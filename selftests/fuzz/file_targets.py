@@ -345,6 +345,7 @@ FILES = (
         "page of Allure",
         of_text(_allure),
         _PAGE,
+        most=2 * _FILE_BYTES,
         words=("<script", "src=", "https://", "dataLayer", "</script>", "url("),
     ),
 )
