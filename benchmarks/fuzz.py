@@ -1,4 +1,4 @@
-"""Every reader of text, fed with a million inputs: `python -m benchmarks.fuzz`, about an hour and a half on two cores.
+"""Every reader of text, fed with a million inputs: `python -m benchmarks.fuzz`, about half an hour on two cores.
 
 Each target of `selftests.fuzz.targets` in turn, in processes of its own with a bound on their memory: first inputs that
 atheris finds by the lines of xenlab that they reach, then those of hypothesis, then one fragment repeated at doubled

@@ -325,7 +325,7 @@ FILES = (
         most=_FILE_BYTES,
     ),
     Target("state.json", _of_file("state", "state.json", _state), _STATE, words=_JSON, most=_FILE_BYTES),
-    Target("custody", _of_file("custody", "0d7ff038.jsonl", _custody), _CUSTODY, words=_JSON, most=_FILE_BYTES),
+    Target("custody", _of_file("custody", "0d7ff038.jsonl", _custody), _CUSTODY, words=_JSON, most=_FILE_BYTES // 4),
     Target("proof.json", _of_file("proof", "proof.json", _proof), _PROOF, words=_JSON, most=_FILE_BYTES),
     Target(
         "manifest of images",
@@ -345,6 +345,7 @@ FILES = (
         "page of Allure",
         of_text(_allure),
         _PAGE,
+        most=2 * _FILE_BYTES,
         words=("<script", "src=", "https://", "dataLayer", "</script>", "url("),
     ),
 )

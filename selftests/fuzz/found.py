@@ -76,6 +76,7 @@ GREW: Final = (
     ("/proc/net/arp", "\n\\"),
     ("heartbeat", "1 1.1\n"),
     ("custody", "\n"),
+    ("looks", "\n0"),
     ("page of Allure", "<script"),
     ("screen of a console", "\x1b["),
 )

@@ -43,6 +43,7 @@ ParseFiles = Callable[[str, str], tuple[FileFact, ...]]
 XL_CONF = "/etc/xen/xl.conf"
 # A mount whose server is away hangs whoever touches it: a look waits this long, in seconds, and goes on.
 _SHARE_SECONDS = 12
+_COMPLAINT = 8192  # characters in which a program that failed has said why
 _IDENTITY = re.compile(r"(?P<size>[0-9]{1,18}) (?P<digest>[0-9a-f]{64}|-) (?P<path>.+)")
 
 
@@ -390,7 +391,7 @@ def _unknown(answer: Answer) -> Unknown:
         return Unknown("it did not answer", "a program hangs there, as one does on a mount whose server is away")
     if answer.timed_out:
         return Unknown("it did not answer in time", "does it touch a mount whose server is away?", timed_out=True)
-    said = first_error_line(answer.stderr or answer.stdout)
+    said = first_error_line((answer.stderr or answer.stdout)[:_COMPLAINT])
     if answer.exit_code == commands.NOT_FOUND:
         return Unknown(said or "there is no such program")
     return Unknown(said or f"it ended with exit code {answer.exit_code}")
