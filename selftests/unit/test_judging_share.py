@@ -358,6 +358,13 @@ def test_a_name_that_leads_nowhere_on_either_host_is_not_blamed_on_the_share() -
     fails(config, "labubuntu: No such file or directory; baye: No such file or directory")
 
 
+def test_a_link_to_where_one_host_has_nothing_is_left_to_the_paths_step() -> None:
+    home, server = files_looks()
+    home = with_file(home, IMAGE, resolved="/home/artem/UbuntuXen.img")
+    server = with_file(server, IMAGE, missing="No such file or directory")
+    assert judge.same_files((home, server), {}, {IMAGE: "guest1"}) == ()
+
+
 def test_a_file_that_cannot_be_seen_is_not_missing() -> None:
     undecided(same({"unseen": "Stale file handle"}), "Stale file handle", "baye")
     home, server = files_looks()

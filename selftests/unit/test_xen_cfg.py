@@ -109,6 +109,7 @@ def test_type_and_bootloader() -> None:
     [
         ("name=guest1\n", 1, 6, "quotes"),
         ('name="a"\nkernel="/x\n', 2, 8, "close the quotes"),
+        ("name=\u201cguest1\u201d\n", 1, 6, "straight quotes"),
         ("name='a'\r\n", 1, 9, "CR LF"),
         ("Name='a'\n", 1, 1, "lower case"),
         ("a=1\nb = a.b('x')\n", 2, 5, "quotes"),

@@ -51,6 +51,7 @@ _CHARACTER = re.compile(
 _HINTS = (
     (r"\r", "the file has Windows line ends: turn CR LF into LF"),
     (r"\0", "the file holds NUL bytes: it is no text"),
+    (r"[\u2018-\u201f\u00ab\u00bb]", "a word processor's quotes: write straight quotes, ' or \""),
     (r"['\"]", "close the quotes on the same line"),
     (r"#", "end the last line with a newline: xl reads no comment without one"),
     (r"[A-Z]", "keys are in lower case, and text stands in quotes"),

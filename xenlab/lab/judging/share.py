@@ -288,8 +288,20 @@ def same_files(
     Of `growing` files (qcow2 and others that are not raw) the size is not compared: the host where the guest runs
     is ahead of the other.
     """
-    there = {path: guest for path, guest in named.items() if not all(_lacks(look, path) for look in looks)}
+    there = {path: guest for path, guest in named.items() if not _leads_elsewhere(path, looks)}
     return tuple(_same_file(path, guest, looks, path in growing) for path, guest in ({**configs, **there}).items())
+
+
+def _leads_elsewhere(path: str, looks: Sequence[FilesLook]) -> bool:
+    """Whether nobody has a file of that name, or it is a link to where not everybody has one."""
+    lacks = [_lacks(look, path) for look in looks]
+    is_link = any(_tail(resolved(look, path)) != _tail(path) for look in looks)
+    return all(lacks) or (any(lacks) and is_link)
+
+
+def _tail(path: str) -> tuple[str, ...]:
+    """What of a path is the same on each host, wherever the share is mounted there: its folder and name."""
+    return PurePosixPath(path).parts[-2:]
 
 
 def _lacks(look: FilesLook, path: str) -> bool:

@@ -175,19 +175,19 @@ CONFIGS: tuple[Scenario, ...] = (
     wrong(
         "quote-missing",
         "the config lacks a quote",
-        _red("config-syntax", "line 1"),
+        _red("config-syntax", "close the quotes"),
         config_edited(f'/^name/s/{_GUEST.name}"/{_GUEST.name}/'),
     ),
     wrong(
         "smart-quotes",
         "a word processor has put typographic quotes into the config",
-        _red("config-syntax", "quote"),
+        _red("config-syntax", "straight quotes"),
         config_edited('/^name/s/"\\([^"]*\\)"/“\\1”/'),
     ),
     wrong(
         "comma-missing",
         "two disks stand in their list without a comma between them",
-        _red("config-syntax", "line"),
+        _red("config-syntax", "commas between the items"),
         config_edited("/^disk/s/', '/' '/"),
     ),
     wrong(

@@ -168,7 +168,7 @@ SHARE: tuple[Scenario, ...] = (
     wrong(
         "nfs-port-dropped",
         f"a firewall between {CLIENT.name} and {SERVER.name} drops what goes to the port of NFS",
-        Red(_STEP, "mounted-by-nfs", "drops port 2049"),
+        Red(_STEP, "mounted-by-nfs", "drop port 2049"),
         _PORT_DROPPED,
     ),
     wrong(
