@@ -10,7 +10,7 @@ from xenlab.cli.main import main
 from xenlab.errors import CannotObserve
 from xenlab.proving import elsewhere
 from xenlab.proving.elsewhere import ProofPart, parts, prove
-from xenlab.proving.prover import kind_of
+from xenlab.proving.prover import kinds_of
 from xenlab.proving.row import RowEnd, not_graded
 from xenlab.scenarios.catalogue import SCENARIOS, scenario_named
 
@@ -53,7 +53,7 @@ def test_every_scenario_is_in_one_part_with_its_kind(working_copy: Path) -> None
     assert sorted(one.name for part in made for one in part.scenarios) == sorted(one.name for one in SCENARIOS)
     for part in made:
         assert 1 <= len(part.scenarios) <= 6
-        assert len({kind_of(scenario) for scenario in part.scenarios}) == 1
+        assert len(kinds_of(part.scenarios)) == 1
 
 
 def test_a_part_is_proven_by_a_call_of_its_own(working_copy: Path) -> None:

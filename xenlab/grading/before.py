@@ -1,6 +1,5 @@
 """The run before, of which another may take something over: read from the reports that it left."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from xenlab.errors import UsageError
 from xenlab.evidence import bundle
+from xenlab.jsontext import parsed
 
 _HINT = "./lab verify without --again grades every step"
 
@@ -46,8 +46,8 @@ def _by_step(lines: Sequence[str]) -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for number, line in enumerate(lines, 1):
         try:
-            step = json.loads(line).get("step")
-        except (ValueError, AttributeError, RecursionError):
+            step = parsed(line).get("step")
+        except (ValueError, AttributeError):
             raise UsageError(f"line {number} of the tape is none of ours") from None
         if isinstance(step, str):
             found[step].append(line)

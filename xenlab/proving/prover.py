@@ -5,7 +5,6 @@ each kind of row begins and ends that a check is there for, the lab as it is is 
 that something befalls is judged by its end.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from rich.console import Console
 from xenlab.errors import CannotObserve, UsageError, XenlabError
 from xenlab.evidence.bundle import opened
 from xenlab.grading.writing import COMMANDS, TAPE
+from xenlab.jsontext import parsed
 from xenlab.lab.found import as_found, is_as_found
 from xenlab.lab.lab import Lab
 from xenlab.lab.places import Places
@@ -216,7 +216,7 @@ def unreadable(reports: Path) -> str:
             lines = (reports / name).read_text(encoding="ascii").splitlines(keepends=True)
             for line in lines:
                 if line.endswith("\n"):
-                    json.loads(line)
+                    parsed(line)
     except (OSError, ValueError, UsageError) as problem:
         return f"its evidence cannot be read: {problem}"
     return ""

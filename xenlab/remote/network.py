@@ -31,6 +31,7 @@ _MAC = r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}"
 _DNSMASQ = re.compile(rf"\d+ (?P<mac>{_MAC}) (?P<address>[0-9.]+) (?P<name>\S+)(?: .*)?", re.IGNORECASE)
 _DHCPD = re.compile(r"^lease (?P<address>[0-9.]+) \{(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
 _HARDWARE = re.compile(rf"hardware ethernet (?P<mac>{_MAC});", re.IGNORECASE)
+_PORT = re.compile(r"[0-9]{1,5}")
 _UNANSWERED = frozenset({"FAILED", "INCOMPLETE", "NONE"})
 
 Interface = IPv4Interface | IPv6Interface
@@ -159,7 +160,7 @@ def parse_leases(text: str) -> tuple[DhcpLease, ...]:
 def parse_connection(text: str) -> Connection | None:
     """Read `connection`; None where the login tells of none."""
     match text.split():
-        case [client, _, server, port] if is_address(client) and is_address(server) and port.isdecimal():
+        case [client, _, server, port] if is_address(client) and is_address(server) and _PORT.fullmatch(port):
             return Connection(client, server, int(port))
     return None
 
