@@ -66,7 +66,7 @@ def test_a_row_keeps_each_checks_worst_outcome_and_what_was_told() -> None:
     )
     assert row.checks["share/same-file"] is Outcome.FAILED
     assert row.checks["hosts/reached"] is Outcome.PASSED
-    assert [(told.check, told.words) for told in row.told] == [
+    assert [(one.check, one.words) for one in row.not_held] == [
         ("no-root-squash", "[baye] rw,root_squash → write no_root_squash"),
         ("same-file", "[g] 2 inodes → "),
     ]

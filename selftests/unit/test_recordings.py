@@ -25,7 +25,7 @@ def row(recording: Path) -> Row:
 @each
 def test_a_recording_is_judged_as_its_scenario_says(recording: Path) -> None:
     found = row(recording)
-    assert found.is_good, f"{found.ended}: {found.told}"
+    assert found.is_good, f"{found.ended}: {found.not_held}"
 
 
 @each

@@ -40,7 +40,7 @@ def shortfalls(scenario: Underneath, end: RunEnd) -> Iterator[str]:
     if (outcome := outcome_of(scenario, end)) not in (must.outcomes or (None,)):
         wanted = " or ".join(one.value for one in must.outcomes) or "not graded"
         yield f"{scenario.step} is {outcome.value if outcome else 'not graded'}, not {wanted}"
-    if must.words.lower() not in told(end).lower():
+    if must.words.lower() not in words_of(end).lower():
         yield f"nothing says {must.words!r}"
     if end.evidence:
         yield end.evidence
@@ -61,7 +61,7 @@ def outcome_of(scenario: Underneath, end: RunEnd) -> Outcome | None:
     return Outcome(words.pop()) if len(words) == 1 else None
 
 
-def told(end: RunEnd) -> str:
+def words_of(end: RunEnd) -> str:
     """All that the run told, on the terminal and in its grade."""
     if end.grade is None:
         return end.said

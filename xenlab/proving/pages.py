@@ -57,9 +57,9 @@ def _table(rows: Sequence[Row], third: str) -> Iterator[str]:
 
 
 def _said(row: Row) -> str:
-    if not row.told:
+    if not row.not_held:
         return "nothing turned red" if row.ended is RowEnd.SURVIVED else "nothing was told"
-    return "; ".join(f"{told.step}/{told.check} {told.outcome.value}: {told.words}" for told in row.told[:3])
+    return "; ".join(f"{one.step}/{one.check} {one.outcome.value}: {one.words}" for one in row.not_held[:3])
 
 
 def _cell(text: str) -> str:

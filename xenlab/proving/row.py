@@ -41,7 +41,7 @@ class RowEnd(StrEnum):
 GOOD = (RowEnd.KILLED, RowEnd.GREEN, RowEnd.AS_STATED)
 
 
-class Told(Model):
+class NotHeld(Model):
     """One check that did not hold, and what it said."""
 
     step: str
@@ -53,9 +53,9 @@ class Told(Model):
 class Row(Model):
     """One scenario as it was graded.
 
-    `checks` are the worst outcomes of all checks by "step/check", `told` what did not hold, `why` what to know besides.
-    `must_end` says how a run must end that something befell, and is empty elsewhere. `digest` is the scenario's: a row
-    of another digest is of an older scenario.
+    `checks` are the worst outcomes of all checks by "step/check", `not_held` those that did not hold, `why` is what to
+    know besides. `must_end` says how a run must end that something befell, and is empty elsewhere. `digest` is the
+    scenario's: a row of another digest is of an older scenario.
     """
 
     scenario: str
@@ -66,7 +66,7 @@ class Row(Model):
     ended: RowEnd
     digest: str
     checks: dict[str, Outcome] = Field(default_factory=dict)
-    told: tuple[Told, ...] = ()
+    not_held: tuple[NotHeld, ...] = ()
     why: str = ""
     seconds: float = 0.0
 
@@ -87,9 +87,9 @@ def digest_of(scenario: Scenario) -> str:
 
 def graded(scenario: Scenario, grade: Grade, seconds: float) -> Row:
     """The row of a scenario that took and was graded so."""
-    told = tuple(_told(grade))
-    return _row(scenario, _ended(scenario.red, grade, told), seconds).model_copy(
-        update={"checks": dict(_checks(grade)), "told": told}
+    not_held = tuple(_not_held(grade))
+    return _row(scenario, _ended(scenario.red, grade, not_held), seconds).model_copy(
+        update={"checks": dict(_checks(grade)), "not_held": not_held}
     )
 
 
@@ -97,9 +97,9 @@ def endured(scenario: Underneath, end: RunEnd, seconds: float) -> Row:
     """The row of a scenario that befell a run, which ended so."""
     why = "; ".join(shortfalls(scenario, end))
     row = _row(scenario, RowEnd.OTHERWISE if why else RowEnd.AS_STATED, seconds)
-    told = tuple(_told(end.grade)) if end.grade else ()
+    not_held = tuple(_not_held(end.grade)) if end.grade else ()
     checks = dict(_checks(end.grade)) if end.grade else {}
-    return row.model_copy(update={"checks": checks, "told": told, "why": why[:_WORDS]})
+    return row.model_copy(update={"checks": checks, "not_held": not_held, "why": why[:_WORDS]})
 
 
 def not_graded(scenario: Scenario, ended: RowEnd, why: str, seconds: float) -> Row:
@@ -120,8 +120,8 @@ def _row(scenario: Scenario, ended: RowEnd, seconds: float) -> Row:
     )
 
 
-def _ended(red: Red | None, grade: Grade, told: Iterable[Told]) -> RowEnd:
-    failed = [one for one in told if one.outcome is Outcome.FAILED]
+def _ended(red: Red | None, grade: Grade, not_held: Iterable[NotHeld]) -> RowEnd:
+    failed = [one for one in not_held if one.outcome is Outcome.FAILED]
     if red is None:
         if failed:
             return RowEnd.REDDENED
@@ -133,15 +133,15 @@ def _ended(red: Red | None, grade: Grade, told: Iterable[Told]) -> RowEnd:
     return RowEnd.BY_ANOTHER
 
 
-def _is(told: Told, red: Red) -> bool:
-    return (told.step, told.check) == (red.step, red.check) and red.words.lower() in told.words.lower()
+def _is(one: NotHeld, red: Red) -> bool:
+    return (one.step, one.check) == (red.step, red.check) and red.words.lower() in one.words.lower()
 
 
-def _told(grade: Grade) -> Iterator[Told]:
+def _not_held(grade: Grade) -> Iterator[NotHeld]:
     for step in grade.steps:
         for check in step.checks:
             if check.outcome in (Outcome.FAILED, Outcome.ERROR):
-                yield Told(step=step.id, check=check.id, outcome=check.outcome, words=_words(check))
+                yield NotHeld(step=step.id, check=check.id, outcome=check.outcome, words=_words(check))
 
 
 def _words(check: CheckResult) -> str:
