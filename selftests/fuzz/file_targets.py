@@ -265,7 +265,7 @@ _CUSTODY = seeds.texts(
 )
 _PROOF = seeds.texts(
     '[{"scenario": "unmounted", "what": "x", "step": "shared-storage", "red": "shared-storage/mounted", '
-    '"ended": "killed", "digest": "0", "checks": {"shared-storage/mounted": "failed"}, "told": [{"step": '
+    '"ended": "killed", "digest": "0", "checks": {"shared-storage/mounted": "failed"}, "not_held": [{"step": '
     '"shared-storage", "check": "mounted", "outcome": "failed", "words": "x"}], "why": "", "seconds": 1.5}]'
 )
 _PAGE = seeds.texts(

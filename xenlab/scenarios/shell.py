@@ -167,9 +167,11 @@ def bridge_renamed(host: str) -> LabChange:
 def running_on(machine: str, script: str) -> LabChange:
     """A program that goes on by itself; its end is the lab's."""
     note = f"{KEPT}/program"
+    program = shlex.quote(f"echo $$ >{note}; {script}")
+    noted = f"until test -s {note}; do sleep 0.1; done"
     return LabChange(
         machine,
-        f"mkdir -p {KEPT}; setsid sh -c {shlex.quote(f'echo $$ >{note}; {script}')} {_QUIET} & sleep 0.5",
+        f"mkdir -p {KEPT}; setsid sh -c {program} {_QUIET} & {noted}",
         f'kill -0 "$(cat {note})"',
     )
 
