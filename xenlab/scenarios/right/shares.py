@@ -51,7 +51,7 @@ SHARES: tuple[Scenario, ...] = (
         "pseudo-root",
         "the export is the root of an NFSv4 server (fsid=0), and is mounted as that",
         "shared-storage",
-        done(CLIENT.name, f"umount {MOUNT_POINT}", "true"),
+        done(CLIENT.name, f"umount {MOUNT_POINT}", f"! findmnt -n -o SOURCE {MOUNT_POINT} | grep -q {EXPORT}"),
         exported(f"{EXPORT} {_ALL}({_USUAL},fsid=0)"),
         done(
             CLIENT.name,
