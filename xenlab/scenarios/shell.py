@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import LabChange
-from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
+from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, GUESTS, HOSTS, MOUNT_POINT, SERVER, GuestPlan, HostPlan
 
 GUEST, OTHER_GUEST = GUESTS
 
@@ -96,47 +96,43 @@ def mounted(source: str, kind: str = "nfs4", options: str = "vers=4.2") -> LabCh
     )
 
 
-def filer(*clients: str) -> LabChange:
-    """A third machine serves the share to those clients, and the server does not any more.
+def third_machine_serves(clients: str, *hosts: HostPlan) -> tuple[LabChange, ...]:
+    """A third machine (a NAS) serves the share to those clients (as exports(5) has them), and those hosts mount it.
 
-    For whom it serves it is another machine: a network stack, address and NFS server of its own, in a network namespace
-    of the server's, where its disk is.
+    For them it is another machine: a name, network stack, address and NFS server of its own, in namespaces of the
+    server's, where its disk is. The name matters: to an NFS client, two addresses whose servers bear one name are one
+    server (RFC 5661, 2.10.5), which it would go on to ask at the old address.
     """
-    exports = "; ".join(f"exportfs -i -o {options} {client}:{EXPORT}" for client, options in map(_client, clients))
-    serves = (
-        "mount -t tmpfs tmpfs /var/lib/nfs; mkdir -p /var/lib/nfs/v4recovery; "
-        "touch /var/lib/nfs/etab /var/lib/nfs/rmtab; mount -t nfsd nfsd /proc/fs/nfsd; "
-        f"rpc.mountd -N 3; {exports}; rpc.nfsd -N 3 -G 10 -L 10 4"
-    )
-    return LabChange(
-        SERVER.name,
-        f"umount -l {MOUNT_POINT}; systemctl stop nfs-server; exportfs -ua; ip netns add filer; "
-        f"ip link add to-filer type veth peer name eth0 netns filer; ip link set to-filer master {BRIDGE} up; "
-        f"ip -n filer address add {FILER}/24 dev eth0; ip -n filer link set eth0 up; ip -n filer link set lo up; "
-        f"ip netns exec filer sh -ec {shlex.quote(serves)} {_QUIET}",
-        "test \"$(ip netns exec filer sh -c 'mount -t nfsd nfsd /proc/fs/nfsd; cat /proc/fs/nfsd/threads')\" = 4 && "
-        'test "$(cat /proc/fs/nfsd/threads)" = 0',
-    )
-
-
-def mounted_from_filer(*hosts: HostPlan) -> tuple[LabChange, ...]:
-    """The share of the third machine, at those hosts' mount point."""
     source = f"{FILER}:{EXPORT}"
-    return tuple(
+    # A server that is gone would be waited for.
+    unmounted = (LabChange(host.name, f"umount {MOUNT_POINT}", f"! mountpoint -q {MOUNT_POINT}") for host in HOSTS)
+    mounted = (
         LabChange(
             host.name,
-            # Its server may be gone, which umount would wait for.
-            f"umount -l {MOUNT_POINT}; mount -t nfs4 -o vers=4.2,retry=0 {source} {MOUNT_POINT}",
+            f"mount -t nfs4 -o vers=4.2,retry=0 {source} {MOUNT_POINT}",
             f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF {source}",
         )
         for host in hosts
     )
+    return (*unmounted, _filer(clients), *mounted)
 
 
-def _client(export: str) -> tuple[str, str]:
-    """The client and its options, as /etc/exports has them."""
-    client, _, options = export.rstrip(")").partition("(")
-    return client, options
+def _filer(clients: str) -> LabChange:
+    client, _, options = clients.rstrip(")").partition("(")
+    serves = (
+        "hostname filer; mount -t tmpfs tmpfs /var/lib/nfs; mkdir -p /var/lib/nfs/v4recovery; "
+        "touch /var/lib/nfs/etab /var/lib/nfs/rmtab; mount -t nfsd nfsd /proc/fs/nfsd; "
+        f"rpc.mountd -N 3; exportfs -i -o {options} {client}:{EXPORT}; rpc.nfsd -N 3 -G 10 -L 10 4"
+    )
+    return LabChange(
+        SERVER.name,
+        "systemctl stop nfs-server; exportfs -ua; ip netns add filer; "
+        f"ip link add to-filer type veth peer name eth0 netns filer; ip link set to-filer master {BRIDGE} up; "
+        f"ip -n filer address add {FILER}/24 dev eth0; ip -n filer link set eth0 up; ip -n filer link set lo up; "
+        f"ip netns exec filer unshare -u sh -ec {shlex.quote(serves)} {_QUIET}",
+        "test \"$(ip netns exec filer sh -c 'mount -t nfsd nfsd /proc/fs/nfsd; cat /proc/fs/nfsd/threads')\" = 4 && "
+        'test "$(cat /proc/fs/nfsd/threads)" = 0',
+    )
 
 
 def small_domain(name: str, memory_mib: str = "128") -> str:

@@ -2,7 +2,7 @@
 
 from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
-from xenlab.scenarios.shell import FILER, FILER_LAB, GUEST, appended, done, exported, filer, mounted, mounted_from_filer
+from xenlab.scenarios.shell import FILER, FILER_LAB, GUEST, appended, done, exported, mounted, third_machine_serves
 from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, MOUNT_POINT, SERVER
 
 _ALL, _USUAL = "10.1.1.0/24", "rw,sync,no_root_squash,no_subtree_check"
@@ -150,16 +150,14 @@ SHARES: tuple[Scenario, ...] = (
         "share-of-a-third-machine",
         "a third machine (a NAS) serves the share to both hosts, neither of which exports anything",
         "path-fixes",
-        filer(f"{_ALL}({_USUAL})"),
-        *mounted_from_filer(CLIENT, SERVER),
+        *third_machine_serves(f"{_ALL}({_USUAL})", CLIENT, SERVER),
         lab=FILER_LAB,
     ),
     right(
         "boots-from-a-third-machine",
         "the guest boots from the share of a third machine (a NAS)",
         "boot-from-share",
-        filer(f"{_ALL}({_USUAL})"),
-        *mounted_from_filer(CLIENT, SERVER),
+        *third_machine_serves(f"{_ALL}({_USUAL})", CLIENT, SERVER),
         alone=True,
         lab=FILER_LAB,
     ),

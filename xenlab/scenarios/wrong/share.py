@@ -1,7 +1,7 @@
 """What is wrong with the NFS share. Pure data."""
 
 from xenlab.scenarios.scenario import LabChange, Red, Scenario, wrong
-from xenlab.scenarios.shell import FILER_LAB, KEPT, done, exported, filer, mounted, mounted_from_filer
+from xenlab.scenarios.shell import FILER_LAB, KEPT, done, exported, mounted, third_machine_serves
 from xenlab.testbed.plan import CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER
 
 _STEP = "shared-storage"
@@ -182,17 +182,14 @@ SHARE: tuple[Scenario, ...] = (
         "third-machine-serves-one-only",
         f"a third machine serves the share to {SERVER.name} alone",
         Red(_STEP, "mounted-by-nfs", "nothing is mounted"),
-        _on_client(f"umount {MOUNT_POINT}", f"! mountpoint -q {MOUNT_POINT}"),
-        filer(f"{SERVER.address}({_USUAL})"),
-        *mounted_from_filer(SERVER),
+        *third_machine_serves(f"{SERVER.address}({_USUAL})", SERVER),
         lab=FILER_LAB,
     ),
     wrong(
         "third-machine-squashes-root",
         "a third machine serves the share, and makes root nobody",
         Red(_STEP, "nonce-shared", "Permission denied"),
-        filer(f"{_ALL}(rw,sync,root_squash,no_subtree_check)"),
-        *mounted_from_filer(CLIENT, SERVER),
+        *third_machine_serves(f"{_ALL}(rw,sync,root_squash,no_subtree_check)", CLIENT, SERVER),
         lab=FILER_LAB,
     ),
     wrong(
