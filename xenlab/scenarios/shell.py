@@ -104,15 +104,14 @@ def third_machine_serves(clients: str, *hosts: HostPlan) -> tuple[LabChange, ...
     server (RFC 5661, 2.10.5), which it would go on to ask at the old address.
     """
     source = f"{FILER}:{EXPORT}"
+    is_mounted = f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF {source}"
     # A server that is gone would be waited for.
-    unmounted = (LabChange(host.name, f"umount {MOUNT_POINT}", f"! mountpoint -q {MOUNT_POINT}") for host in HOSTS)
+    unmounted = (
+        LabChange(host.name, f"umount {MOUNT_POINT}", f"! mountpoint -q {MOUNT_POINT} || {is_mounted}")
+        for host in HOSTS
+    )
     mounted = (
-        LabChange(
-            host.name,
-            f"mount -t nfs4 -o vers=4.2,retry=0 {source} {MOUNT_POINT}",
-            f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF {source}",
-        )
-        for host in hosts
+        LabChange(host.name, f"mount -t nfs4 -o vers=4.2,retry=0 {source} {MOUNT_POINT}", is_mounted) for host in hosts
     )
     return (*unmounted, _filer(clients), *mounted)
 

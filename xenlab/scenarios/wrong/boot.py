@@ -41,7 +41,7 @@ BOOT: tuple[Scenario, ...] = (
     wrong(
         "fstab-by-other-names",
         "the guest's fstab calls its disks sda1 and sda2, and so its swap is not in use",
-        _red("swap", "swapon"),
+        _red("swap", "/etc/fstab"),
         in_image("sed -i s/xvda/sda/ etc/fstab", "grep -q sda2 etc/fstab"),
     ),
     wrong(
