@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -270,6 +272,21 @@ def test_a_page_that_cannot_be_written_is_one_line(
     monkeypatch.setattr("xenlab.grading.writing.read_grade", lambda _reports: failing())
     assert main(["report"]) == 3
     assert capsys.readouterr().err == f"xenlab: not written: {reports}/report.html: Is a directory\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """As in `./lab faults | head -1`."""
+    call = subprocess.Popen(
+        [sys.executable, "-m", "xenlab", "faults"],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert call.stdout
+    assert call.stderr
+    call.stdout.close()
+    assert (call.wait(), call.stderr.read()) == (128 + signal.SIGPIPE, b"")
+    call.stderr.close()
 
 
 def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
