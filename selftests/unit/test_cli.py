@@ -88,7 +88,7 @@ def test_an_unknown_guest_is_refused_before_anything_starts(capsys: pytest.Captu
 def test_a_missing_lab_file_is_refused_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "verify", "--lab", "missing.toml")
     assert "missing.toml: No such file or directory" in line
-    assert "README.md shows a lab.toml" in line
+    assert "docs/lab-file.md shows a lab.toml" in line
 
 
 @pytest.mark.parametrize(
