@@ -1,1 +1,1 @@
-"""What the README quotes, each measured by one command."""
+"""What README.md and docs/ quote, each measured by one command."""

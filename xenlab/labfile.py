@@ -327,7 +327,7 @@ def load(path: Path) -> LabFile:
         path,
         LabFile,
         TABLES,
-        hint="./lab init makes one; README.md shows a lab.toml",
+        hint="./lab init makes one; docs/lab-file.md shows a lab.toml",
         context={BASE: path.absolute().parent},
         says=_says,
     )

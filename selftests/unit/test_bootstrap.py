@@ -129,12 +129,25 @@ def test_once_all_is_there_nothing_is_said_and_no_other_python_is_started(machin
     assert not (machine.copy / ".setup").exists()
 
 
-@pytest.mark.parametrize("verb", ["--help", "status", "down", "report", "regrade", "grade"])
-def test_what_needs_no_machine_to_boot_installs_no_machine(verb: str, machine: Machine) -> None:
-    done = machine.lab(verb)
-    assert done.stdout == f"ran: -m xenlab {verb}\n"
+NOTHING_BOOTS = (
+    *("--help", "status", "down", "report", "regrade", "grade", "faults", "mend", "unlock"),
+    *("init root@192.0.2.189", "check --lab lab.toml", "explain report.md", "fix-paths guest1.cfg"),
+    *("verify --lab lab.toml", "verify --lab=lab.toml --plan"),
+)
+
+
+@pytest.mark.parametrize("call", NOTHING_BOOTS)
+def test_what_needs_no_machine_to_boot_installs_no_machine(call: str, machine: Machine) -> None:
+    done = machine.lab(*call.split())
+    assert done.stdout == f"ran: -m xenlab {call}\n"
     assert done.stderr == "lab: making .venv from requirements.txt (log: .setup/venv.log)\n"
     assert not [call for call in machine.calls() if call.startswith("apt-get")]
+
+
+@pytest.mark.parametrize("call", ["verify", "verify --step hosts", "verify --lab embedded", "verify --lab=embedded"])
+def test_what_boots_the_embedded_lab_installs_it(call: str, machine: Machine) -> None:
+    assert machine.lab(*call.split()).stdout == f"ran: -m xenlab {call}\n"
+    assert [line for line in machine.calls() if line.startswith("apt-get install")]
 
 
 def test_a_python_that_can_make_no_venv_gets_what_it_lacks(machine: Machine) -> None:

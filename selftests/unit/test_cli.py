@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -86,7 +88,7 @@ def test_an_unknown_guest_is_refused_before_anything_starts(capsys: pytest.Captu
 def test_a_missing_lab_file_is_refused_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "verify", "--lab", "missing.toml")
     assert "missing.toml: No such file or directory" in line
-    assert "README.md shows a lab.toml" in line
+    assert "docs/lab-file.md shows a lab.toml" in line
 
 
 @pytest.mark.parametrize(
@@ -270,6 +272,21 @@ def test_a_page_that_cannot_be_written_is_one_line(
     monkeypatch.setattr("xenlab.grading.writing.read_grade", lambda _reports: failing())
     assert main(["report"]) == 3
     assert capsys.readouterr().err == f"xenlab: not written: {reports}/report.html: Is a directory\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """As in `./lab faults | head -1`."""
+    call = subprocess.Popen(
+        [sys.executable, "-m", "xenlab", "faults"],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert call.stdout
+    assert call.stderr
+    call.stdout.close()
+    assert (call.wait(), call.stderr.read()) == (128 + signal.SIGPIPE, b"")
+    call.stderr.close()
 
 
 def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,16 +3,17 @@
 import argparse
 import ast
 import re
-import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from gradedrun import Graded
+from rooms import DOWNWARD
 from testinfra.modules.service import Service
 
 from xenlab.cli.main import parser
+from xenlab.labfile import loads
 from xenlab.outcomes import Outcome
 from xenlab.testbed.tools import PROGRAMS
 
@@ -20,13 +21,19 @@ ROOT = Path(__file__).resolve().parents[2]
 NEW_STEP = (ROOT / "docs" / "new-step.md").read_text("utf-8")
 CONTAINERS = (ROOT / "docs" / "containers.md").read_text("utf-8")
 OUTCOMES = (ROOT / "docs" / "outcomes.md").read_text("utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")
+LAB_FILE = (ROOT / "docs" / "lab-file.md").read_text("utf-8")
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
-CALLS = re.findall(r"^    (\./lab .*)$", PAGES[0].read_text("utf-8"), re.MULTILINE)
 CALL = re.compile(r"\./lab (?P<verb>[a-z][a-z-]*)")
 ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # A reader may have typed other words between backticks: only what looks like a check's or step's id is one.
 CODED_ID = re.compile(r"`(?P<id>[a-z0-9]+(?:-[a-z0-9]+)+)`")
+PLACE = re.compile(r"(?<![\w./-])(?:xenlab|selftests|tests|fixtures|benchmarks|docs)/[\w./*-]*")
+LINK = re.compile(r"\]\((?!https?:|#)(?P<to>[^)#]+)")
+# What a reader is to make, or a run writes.
+NOT_THERE = frozenset({"tests/test_8_clocks.py", "xenlab/custody"})
 # Where a way to end is met other than in one step.
 NO_STEP = frozenset(
     {
@@ -52,6 +59,22 @@ def host(name, running):
 @pytest.fixture
 def hosts():
     return host("labubuntu", True), host("baye", BAYE)
+"""
+
+
+# What stands before the part of the lab file that is shown for machines behind others.
+BESIDE = """
+name = "team-7"
+share = { server = "baye", export = "/srv/private", mount_point = "/mnt/private" }
+[[hosts]]
+name = "baye"
+address = "10.1.1.143"
+"""
+GUEST = """
+address = "10.1.1.85"
+home = "baye"
+config = "/mnt/private/guest1.cfg"
+ping_target = "10.1.1.1"
 """
 
 
@@ -96,6 +119,24 @@ def ids_in_the_code() -> frozenset[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and ID.fullmatch(node.value)
     )
+
+
+def checks_in_the_code() -> frozenset[str]:
+    """The ids of all checks of the sheet: of findings, and of what a judgement cannot tell."""
+    calls = (
+        node
+        for path in (ROOT / "xenlab/lab/judging").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Finding", "cannot_tell")
+    )
+    named = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    return frozenset(named) | {f"no-stray-{what}" for what in ("loop-devices", "processes", "files")}
+
+
+def first_column(page: str, heading: str) -> list[str]:
+    """The code in the first column of the table below a heading."""
+    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
 
 
 def places(page: str) -> Iterator[str]:
@@ -144,12 +185,6 @@ def test_a_verb_that_is_none_is_noticed() -> None:
     assert unknown_verbs("run `./lab verify` or `./lab undo`") == ["undo"]
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_every_call_that_the_readme_shows_is_one(call: str) -> None:
-    words = shlex.split(call, comments=True)[1:]
-    assert parser().parse_args(words).verb == words[0]
-
-
 def test_the_container_has_every_package_that_the_lab_needs() -> None:
     assert set(PROGRAMS.values()) <= set(block(CONTAINERS, "dockerfile").split())
 
@@ -183,3 +218,39 @@ def test_every_check_that_the_outcomes_name_exists() -> None:
     assert {found["id"] for found in CODED_ID.finditer(OUTCOMES)} <= ids_in_the_code()
     assert {"config-readable", "ssh-to-peer", "path-fixes"} <= ids_in_the_code()
     assert "no-such-check" not in ids_in_the_code()
+
+
+def test_the_rooms_are_told_in_the_order_that_is_enforced() -> None:
+    rooms = [place.removesuffix("/") for place in first_column(ARCHITECTURE, "Rooms, from the top down")]
+    package = [room.removeprefix("xenlab/").removesuffix(".py").replace("__init__", "xenlab") for room in rooms]
+    assert tuple(package) == DOWNWARD
+    assert all((ROOT / room).exists() for room in rooms)
+
+
+def test_whose_word_each_check_rests_on_is_told_once() -> None:
+    section = SECURITY.partition("| whose word |")[2].partition("\n\n")[0]
+    told = [word for row in section.splitlines()[2:] for word in re.findall(r"`([a-z-]+)`", row.split(" | ")[2])]
+    assert sorted(told) == sorted(checks_in_the_code())
+    assert {"reached", "same-connection"} <= set(told)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_or_linked_are_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    named = {place.rstrip(".") for place in PLACE.findall(text)} - NOT_THERE
+    assert [place for place in sorted(named) if not list(ROOT.glob(place))] == []
+    linked = {found["to"] for found in LINK.finditer(text)}
+    assert [link for link in sorted(linked) if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    linked = {(ROOT / found["to"]).resolve() for found in LINK.finditer(PAGES[0].read_text("utf-8"))}
+    assert {page for page in PAGES[1:] if page.name != "README.md"} <= linked
+
+
+def test_the_lab_file_that_is_shown_is_read() -> None:
+    shown = "\n".join(line[4:] for line in LAB_FILE.splitlines() if line.startswith("    "))
+    first, jumps, second = shown.partition("[[jumps]]")
+    assert [guest.name for guest in loads(first, "lab-file.md").guests] == ["guest1"]
+    behind = loads(f"{BESIDE}{jumps}{second}".replace('address = "10.1.1.85"\n', GUEST), "lab-file.md")
+    assert (behind.guests[0].via, behind.probes.outside_from) == ("hosts", "hosts")

@@ -109,7 +109,7 @@ def test_a_wrong_lab_file_is_one_line(graded: Graded) -> None:
     ran = graded("def test_plain():\n    pass\n", "--grade-output=plain", "--lab=missing.toml", conftest=conftest)
     assert (ran.ret, ran.written, ran.result.outlines) == (2, False, [])
     assert ran.result.errlines == [
-        "xenlab: missing.toml: No such file or directory (./lab init makes one; README.md shows a lab.toml)"
+        "xenlab: missing.toml: No such file or directory (./lab init makes one; docs/lab-file.md shows a lab.toml)"
     ]
 
 

@@ -324,7 +324,7 @@ def test_a_lab_has_guests(file: Path) -> None:
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file") as refusal:
         load(tmp_path / "lab.toml")
-    assert "README.md" in refusal.value.hint
+    assert "docs/lab-file.md" in refusal.value.hint
     (tmp_path / "lab.toml").write_bytes(b"name = '\xff'")
     with pytest.raises(UsageError, match="not UTF-8"):
         load(tmp_path / "lab.toml")

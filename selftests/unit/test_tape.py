@@ -1,6 +1,7 @@
 """What a tape keeps: the same values and errors come back, in their turn; what is none of ours is refused."""
 
 import json
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -13,6 +14,7 @@ from playedsessions import Sessions
 from playedxen import PlayedXen
 
 from xenlab.errors import CannotObserve, LabFault, UsageError, XenlabError
+from xenlab.evidence.recorder import Journal
 from xenlab.lab.kinds import TAKEN, kinds
 from xenlab.lab.lab import Lab
 from xenlab.lab.looks import Unknown
@@ -115,6 +117,29 @@ def test_what_was_raised_is_raised_again(do: Callable[[], int], tape: RecordingT
         PlayedTape(lines, KINDS).take("a", lambda: 1)
     assert type(second.value) is type(first.value)
     assert vars(second.value) == vars(first.value)
+
+
+@pytest.mark.parametrize("secret", ["root", "HostLook", "fault", "a'b\"c"])
+def test_a_password_is_kept_nowhere_and_makes_nothing_unreadable(secret: str, lines: list[str]) -> None:
+    """It may be a word that our own names have in them, as `root_devices` has."""
+    kept = Journal(secrets=[secret])
+    tape = RecordingTape(lines.append, mask=kept.mask)
+    said = f"it is {shlex.quote(secret)}, {json.dumps(secret)}"
+    tape.take("a", lambda: (host_look("baye"), ProgramOutput(said, False, False)))
+    with suppress(LabFault):
+        tape.take("a", lambda: raised(LabFault(said, hint=said, expected=said)))
+    played = PlayedTape(lines, KINDS)
+    look, output = played.take("a", lambda: ((), ProgramOutput("", False, False)))
+    assert type(look) is type(host_look("baye"))
+    with pytest.raises(LabFault) as fault:
+        played.take("a", fails)
+    told = f"{output.text} {fault.value} {fault.value.expected} {fault.value.actual}"
+    assert secret not in told
+    assert told.count("********") >= 4
+
+
+def raised(error: XenlabError) -> int:
+    raise error
 
 
 def test_without_a_tape_it_is_done_each_time() -> None:

@@ -58,7 +58,7 @@ def teams(paths: Iterable[Path]) -> list[Team]:
             if (other := found.setdefault(team.folder, team)) is not team:
                 raise UsageError(
                     f"two teams are called {team.name!r}: {other.source} and {team.source}",
-                    hint="name them in a teams.csv: README.md shows one",
+                    hint="name them in a teams.csv: docs/instructor.md shows one",
                 )
     return list(found.values())
 
@@ -154,7 +154,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             if unknown := [str(column) for column in columns if column not in _COLUMNS]:
                 raise UsageError(f"{path}: unknown column {unknown[0]!r}: allowed are {listed(_COLUMNS)}")
             if "team" not in columns:
-                raise UsageError(f"{path}: there is no column team", hint="README.md shows a teams.csv")
+                raise UsageError(f"{path}: there is no column team", hint="docs/instructor.md shows one")
             for row in table:
                 if None in row or not (row["team"] or "").strip():
                     raise UsageError(f"{path}:{table.line_num}: the row names no team, or has more cells than columns")

@@ -1,6 +1,7 @@
 """The command line: its grammar as a whole, and how a verb is run and ends."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -65,7 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     run: Run = arguments.run
     try:
-        return run(arguments)
+        status = run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads stdout has seen enough, as head(1) has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except XenlabError as problem:
         print(f"xenlab: {plain(str(problem))}", file=sys.stderr)
         return problem.exit_code

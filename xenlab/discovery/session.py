@@ -206,7 +206,9 @@ class Discovery:
 
     def _host(self, target: SshTarget) -> RemoteHost:
         via = jump_names(self._call.jumps)[-1] if self._call.jumps else ""
-        host = RemoteHost(target.host, self._login(target, via), self._sink, limits=_LIMITS, way=self._way)
+        host = RemoteHost(
+            target.host, self._login(target, via), self._sink, limits=_LIMITS, way=self._way, read_only=True
+        )
         self._open.callback(host.close)
         return host
 

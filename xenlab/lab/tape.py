@@ -57,14 +57,21 @@ class Untaped:
 class RecordingTape:
     """Does what is to be done and writes what came of it, one line an entry, with the `step` that it was done for.
 
+    Texts are written as `mask` makes them, so that no password is kept; names of classes and fields are none of them.
     Safe to use from several threads.
     """
 
     is_played = False
 
-    def __init__(self, write: Callable[[str], None], step: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        step: Callable[[], str] = lambda: "",
+        mask: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self._write = write
         self._step = step
+        self._mask = mask
         self._lock = Lock()
 
     def take(self, what: str, do: Callable[[], T], /) -> T:
@@ -72,9 +79,9 @@ class RecordingTape:
         try:
             value = do()
         except XenlabError as error:
-            self._keep({"what": what, "raised": _raised(error)})
+            self._keep({"what": what, "raised": _raised(error, self._mask)})
             raise
-        self._keep({"what": what, "value": encoded(value)})
+        self._keep({"what": what, "value": _masked(encoded(value), self._mask)})
         return value
 
     def _keep(self, entry: Mapping[str, object]) -> None:
@@ -160,6 +167,17 @@ def decoded(value: object, kinds: Kinds) -> object:
     return made
 
 
+def _masked(value: object, mask: Callable[[str], str]) -> object:
+    """What `encoded` has made, each text in it masked."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list):
+        return [_masked(each, mask) for each in value]
+    if isinstance(value, dict):
+        return {key: each if key == "" else _masked(each, mask) for key, each in value.items()}
+    return value
+
+
 @cache
 def _hints(kind: type) -> Mapping[str, object]:
     return types.MappingProxyType(get_type_hints(kind))
@@ -171,11 +189,11 @@ _FACTS = ("hint", "expected", "actual", "host", "guest")
 _KINDS = {LabFault: "fault", CannotObserve: "unseen", WouldChange: "change"}
 
 
-def _raised(error: XenlabError) -> Mapping[str, object]:
-    facts = {name: getattr(error, name) for name in _FACTS if hasattr(error, name)}
+def _raised(error: XenlabError, mask: Callable[[str], str]) -> Mapping[str, object]:
+    facts = {name: _masked(getattr(error, name), mask) for name in _FACTS if hasattr(error, name)}
     kind = next((word for kind, word in _KINDS.items() if isinstance(error, kind)), "other")
     act = {"act": error.act} if isinstance(error, WouldChange) else {}
-    return {"kind": kind, "message": error.message, "evidence": list(error.evidence), **facts, **act}
+    return {"kind": kind, "message": mask(error.message), "evidence": list(error.evidence), **facts, **act}
 
 
 def _error(kept: object) -> XenlabError:
