@@ -64,7 +64,9 @@ def last_words(run: Run) -> str:
     """What the journal shows."""
     if acts := _acts(run):
         return f"NOT only read: {len(acts)} of {len(run.journal)} commands changed something; please report this"
-    return f"only read: of {len(run.journal)} commands on hosts and in guests none changes anything"
+    own = listed(dict.fromkeys(step.spec.id for step in run.steps if step.spec.own and step.root is None))
+    by_word = f"; of those of {own} that is the rubric's word" if own else ""
+    return f"only read: of {len(run.journal)} commands on hosts and in guests none changes anything{by_word}"
 
 
 def _acts(run: Run) -> list[str]:
