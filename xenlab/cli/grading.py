@@ -196,7 +196,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
         of_then = folder / bundle.RUBRIC if facts.rubric else None
         of_now = Path(arguments.rubric).absolute() if arguments.rubric else of_then
         by_then, by_now = (rubric.load(path) if path else rubric.shipped() for path in (of_then, of_now))
-        steps = by_now.to_judge_again(facts.steps, by_then, whole=facts.whole, read_only=facts.read_only)
+        steps = by_now.to_judge_again(facts.steps, by_then, whole=facts.whole and not facts.read_only)
         options += [*(f"--step={step}" for step in steps), *(["--alone"] if facts.alone else [])]
         options += ["--read-only"] if facts.read_only else []
         options += [f"--rubric={of_now}"] if of_now else []

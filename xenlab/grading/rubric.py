@@ -180,15 +180,14 @@ class Rubric(Model):
         """The steps that a gradebook has a column of, whatever was graded: the sheet's, and the rubric's own checks."""
         return (*shipped().steps, *(check.id for check in self.checks))
 
-    def to_judge_again(self, graded: Iterable[str], then: "Rubric", *, whole: bool, read_only: bool) -> list[str]:
+    def to_judge_again(self, graded: Collection[str], then: "Rubric", *, whole: bool) -> list[str]:
         """The steps to judge again by this rubric of a run that `graded` those by the rubric of `then`.
 
         Own checks are those of this rubric: of a run that was `whole` all of them, else those that it had graded.
         """
-        own_then = {check.id for check in then.checks}
-        sheet = [id_ for id_ in graded if id_ not in own_then]
-        own = [check.id for check in self.checks if not (read_only and check.changes)]
-        return [*sheet, *(id_ for id_ in own if whole or id_ in set(graded))]
+        then_own = {check.id for check in then.checks}
+        sheet = [id_ for id_ in graded if id_ not in then_own]
+        return [*sheet, *(check.id for check in self.checks if whole or check.id in graded)]
 
     def in_force(self, day: date) -> tuple[WaiverRule, ...]:
         """The waivers that hold on `day`."""

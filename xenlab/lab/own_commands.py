@@ -20,7 +20,6 @@ MOST_WRITTEN = 64 * 1024
 """Bytes that a command may write to stdout: of what wrote more it cannot be told what the rest would have been."""
 
 _COMPLAINT = 4096
-_BY_A_SIGNAL = -1
 
 
 class OwnCommands:
@@ -69,6 +68,6 @@ def _answer(result: CommandResult) -> Answer | Unknown:
     written = len(result.stdout.encode("utf-8", "replace")) + result.stdout_cut
     if written > MOST_WRITTEN:
         return Unknown(f"it wrote {written} bytes, of which no more than {MOST_WRITTEN} are read")
-    if result.exit_code == _BY_A_SIGNAL:
+    if result.exit_code < 0:
         return Unknown("it was ended by a signal")
     return Answer(result.exit_code, result.stdout, result.stderr[:_COMPLAINT])

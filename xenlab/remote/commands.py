@@ -173,7 +173,7 @@ def _script(text: str, *args: str) -> Argv:
 
 def by_sh(script: str) -> Argv:
     """A script of somebody else's, for sh as it stands."""
-    return _script(script)
+    return "sh", "-c", script
 
 
 def exports() -> Argv:
