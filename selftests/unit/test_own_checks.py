@@ -5,13 +5,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from playedsessions import Sessions, Verify
 from playedxen import PlayedXen
 
 from xenlab.grading.writing import read_grade
+from xenlab.lab.custody import Custody
+from xenlab.lab.dom0 import Dom0, HostPair
+from xenlab.lab.own_check import OwnCheck
+from xenlab.lab.own_commands import OwnCommands
+from xenlab.lab.tape import Untaped
 from xenlab.outcomes import Finding, Grade, Outcome, StepResult
+from xenlab.remote.host import RemoteHost
+from xenlab.remote.record import CommandRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script>\\033[2J\\033]0;owned\\007\\342\\200\\256"
@@ -109,7 +118,7 @@ def test_what_failed_tells_what_was_seen_and_the_hint(checked: Checked) -> None:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ("baye: exec sleep 30\nseconds = 1", "did not end in 1 s"),
+        ("baye: tail -f /dev/null\nseconds = 1", "did not end in 1 s"),
         ("baye: yes | head -c 70000", "wrote 70000 bytes, of which no more than 65536 are read"),
         ("baye: kill_me() { sh -c 'kill -9 $PPID'; }; kill_me", "ended by a signal"),
         ("labubuntu: true", "labubuntu cannot be reached"),
@@ -122,6 +131,23 @@ def test_what_cannot_be_observed_is_nobodys_zero(checked: Checked, xen: PlayedXe
     assert (step.outcome, step.checks[0].outcome) == (Outcome.ERROR, Outcome.ERROR)
     assert words in step.checks[0].actual
     assert graded(xen).verdict == "error"
+
+
+def test_over_ssh_it_is_bounded_and_recorded_as_a_look(host: RemoteHost, records: list[CommandRecord]) -> None:
+    baye = cast(Dom0, SimpleNamespace(name="baye", remote=host))
+    commands = OwnCommands(HostPair(baye, baye), "baye", Custody(), Untaped())
+    given = {"id": "it", "on": "baye", "seconds": 1}
+    checks = [
+        OwnCheck.model_validate({**given, "command": command}) for command in ("echo one", "sleep 30", "echo one")
+    ]
+    found = [next(commands.on_hosts(check)) for check in checks]
+    assert [finding.holds for finding in found] == [True, None, True]
+    assert "did not end within 1 s" in found[1].actual
+    assert found[0].evidence == found[2].evidence == (f"cmd-{len(records) - 1}",)
+    assert [(record.command, record.changes) for record in records[-2:]] == [
+        ("sh -c 'echo one'", False),
+        ("sh -c 'sleep 30'", False),
+    ]
 
 
 def test_a_check_is_blocked_where_what_it_needs_did_not_pass(verify: Verify, xen: PlayedXen) -> None:
