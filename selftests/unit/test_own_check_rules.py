@@ -83,6 +83,13 @@ def test_the_checks_that_the_instructors_page_shows_are_read() -> None:
     ]
 
 
+@pytest.mark.parametrize(("whole", "own"), [(True, ["kept", "new"]), (False, ["kept"])])
+def test_what_is_judged_again_are_the_checks_of_now(whole: bool, own: list[str]) -> None:
+    then = Rubric(checks=(rule(id="kept"), rule(id="gone")))
+    now = Rubric(checks=(rule(id="kept"), rule(id="new")))
+    assert now.to_judge_again(("hosts", "kept", "gone"), then, whole=whole) == ["hosts", *own]
+
+
 # Which commands change something
 
 

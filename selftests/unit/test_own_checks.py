@@ -86,6 +86,11 @@ def test_a_check_is_run_on_the_machines_that_it_names(checked: Checked) -> None:
     assert {step.title for step in steps.values()} == {"It holds."}
 
 
+def test_a_guest_that_is_off_is_started_for_it_and_goes_home(checked: Checked, xen: PlayedXen) -> None:
+    assert checked("--guest=guest2", it="guest2: true")["it"].outcome is Outcome.PASSED
+    assert xen.acted == ["labubuntu create guest2", "labubuntu shutdown guest2"]
+
+
 @pytest.mark.parametrize(
     ("told", "outcome"),
     [

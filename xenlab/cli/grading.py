@@ -60,7 +60,9 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _add_grading(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers, own checks")
+    verb.add_argument(
+        "--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers, own checks"
+    )
     shown = verb.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
     shown.add_argument(
