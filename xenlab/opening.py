@@ -1,7 +1,8 @@
 """Opening the lab that a run is about: the embedded one, or the one of a lab file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from xenlab.lab.custody import LabFound
 from xenlab.labfile import LabFile, load, loads
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.joining import join
-from xenlab.testbed.plan import EMBEDDED, GUESTS
+from xenlab.testbed.plan import EMBEDDED, GUESTS, HOSTS, SERVER, NamedAddress
 from xenlab.testbed.state import LabState, lab_folder
 from xenlab.tomlfile import data_of
 
@@ -22,11 +23,25 @@ class NothingToMend(UsageError):
     """A run that was cut off has left nothing: its lab is down."""
 
 
-def guest_names(lab_name: str) -> Sequence[str]:
-    """Names of the lab's guests, known before it is opened; raises UsageError for a wrong lab file."""
+@dataclass(frozen=True, slots=True)
+class MachineNames:
+    """What a lab's machines are called; `server` is the one that exports the share, which may be none of the hosts."""
+
+    hosts: tuple[str, ...]
+    server: str
+    guests: tuple[str, ...]
+
+
+def machine_names(lab_name: str) -> MachineNames:
+    """Names of the lab's machines, known before it is opened; raises UsageError for a wrong lab file."""
     if lab_name == EMBEDDED:
-        return [guest.name for guest in GUESTS]
-    return [guest.name for guest in load(Path(lab_name)).guests]
+        return MachineNames(_names(HOSTS), SERVER.name, _names(GUESTS))
+    lab = load(Path(lab_name))
+    return MachineNames(_names(lab.hosts), lab.share.server, _names(lab.guests))
+
+
+def _names(machines: Iterable[NamedAddress]) -> tuple[str, ...]:
+    return tuple(machine.name for machine in machines)
 
 
 def refuse_unfinished(lab_name: str, working_copy: Path) -> None:

@@ -68,7 +68,10 @@ def _lab(folder: Path) -> None:
 
 def _rubric(folder: Path) -> None:
     rules = rubric.load(folder / "rubric.toml", ("hosts", "live-migration"))
-    _ = rules.factor(30.0), rules.thresholds.over(labfile.ProbeSpec())
+    _ = rules.factor(30.0), rules.thresholds.over(labfile.ProbeSpec()), rules.columns
+    for check in rules.checks:
+        _ = check.step(None), check.step("guest1"), check.typed, check.hosts_of(("baye", "labubuntu"), "baye")
+        _ = [check.fits(text) for text in ("", "x\n", "a" * 9999 + "!", "\ud800\x00")]
 
 
 def _late(folder: Path) -> None:
@@ -247,7 +250,10 @@ _RUBRIC = (
     *seeds.texts(
         "late = [[0, 0.9], [24, 0.5], [72, 0]]\n[thresholds]\nmax_outside_gap_ms = 1500\n"
         "[steps.live-migration]\npoints = 30\n"
-        '[[waivers]]\nstep = "hosts"\ncheck = "swap"\nguest = "guest2"\nwho = "T"\nwhy = "x"\nuntil = 2026-12-31\n'
+        '[[waivers]]\nstep = "hosts"\ncheck = "swap"\nguest = "guest2"\nwho = "T"\nwhy = "x"\nuntil = 2026-12-31\n',
+        '[[checks]]\nid = "a-b"\nwhat = "A."\non = "client"\ncommand = "a=1 grep x /y | rm \'>\' 2>&1 >z; $(dd)"\n'
+        'exit_code = 1\ncontains = "x"\nmatches = "(?m)^(a+)+$"\nseconds = 5\npoints = 2.5\nhint = "h"\nhidden = true\n'
+        'changes = true\nneeds = "hosts"\n[[checks]]\nid = "c"\nwhat = "C."\ncommand = ["xl", "list"]\npoints = 1\n',
     ),
 )
 _METADATA = seeds.texts(

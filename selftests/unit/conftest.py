@@ -8,7 +8,7 @@ import pytest
 from foundlab import FoundLab
 from gradedrun import HEAD, LEFT_OUT, Graded, Ran
 from initcalls import CALL, Init
-from playedsessions import Sessions
+from playedsessions import Sessions, Verify
 from playedxen import PlayedXen, played, shorten
 from sshd import LIMITS, Sshd
 
@@ -16,6 +16,9 @@ from xenlab.cli.main import main
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
 from xenlab.remote.record import CommandRecord
+from xenlab.tomlfile import dump
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -31,6 +34,26 @@ def sessions(xen: PlayedXen, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Sessions on the played hosts."""
     monkeypatch.setattr("xenlab.lab.lab.RemoteHost", lambda name, *_, **__: xen.machines[name])
     return Sessions(xen)
+
+
+@pytest.fixture
+def verify(xen: PlayedXen, sessions: Sessions, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Verify:
+    """Calls pytest on the sheet as ./lab does, for guest1, which is at home and runs."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("HOME", str(xen.folder))
+    (xen.folder / ".ssh").mkdir()
+    (xen.folder / ".ssh" / "known_hosts").touch()
+    (xen.folder / "lab.toml").write_text(dump(xen.spec))
+    xen.runs("guest1", "labubuntu")
+
+    def run(*options: str) -> pytest.RunResult:
+        given = [f"--lab={xen.folder / 'lab.toml'}", "--guest=guest1", f"--reports={xen.folder / 'reports'}"]
+        # Whether what is opened is closed is not to be told from a session within another one.
+        quiet = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "--grade-output=plain"]
+        where = [f"--rootdir={ROOT}", "-c", str(ROOT / "pytest.ini"), str(ROOT / "tests")]
+        return pytester.runpytest_inprocess(*where, *quiet, *given, *options)
+
+    return run
 
 
 @pytest.fixture

@@ -1,11 +1,17 @@
 """Sessions on played hosts: begun, ended, killed, and mended by another process."""
 
+from collections.abc import Callable
+
+import pytest
 from playedxen import HOSTS, PlayedXen
 
 from xenlab.lab import custody
 from xenlab.lab.custody import Act, Custody, LabFound
 from xenlab.lab.lab import Lab
 from xenlab.lab.tape import Tape
+
+Verify = Callable[..., pytest.RunResult]
+"""Calls pytest on the sheet, with these options."""
 
 
 class Sessions:

@@ -23,6 +23,7 @@ PURE = (
     *("xenlab/remote/questions.py", "xenlab/remote/lease.py", "xenlab/grading/scoring.py"),
     *("xenlab/lab/guest_looks.py", "xenlab/lab/moved.py", "xenlab/lab/act_plan.py", "xenlab/report/act_plan.py"),
     *("xenlab/lab/looks.py", "xenlab/lab/places.py", "xenlab/lab/found.py", "xenlab/lab/migration.py"),
+    *("xenlab/lab/own_check.py", "xenlab/remote/changing.py"),
     *("xenlab/lab/observed.py", "xenlab/lab/watch_analysis.py", "xenlab/lab/watched_move.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/lab/judging/*.py"))),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),

@@ -1,47 +1,21 @@
 """Whole sessions of the lab sheet on two played hosts: planned, done as planned, gone on from, and only read."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from playedsessions import Sessions
+from playedsessions import Sessions, Verify
 from playedxen import PlayedXen
 
 from xenlab.errors import UsageError
 from xenlab.grading.before import Before
 from xenlab.grading.writing import read_grade
 from xenlab.outcomes import Outcome
-from xenlab.tomlfile import dump
 
-ROOT = Path(__file__).resolve().parents[2]
 ALONE = ("--step=cold-migration", "--alone")
 TO_AND_FRO = [
     *("labubuntu shutdown guest1", "baye create guest1"),
     *("baye shutdown guest1", "labubuntu create guest1"),
 ]
-
-Verify = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture
-def verify(xen: PlayedXen, sessions: Sessions, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Verify:
-    """Calls pytest on the sheet as ./lab does, for guest1, which is at home and runs."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("HOME", str(xen.folder))
-    (xen.folder / ".ssh").mkdir()
-    (xen.folder / ".ssh" / "known_hosts").touch()
-    (xen.folder / "lab.toml").write_text(dump(xen.spec))
-    xen.runs("guest1", "labubuntu")
-
-    def run(*options: str) -> pytest.RunResult:
-        given = [f"--lab={xen.folder / 'lab.toml'}", "--guest=guest1", f"--reports={xen.folder / 'reports'}"]
-        # Whether what is opened is closed is not to be told from a session within another one.
-        quiet = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "--grade-output=plain"]
-        where = [f"--rootdir={ROOT}", "-c", str(ROOT / "pytest.ini"), str(ROOT / "tests")]
-        return pytester.runpytest_inprocess(*where, *quiet, *given, *options)
-
-    return run
 
 
 def test_what_is_planned_is_done_and_then_taken_over(verify: Verify, xen: PlayedXen) -> None:

@@ -123,7 +123,7 @@ class Classroom:
         """
         self._attempts = self._read_all()
         entries = self.entries()
-        rows = list(gradebook.table(entries, shipped().steps))
+        rows = list(gradebook.table(entries, self._rubric.columns))
         self._folder.write("gradebook.csv", gradebook.as_csv(rows))
         self._folder.write("gradebook.xlsx", gradebook.as_xlsx(rows))
         if any(team.members for team in self._teams):
@@ -131,7 +131,7 @@ class Classroom:
             name = self._terms.assignment
             self._folder.write("moodle.csv", gradebook.as_csv(gradebook.moodle(entries, name)))
             self._folder.write("canvas.csv", gradebook.as_csv(gradebook.canvas(entries, name, possible)))
-        self._folder.write("index.html", render(entries, shipped().steps, self._terms.assignment))
+        self._folder.write("index.html", render(entries, self._rubric.columns, self._terms.assignment))
 
     def _is_left(self, team: Team, again: Again | None) -> bool:
         attempts = self._attempts[team.folder]

@@ -6,7 +6,8 @@ from typing import Literal
 from xenlab.causes.cause import Rank
 from xenlab.causes.reading import find_causes
 from xenlab.evidence.text import brief, plain
-from xenlab.outcomes import CheckResult, Grade, Model, Outcome
+from xenlab.grading.exporters.words import visible_fix
+from xenlab.outcomes import CheckResult, Grade, Model, Outcome, StepResult
 from xenlab.report.reading import first_to_fix, in_a_sentence, is_ungradable, nothing_observed
 
 NOT_GRADABLE: Literal["not gradable"] = "not gradable"
@@ -47,7 +48,8 @@ class Trouble(Model):
 class GradebookRow(Model):
     """One attempt. `earned` is None where it is not gradable; `says` is its outcome in a sentence.
 
-    `ungradable` are the points that could not be observed in an attempt that is gradable all the same.
+    `ungradable` are the points that could not be observed in an attempt that is gradable all the same. `fix` and `hint`
+    are what to mend first, `told` is that of what students may see.
     """
 
     verdict: Literal["passed", "failed", "not gradable"]
@@ -59,13 +61,14 @@ class GradebookRow(Model):
     steps: tuple[StepPoints, ...] = ()
     fix: str = ""
     hint: str = ""
+    told: str = ""
     troubles: tuple[Trouble, ...] = ()
 
 
 def graded(grade: Grade) -> GradebookRow:
     """The row of a run that came to its end."""
     gradable = grade.verdict != "error" and not nothing_observed(grade.score)
-    found = first_to_fix(grade)
+    found, visible = first_to_fix(grade), visible_fix(grade)
     return GradebookRow(
         verdict=grade.verdict if gradable and grade.verdict != "error" else NOT_GRADABLE,
         says=in_a_sentence(grade),
@@ -82,8 +85,9 @@ def graded(grade: Grade) -> GradebookRow:
             )
             for step in grade.steps
         ),
-        fix=_line(f"{found[0].id}: {found[1].id}{_where(found[1])}: {found[1].actual}") if found else "",
+        fix=_fix(*found) if found else "",
         hint=_line(found[1].hint) if found else "",
+        told=_fix(*visible) if visible else "",
         troubles=tuple({trouble.key: trouble for trouble in _troubles(grade)}.values())[:_MOST_TROUBLES],
     )
 
@@ -109,6 +113,10 @@ def _troubles(grade: Grade) -> Iterator[Trouble]:
 def _cause(check: CheckResult) -> str:
     known = (match.cause for match in find_causes(check.actual) if match.cause.rank < Rank.CONSEQUENCE)
     return next((cause.id for cause in known), "")
+
+
+def _fix(step: StepResult, check: CheckResult) -> str:
+    return _line(f"{step.id}: {check.id}{_where(check)}: {check.actual}")
 
 
 def _where(check: CheckResult) -> str:

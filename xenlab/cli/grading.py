@@ -60,7 +60,9 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _add_grading(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
+    verb.add_argument(
+        "--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers, own checks"
+    )
     shown = verb.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_const", dest="output", const="quiet", help="say only how it ended")
     shown.add_argument(
@@ -163,10 +165,10 @@ def _grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: boo
 
 def _given(arguments: argparse.Namespace) -> list[str]:
     """What every run is given; a wrong call leaves nothing of an earlier one."""
-    from xenlab.opening import guest_names
+    from xenlab.opening import machine_names
 
     try:
-        names = guest_names(arguments.lab)
+        names = machine_names(arguments.lab).guests
         for guest in arguments.guest:
             if guest not in names:
                 raise UsageError(f"--guest {guest}: this lab has {', '.join(names)}")
@@ -184,6 +186,7 @@ def _given(arguments: argparse.Namespace) -> list[str]:
 def _regrade(arguments: argparse.Namespace) -> int:
     from xenlab.cli.pytest_child import run_pytest
     from xenlab.evidence import bundle
+    from xenlab.grading import rubric
     from xenlab.grading.writing import read_grade
     from xenlab.report.compare import differences
 
@@ -192,12 +195,13 @@ def _regrade(arguments: argparse.Namespace) -> int:
         facts, then = bundle.facts_of(folder), bundle.grade_of(folder)
         options = [f"--lab={folder / bundle.LAB}", f"--played={folder}", f"--reports={reports.absolute()}"]
         options += ["--grade-output=quiet", *(f"--guest={guest}" for guest in facts.guests)]
-        options += [*(f"--step={step}" for step in facts.steps), *(["--alone"] if facts.alone else [])]
+        of_then = folder / bundle.RUBRIC if facts.rubric else None
+        of_now = Path(arguments.rubric).absolute() if arguments.rubric else of_then
+        by_then, by_now = (rubric.load(path) if path else rubric.shipped() for path in (of_then, of_now))
+        steps = by_now.to_judge_again(facts.steps, by_then, whole=facts.whole and not facts.read_only)
+        options += [*(f"--step={step}" for step in steps), *(["--alone"] if facts.alone else [])]
         options += ["--read-only"] if facts.read_only else []
-        if arguments.rubric:
-            options += [f"--rubric={Path(arguments.rubric).absolute()}"]
-        elif facts.rubric:
-            options += [f"--rubric={folder / bundle.RUBRIC}"]
+        options += [f"--rubric={of_now}"] if of_now else []
         code = run_pytest(["tests", *options], arguments.working_copy)
         if code not in (0, 1, 3):
             return code

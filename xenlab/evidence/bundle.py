@@ -44,9 +44,10 @@ _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 class RunFacts(Model):
     """What was graded: these guests and steps (`alone`: without what they need), by a `rubric` of its own or not.
 
-    One that was `read_only` changed nothing. `seen` is what its results rest on (`xenlab.lab.seen`), `passed` are the
-    steps, each on its guest, that passed, and `taken_over` those of them that are of an earlier run, with its date.
-    `suite` is the digest of xenlab's own code, steps and all, `version` its version.
+    One that was `whole` left out no step of those guests, one that was `read_only` changed nothing. `seen` is what its
+    results rest on (`xenlab.lab.seen`), `passed` are the steps, each on its guest, that passed, and `taken_over` those
+    of them that are of an earlier run, with its date. `suite` is the digest of xenlab's own code, steps and all,
+    `version` its version.
     """
 
     guests: tuple[str, ...]
@@ -55,6 +56,7 @@ class RunFacts(Model):
     rubric: bool
     version: str
     suite: str
+    whole: bool = True
     read_only: bool = False
     seen: dict[str, str] = Field(default_factory=dict)
     passed: tuple[str, ...] = ()

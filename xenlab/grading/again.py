@@ -32,7 +32,9 @@ def take_over(
     names = Counter(step.name for step in steps)
     for step in steps:
         kept = step.name in before.facts.passed and step.name in before.tape and names[step.name] == 1
-        holds = kept and not step.spec.of_the_run and not changed - others_of(guests, step.guest)
+        # What a check of the rubric's own rests on, nobody but its command knows.
+        anew = step.spec.of_the_run or step.spec.own
+        holds = kept and not anew and not changed - others_of(guests, step.guest)
         if holds and all(need.taken_over or need.name not in before.tape for need in step.needed):
             step.taken_over = before.facts.taken_over.get(step.name, before.started)
     return {step.name: step.taken_over for step in steps if step.taken_over}

@@ -1,6 +1,7 @@
 """Which steps a session runs: those chosen by --step, --guest, -k and others, with what they need, in their order."""
 
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ class Choosing:
         self._run = run
         self._interrupts = interrupts
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Read the rubric, of which the checks of its own are collected as steps.
+
+        What is wrong with it is told once all steps are known that it may name.
+        """
+        given: str | None = self._config.getoption("--rubric")
+        if given is not None:
+            with suppress(UsageError):
+                self._run.rubric = load(Path(given))
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
@@ -69,6 +81,7 @@ class Choosing:
         plan = Plan(list(allowed))
         left = set(items)
         chosen = [run for run, item in allowed.items() if item in left and (not ids or run.spec.id in ids)]
+        self._run.whole = len(chosen) == len(allowed)
         if self._run.read_only:
             chosen = without_acts(self._run, chosen, ids)
         alone: bool = self._config.getoption("--alone")
@@ -93,8 +106,8 @@ class Choosing:
         given: str | None = self._config.getoption("--rubric")
         if given is not None:
             # The shipped rubric's steps are known even where one file of the sheet is run alone.
-            known = dict.fromkeys([*(run.spec.id for run in runs), *shipped().steps])
-            self._run.rubric = load(Path(given), known)
+            known = dict.fromkeys([*(run.spec.id for run in runs if not run.spec.own), *shipped().steps])
+            self._run.rubric = load(Path(given), known, {run.spec.id for run in runs if run.spec.own})
             self._run.rubric_text = Path(given).read_text("utf-8")
         metadata: str | None = self._config.getoption("--submission-metadata")
         self._run.late = late(None if metadata is None else Path(metadata), self._run.rubric)

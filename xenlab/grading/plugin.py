@@ -55,7 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--reports", metavar="DIR", help="where reports go (default: reports/ of the project)")
     group.addoption("--played", metavar="DIR", help="the evidence of a run, to be graded again instead of the lab")
     group.addoption("--previous", metavar="DIR", help="the reports of the attempt before (default: those it replaces)")
-    group.addoption("--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers")
+    group.addoption(
+        "--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers, own checks"
+    )
     group.addoption(
         "--submission-metadata", metavar="PATH", help="when the work was handed in, as Gradescope's file tells it"
     )

@@ -16,17 +16,21 @@ FIRST_WORDS = "this only reads: nothing is changed, on no host and in no guest"
 
 
 def without_acts(run: Run, chosen: Sequence[StepRun], ids: Sequence[str]) -> list[StepRun]:
-    """Those of the chosen steps that show something without an act; they give no points.
+    """Those of the chosen steps that show something without an act, and need none that does not; they give no points.
 
     :raises UsageError: of those that were asked for by their `ids` one does not.
     """
-    run.left_out = tuple(dict.fromkeys(step.spec.id for step in chosen if not step.spec.in_check))
+    run.left_out = tuple(dict.fromkeys(step.spec.id for step in chosen if not _is_seen(step)))
     if given := [id_ for id_ in run.left_out if id_ in ids]:
         raise UsageError(f"{listed(given)} cannot be judged without an act", hint="./lab verify --step does")
-    seen = [step for step in chosen if step.spec.in_check]
+    seen = [step for step in chosen if _is_seen(step)]
     for step in seen:
         step.spec = replace(step.spec, points=0)
     return seen
+
+
+def _is_seen(step: StepRun) -> bool:
+    return step.spec.in_check and all(map(_is_seen, step.needed))
 
 
 @contextmanager
@@ -64,7 +68,9 @@ def last_words(run: Run) -> str:
     """What the journal shows."""
     if acts := _acts(run):
         return f"NOT only read: {len(acts)} of {len(run.journal)} commands changed something; please report this"
-    return f"only read: of {len(run.journal)} commands on hosts and in guests none changes anything"
+    own = listed(dict.fromkeys(step.spec.id for step in run.steps if step.spec.own and step.root is None))
+    by_word = f"; of those of {own} that is the rubric's word" if own and not run.is_planned else ""
+    return f"only read: of {len(run.journal)} commands on hosts and in guests none changes anything{by_word}"
 
 
 def _acts(run: Run) -> list[str]:

@@ -1,4 +1,5 @@
-"""rubric.toml: what steps are worth, what may be missed, what late work loses, and which failures are waived.
+"""rubric.toml: what steps are worth, what may be missed, what late work loses, which failures are waived, and checks
+of the rubric's own, each a step beside those of the sheet.
 
 The rubric beside this module is the one source of the sheet's points. A step's test says what must hold and
 not what that is worth, so that an instructor weighs it anew without touching a test.
@@ -15,21 +16,35 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from xenlab.evidence.text import plain
-from xenlab.grading.scoring import MOST_POINTS, StepSpec, are_points
+from xenlab.grading.scoring import MOST_POINTS, StepSpec, are_points, is_step_id
+from xenlab.lab.own_check import OwnCheck
 from xenlab.labfile import ProbeSpec
 from xenlab.outcomes import CheckResult, Model, Outcome, StepResult, Waiver
 from xenlab.tomlfile import listed, read
 
 SHIPPED = Path(__file__).with_name("rubric.toml")
 
-# The space that pydantic gives a validator for what is not in the data: the ids of the steps there are.
-STEPS = "steps"
+# The spaces that pydantic gives a validator for what is not in the data: the ids of the sheet's steps, and those of the
+# rubric's own checks.
+STEPS, OWN = "steps", "own"
 
 
-def _known(id_: str, info: ValidationInfo) -> str:
+def _of_the_sheet(id_: str, info: ValidationInfo) -> str:
     known: Collection[str] | None = (info.context or {}).get(STEPS)
     if known is not None and id_ not in known:
         raise ValueError(f"{id_!r} is not a step: allowed are {listed(known)}")
+    return id_
+
+
+def _known(id_: str, info: ValidationInfo) -> str:
+    return id_ if id_ in (info.context or {}).get(OWN, ()) else _of_the_sheet(id_, info)
+
+
+def _new(id_: str, info: ValidationInfo) -> str:
+    if not is_step_id(id_):
+        raise ValueError(f"{id_!r} cannot be an id: ids look like share-in-fstab")
+    if id_ in shipped().steps or id_ in ((info.context or {}).get(STEPS) or ()):
+        raise ValueError(f"{id_!r} is a step of the sheet: choose another id")
     return id_
 
 
@@ -45,6 +60,13 @@ def _said(text: str) -> str:
     return text
 
 
+def _told_apart(checks: "tuple[CheckRule, ...]") -> "tuple[CheckRule, ...]":
+    ids = [check.id for check in checks]
+    if twice := [id_ for id_ in dict.fromkeys(ids) if ids.count(id_) > 1]:
+        raise ValueError(f"{listed(twice)}: each check has an id of its own")
+    return checks
+
+
 def _later_is_less(steps: "tuple[LateStep, ...]") -> "tuple[LateStep, ...]":
     problems = []
     for (hours, factor), (then_hours, then_factor) in pairwise(steps):
@@ -57,6 +79,7 @@ def _later_is_less(steps: "tuple[LateStep, ...]") -> "tuple[LateStep, ...]":
     return steps
 
 
+SheetStepId = Annotated[str, AfterValidator(_of_the_sheet)]
 StepId = Annotated[str, AfterValidator(_known)]
 Points = Annotated[float, AfterValidator(_points)]
 Said = Annotated[str, AfterValidator(_said)]
@@ -69,6 +92,34 @@ class StepRule(Model):
     points: Points | None = None
     required: bool | None = None
     hidden: bool | None = None
+
+
+class CheckRule(OwnCheck):
+    """A check of the rubric's own: a step beside those of the sheet, whose title is `what` it says.
+
+    It comes after the step that it `needs`: where it does not say, after the hosts' one, in a guest once that runs.
+    Of one that is `hidden` students see title, outcome and points.
+    """
+
+    id: Annotated[str, AfterValidator(_new)]
+    what: Said
+    points: Points
+    needs: StepId | None = None
+    required: bool = True
+    hidden: bool = False
+
+    def step(self, guest: str | None) -> StepSpec:
+        """The step, on one guest or on hosts."""
+        return StepSpec(
+            self.id,
+            " ".join(self.what.split()),
+            self.points,
+            (self.needs or ("boot-from-share" if guest else "hosts"),),
+            required=self.required,
+            hidden=self.hidden,
+            in_check=not self.changes,
+            own=True,
+        )
 
 
 class Thresholds(Model):
@@ -111,8 +162,9 @@ class Rubric(Model):
     late: Annotated[tuple[LateStep, ...], AfterValidator(_later_is_less)] = ()
     attempts: Literal["best", "last", "first"] = "last"
     thresholds: Thresholds = Thresholds()
-    steps: dict[StepId, StepRule] = Field(default_factory=dict)
+    steps: dict[SheetStepId, StepRule] = Field(default_factory=dict)
     waivers: tuple[WaiverRule, ...] = ()
+    checks: Annotated[tuple[CheckRule, ...], AfterValidator(_told_apart)] = ()
 
     def weighed(self, spec: StepSpec) -> StepSpec:
         """`spec` as this rubric has it."""
@@ -122,6 +174,20 @@ class Rubric(Model):
     def factor(self, hours: float) -> float:
         """The part of its points that work handed in so many hours late keeps."""
         return next((factor for after, factor in reversed(self.late) if hours > after), 1.0)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The steps that a gradebook has a column of, whatever was graded: the sheet's, and the rubric's own checks."""
+        return (*shipped().steps, *(check.id for check in self.checks))
+
+    def to_judge_again(self, graded: Collection[str], then: "Rubric", *, whole: bool) -> list[str]:
+        """The steps to judge again by this rubric of a run that `graded` those by the rubric of `then`.
+
+        Own checks are those of this rubric: of a run that was `whole` all of them, else those that it had graded.
+        """
+        then_own = {check.id for check in then.checks}
+        sheet = [id_ for id_ in graded if id_ not in then_own]
+        return [*sheet, *(check.id for check in self.checks if whole or check.id in graded)]
 
     def in_force(self, day: date) -> tuple[WaiverRule, ...]:
         """The waivers that hold on `day`."""
@@ -139,14 +205,19 @@ class Rubric(Model):
                 yield f"waiver for no check that was made: {said}"
 
 
-def load(path: Path, steps: Collection[str] | None = None) -> Rubric:
-    """Read and check a rubric; `steps` are the ids it may name (None: any).
+def load(path: Path, steps: Collection[str] | None = None, own: Collection[str] = ()) -> Rubric:
+    """Read and check a rubric; `steps` are the ids of the sheet that it may name (None: any), `own` its checks'.
 
     :raises UsageError: it cannot be read or has problems: one line each.
     """
-    tables: dict[str, type[Model]] = {"steps": StepRule, "thresholds": Thresholds, "waivers": WaiverRule}
-    hint = "README.md shows a rubric.toml"
-    return read(path, Rubric, tables, hint=hint, context={STEPS: steps})
+    tables: dict[str, type[Model]] = {
+        "steps": StepRule,
+        "thresholds": Thresholds,
+        "waivers": WaiverRule,
+        "checks": CheckRule,
+    }
+    hint = "README.md shows a rubric.toml, docs/instructor.md checks of its own"
+    return read(path, Rubric, tables, hint=hint, context={STEPS: steps, OWN: own})
 
 
 @cache

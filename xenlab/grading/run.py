@@ -234,9 +234,10 @@ class Run:
     a run's evidence is graded again instead of a lab, that is `played`. Fixtures set `lab` once the lab is known, with
     `lab_file` (its text), and record commands by `record`; `homes` are the guests' home hosts,
     and `moves_alone` says whether watched moves have the lab to themselves. `remarks` are lines for the reader that no
-    check is about, `whereabouts` say where each guest is at the end. One that is `read_only` changes nothing, and
-    has `left_out` the steps that begin with an act; of one that `is_planned` the steps are only rehearsed.
-    `seen` is what its results rest on; where it goes on from the run `before`, some of them are that one's.
+    check is about, `whereabouts` say where each guest is at the end. One that is `whole` leaves out no step of its
+    guests. One that is `read_only` changes nothing, and has `left_out` the steps that begin with an act; of one that
+    `is_planned` the steps are only rehearsed. `seen` is what its results rest on; where it goes on from the run
+    `before`, some of them are that one's.
 
     What is in `closing` is called once the steps have ended, however they did (Ctrl-C, -x, an error), and before
     the reports are written; a XenlabError says that the lab could not be left as it was found (`restored`). What is
@@ -252,6 +253,7 @@ class Run:
     tape: Lines = field(default_factory=Lines)
     rubric: Rubric = field(default_factory=shipped)
     rubric_text: str = ""
+    whole: bool = False
     alone: bool = False
     read_only: bool = False
     left_out: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ class StepSpec:
 
     What is not `required` may fail without failing the whole; of what is `hidden` students see the outcome only.
     While it runs it has what it `claims` to itself. One that is `in_check` is run by `./lab check` as well,
-    one `of_the_run` judges the run itself, so that none is like it.
+    one `of_the_run` judges the run itself, so that none is like it; one that is `own` is a check of the rubric's own.
 
     :raises UsageError: an id that is no kebab-case, no title, or points that cannot be (`are_points`).
     """
@@ -43,9 +43,10 @@ class StepSpec:
     claims: Claim = Claim.LAB
     in_check: bool = False
     of_the_run: bool = False
+    own: bool = False
 
     def __post_init__(self) -> None:
-        if not _KEBAB.fullmatch(self.id):
+        if not is_step_id(self.id):
             raise UsageError(f"{self.id!r} cannot be a step's id", hint="ids look like path-fixes")
         if not self.title:
             raise UsageError(f"step {self.id!r} has no title", hint="the first line of a step's docstring is its title")
@@ -54,6 +55,11 @@ class StepSpec:
                 f"step {self.id!r} cannot give {self.points} points",
                 hint=f"points are from 0 to {MOST_POINTS}, with two decimals at most",
             )
+
+
+def is_step_id(text: str) -> bool:
+    """Whether it can be a step's id: kebab-case."""
+    return bool(_KEBAB.fullmatch(text))
 
 
 def are_points(value: float) -> bool:

@@ -1,18 +1,21 @@
 """What a graded test is written with: `@step` on the test, `check` within it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from xenlab.errors import CannotObserve, UsageError, WouldChange
-from xenlab.grading.rubric import StepRule, shipped
+from xenlab.grading.rubric import CheckRule, StepRule, shipped
 from xenlab.grading.run import StepRun, running
 from xenlab.grading.schedule import Claim
 from xenlab.grading.scoring import StepSpec
+from xenlab.lab.own_check import SERVER, WORDS
 from xenlab.outcomes import CheckResult, Finding, Outcome
 from xenlab.remote.waiting import is_stopped
+from xenlab.tomlfile import listed
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -55,6 +58,32 @@ def step(
         return marked
 
     return mark
+
+
+def is_step(item: pytest.Item) -> bool:
+    """Whether a test is a graded step."""
+    return item.get_closest_marker("step") is not None
+
+
+def own_steps(
+    checks: Sequence[CheckRule], hosts: Sequence[str], server: str, guests: Sequence[str], *, in_guest: bool
+) -> list[ParameterSet]:
+    """What a test of the rubric's own checks is called with: a check and, `in_guest`, a guest; each is a step.
+
+    :raises UsageError: one is to be run on what is no machine of this lab.
+    """
+    found = []
+    for number, each in enumerate(checks):
+        on_hosts, in_guests = each.hosts_of(hosts, server), each.guests_of(guests)
+        if not (on_hosts or in_guests):
+            words = (word for word in WORDS if word != SERVER or server in hosts)
+            allowed = listed([*words, *hosts, *guests])
+            raise UsageError(f"checks.{number}.on: {each.on!r} is no machine of this lab: allowed are {allowed}")
+        for guest in in_guests if in_guest else [None] * bool(on_hosts):
+            mark = pytest.mark.step(each.step(guest))
+            id_ = f"{each.id}-{guest}" if guest else each.id
+            found.append(pytest.param(each, *([guest] if guest else []), marks=mark, id=id_))
+    return found
 
 
 Checkable = Finding | bool | Iterable[Finding | Iterable[Finding]]

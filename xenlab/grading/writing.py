@@ -70,6 +70,7 @@ def _write_bundle(run: Run, grade: Grade) -> None:
         guests=run.guests,
         steps=tuple(dict.fromkeys(step.spec.id for step in run.steps)),
         alone=run.alone,
+        whole=run.whole,
         read_only=run.read_only,
         seen=dict(run.seen),
         passed=tuple(step.name for step in run.steps if step.passed),

@@ -27,8 +27,13 @@ WRITE = "write"
 """The act that writes a file of ours on a host or in a guest."""
 
 WATCH = "watch"
-"""The act that runs programs of ours in a guest, or on a host that watches it; all others change what a guest does or
-where it is."""
+"""The act that runs programs of ours in a guest, or on a host that watches it."""
+
+COMMAND = "command"
+"""The act that runs a command of the rubric's own which changes something; what takes it back nobody knows."""
+
+_IN_PLACE = (WRITE, WATCH, COMMAND)
+"""All others change what a guest does or where it is."""
 
 
 class LabFound(Model):
@@ -143,9 +148,7 @@ class Custody:
     @property
     def touched(self) -> frozenset[str]:
         """The guests that something was done to which is not yet undone; a file in a guest does not move it."""
-        return frozenset(
-            act.facts["guest"] for act in self.acts if act.act not in (WRITE, WATCH) and "guest" in act.facts
-        )
+        return frozenset(act.facts["guest"] for act in self.acts if act.act not in _IN_PLACE and "guest" in act.facts)
 
     def last_act(self, guest: str) -> str:
         """The name of what was last done to a guest, of what is not undone; empty where that is nothing."""
@@ -153,7 +156,7 @@ class Custody:
 
     def undone(self, guest: str) -> None:
         """The guest is as it was found again."""
-        self._keep(lambda act: act.act in (WRITE, WATCH) or act.facts.get("guest") != guest)
+        self._keep(lambda act: act.act in _IN_PLACE or act.facts.get("guest") != guest)
 
     def removed(self, file: str) -> None:
         """A file of ours is gone again."""
@@ -206,6 +209,8 @@ def _not_done(act: str, facts: Mapping[str, str]) -> WouldChange:
     if act == WRITE:
         return WouldChange(f"whether {facts['file']}, once written, can be read back")
     guest = facts.get("guest", "")
+    if act == COMMAND:
+        return WouldChange(f"what `{facts['command']}` brings about on {facts.get('host', guest)}")
     if act == WATCH:
         return WouldChange(f"what programs of ours would see of {guest}")
     return WouldChange(f"what follows on xl {act} {guest} on {facts['host']}", act=act)

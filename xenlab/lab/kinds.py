@@ -6,7 +6,7 @@ from dataclasses import is_dataclass
 
 from xenlab.lab.guest_looks import ConfigRead, LoginTried, RunningDevices, Screen
 from xenlab.lab.left import Leftovers
-from xenlab.lab.looks import GuestLook, HostLook, NonceTrip, ShareLook, Unknown
+from xenlab.lab.looks import GuestLook, HostLook, NonceTrip, OwnLook, ShareLook, Unknown
 from xenlab.lab.migration import Migration
 from xenlab.lab.moved import Nonce, PausedMove
 from xenlab.lab.observed import Hearing, Observed
@@ -17,7 +17,7 @@ from xenlab.xen.parsers import Domain
 
 TAKEN = (
     *(HostLook, ShareLook, NonceTrip, SharedFiles, ConfigRead, RunningDevices, LoginTried, Screen, Nonce),
-    *(GuestLook, Domain, Unknown, Places, Hearing, Migration, PausedMove, Observed, Leftovers),
+    *(GuestLook, Domain, Unknown, Places, Hearing, Migration, PausedMove, Observed, Leftovers, OwnLook),
 )
 
 

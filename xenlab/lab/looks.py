@@ -48,6 +48,13 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnLook(Look):
+    """What a machine (`host`, which may be a guest) answered to a command of the rubric's own."""
+
+    answer: Answer | Unknown
+
+
+@dataclass(frozen=True, slots=True)
 class DomainsLook(Look):
     """The domains of one host: by `xl list` (`rows`), and by xenstore with their devices (`stored`).
 

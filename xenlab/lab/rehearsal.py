@@ -14,7 +14,7 @@ from xenlab.errors import CannotObserve
 from xenlab.lab.act_plan import RUN, PlannedAct, typed, undo_of
 from xenlab.lab.acts import Acts
 from xenlab.lab.bringing_home import bring_home
-from xenlab.lab.custody import WATCH, WRITE, Act, Custody, LabFound, now, this_process
+from xenlab.lab.custody import COMMAND, WATCH, WRITE, Act, Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.found import GuestFound
 from xenlab.lab.guest import Guest
@@ -23,6 +23,7 @@ from xenlab.lab.lab import Lab
 from xenlab.lab.lock import HostLock
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown
 from xenlab.lab.outliving import Ended
+from xenlab.lab.own_commands import OwnCommands
 from xenlab.lab.places import Places
 from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
 from xenlab.lab.share import NfsShare
@@ -271,6 +272,7 @@ class Rehearsal:
             "found": lambda: RIGHT,
             "hosts": lambda: hosts,
             "share": lambda: Rehearsed(self._share, facts={"spec"}, acts={"carries_nonces"}),
+            "own_commands": lambda: Rehearsed(self._own_commands, acts={"on_hosts", "in_guest"}),
             "guests": lambda: tuple(self._noun(name) for name in graded),
             "moves": lambda: RehearsedMoves(self._watch, self._custody),
             "left": self.go_home,
@@ -294,6 +296,10 @@ class Rehearsal:
     def _watch(self) -> Watch:
         spec = self._lab.spec
         return Watch(spec.probes, run=RUN, seconds=spec.timeouts.migrate_seconds)
+
+    @property
+    def _own_commands(self) -> OwnCommands:
+        return OwnCommands(self._hosts, self._lab.spec.share.server, self._custody, Untaped())
 
     def _noun(self, name: str) -> Rehearsed:
         return Rehearsed(self._guests[name], facts=_GUEST, acts=_GUESTS_ACTS)
@@ -331,6 +337,8 @@ class Rehearsal:
         where = _where(act)
         if act.act == WRITE:
             return f"on {where}: {typed(commands.remove(act.facts['file']))}"
+        if act.act == COMMAND:
+            return f"on {where}: nothing that xenlab knows of"
         if act.act == WATCH:
             return f"on {where}: nothing, it ends by itself"
         source = self._hosts.named(act.facts["host"]).spec.among_hosts

@@ -171,6 +171,11 @@ def _script(text: str, *args: str) -> Argv:
     return ("sh", "-c", text, "sh", *args)
 
 
+def by_sh(script: str) -> Argv:
+    """A script of somebody else's, for sh as it stands."""
+    return "sh", "-c", script
+
+
 def exports() -> Argv:
     """What an NFS server exports, to whom and how (exportfs(8)); `facts.exports`."""
     return ("exportfs", "-v")

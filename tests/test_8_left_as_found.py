@@ -1,4 +1,4 @@
-"""Step 7: the lab is left as it was found."""
+"""Step 8: the lab is left as it was found."""
 
 from xenlab.grading.steps import check, step
 from xenlab.lab.left import LabLeft
