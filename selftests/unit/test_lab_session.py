@@ -1,6 +1,7 @@
 """A whole session on a lab: begun, acted on, brought home and left; killed, and mended by another process."""
 
 import json
+import os
 from threading import Timer
 
 import pytest
@@ -8,7 +9,7 @@ from playedsessions import Sessions
 from playedxen import GUESTS, RUNS, PlayedXen
 
 from xenlab.errors import CannotObserve
-from xenlab.lab import lab, lock
+from xenlab.lab import acts, lab, lock
 from xenlab.lab.left import LabLeft
 from xenlab.lab.lock import LabInUse
 from xenlab.remote.waiting import wait_for
@@ -235,6 +236,24 @@ def test_left_as_found_is_green_when_guests_ran_all_along(xen: PlayedXen, sessio
         "labubuntu: a domain mail--incoming came meanwhile",
         "labubuntu: a domain payroll came meanwhile",
     ]
+    sessions.end(session)
+
+
+def test_a_half_is_a_stray_once_nobody_moves_it_any_more(
+    xen: PlayedXen, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acts, "_SETTLE_SECONDS", 0.1)
+    session = sessions.begin()
+    xen.runs("guest1--incoming", "baye", PAUSED)
+    move = xen.machines["labubuntu"].folder / "migrating" / str(os.getpid())
+    move.write_text("xl migrate guest1 10.1.1.143")
+
+    def strays() -> list[bool | None]:
+        return [finding.holds for finding in LabLeft.of(session).nothing_is_half_moved()]
+
+    assert strays() == [True, True]
+    move.unlink()
+    assert strays() == [True, False]
     sessions.end(session)
 
 

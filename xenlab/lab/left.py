@@ -51,8 +51,9 @@ class LabLeft:
             yield judge.guest_in_place(self._places(name), found)
 
     def nothing_is_half_moved(self) -> Iterator[Finding]:
-        """No half of a guest is on either host."""
-        yield from (judge.nothing_half_moved(look, self.lab.guests) for look in self.seen.now)
+        """No half of a guest is on either host, where nobody is moving it."""
+        still = [name for name in self.lab.guests if not self._places(name).busy]
+        yield from (judge.nothing_half_moved(look, still) for look in self.seen.now)
 
     def nothing_of_ours_is_there(self) -> Iterator[Finding]:
         """No file, process or loop device of this run or of a guest that is elsewhere or off."""

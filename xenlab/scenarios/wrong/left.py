@@ -24,10 +24,10 @@ LEFT: tuple[Scenario, ...] = (
     ),
     _left(
         "left-on-the-other-host",
-        "somebody moves the guest while the run goes on",
+        "somebody ends the guest, and starts it on the other host, while the run goes on",
         "guest-in-place",
-        SERVER.name,
-        once_under_way(f"xl migrate {_GUEST} {SERVER.address}"),
+        f"on {SERVER.name}",
+        once_under_way(f"xl destroy {_GUEST}; ssh {SERVER.address} xl create -q {GUESTS[0].shared_config}"),
     ),
     _left(
         "left-half-moved",
