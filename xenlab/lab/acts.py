@@ -111,9 +111,7 @@ class Acts:
         :raises CannotObserve: somebody may have its disks, or it cannot be seen whether it came up.
         """
         path = self._spec.config
-        looks, problem = self._look_whether_to_start(on)
-        if problem is not None:
-            raise problem
+        looks = self.may_be_started(on)
         files = [file for look in looks if not isinstance(look.files, Unknown) for file in look.files]
         self.disk_paths = frozenset(self.disks) | {file.resolved for file in files}
         self._will("create", host=on.name)
@@ -121,6 +119,32 @@ class Acts:
         if ended.code != 0:
             raise explain("create", ended.code, ended.words, host=on.name, guest=self._name, evidence=ended.ids)
         self._await_boot(on)
+
+    def may_be_started(self, on: Dom0) -> tuple[DomainsLook, DomainsLook]:
+        """Both hosts, where nothing forbids to start it on this one; a doubt that passes is waited out: another guest
+        that goes down meanwhile is listed with its disks.
+
+        :raises LabFault: it may not be started. :raises CannotObserve: somebody may have its disks.
+        """
+        path = self._spec.config
+        latest: list[tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]] = []
+
+        def is_clear() -> bool:
+            looks = self._look_before_start(on)
+            mine = next(look for look in looks if look.host == on.name)
+            if isinstance(mine.config, Unknown):
+                raise not_to_be_read(self._name, path, mine, mine.config)
+            config = parse_config(mine.config, source=path)
+            problem = refusal(self._name, config, path, looks)
+            latest[:] = [(looks, problem)]
+            return not isinstance(problem, CannotObserve)
+
+        with suppress(NotInTime):
+            wait_for(is_clear, f"who may have the disks of {self._name} to be seen", _SETTLE_SECONDS, _LOOK_SECONDS)
+        looks, problem = latest[0]
+        if problem is not None:
+            raise problem
+        return looks
 
     def let_boot(self, host: Dom0) -> None:
         """Wait until a guest that this run has just started takes logins, or will not.
@@ -287,28 +311,6 @@ class Acts:
         if not result.ok:
             words = f"{result.stdout}\n{result.stderr}"
             raise explain(argv[1], result.exit_code, words, host=host.name, guest=self._name, evidence=(result.id,))
-
-    def _look_whether_to_start(self, on: Dom0) -> tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]:
-        """Both hosts, and why it may not be started; a doubt that passes is waited out.
-
-        Another guest that goes down meanwhile is listed with its disks, which a moment later are no more to be seen.
-        """
-        path = self._spec.config
-        latest: list[tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]] = []
-
-        def is_clear() -> bool:
-            looks = self._look_before_start(on)
-            mine = next(look for look in looks if look.host == on.name)
-            if isinstance(mine.config, Unknown):
-                raise not_to_be_read(self._name, path, mine, mine.config)
-            config = parse_config(mine.config, source=path)
-            problem = refusal(self._name, config, path, looks)
-            latest[:] = [(looks, problem)]
-            return not isinstance(problem, CannotObserve)
-
-        with suppress(NotInTime):
-            wait_for(is_clear, f"who may have the disks of {self._name} to be seen", _SETTLE_SECONDS, _LOOK_SECONDS)
-        return latest[0]
 
     def _look_before_start(self, on: Dom0) -> tuple[DomainsLook, DomainsLook]:
         """Both hosts, asked for the disks that the config names now."""
