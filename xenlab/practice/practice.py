@@ -175,10 +175,10 @@ class Practice:
         for word in words[-_LINES:]:
             self._say(word)
         if not machine.run(*look, stdin=given, timeout=_SECONDS).ok:
+            last = words[-1] if words else f"exit code {typed.exit_code}"
             raise LabFault(
-                f"`{line.script}` on {line.machine} did not do what it is typed for",
-                actual=words[-1] if words else f"exit code {typed.exit_code}",
-                hint="what was done by hand may be in its way: ./lab back STEP has the lab as it was after that",
+                f"`{line.script}` on {line.machine} did not do what it is typed for: {last}",
+                hint="what was done by hand may be in its way: ./lab back STEP has the lab as it was after a step",
             )
         if guest:
             guest.machine.close()

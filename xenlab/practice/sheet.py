@@ -164,7 +164,8 @@ def _moved_onto_share(guest: GuestPlan) -> Iterator[TypedLine]:
 
 
 def _copied(guest: GuestPlan, old: str, new: str) -> TypedLine:
-    took = f'test -s {new} && test "$(stat -c %s {old})" = "$(stat -c %s {new})"'
+    """Where somebody has moved the file instead, its content is there as well."""
+    took = f'test -s {new} && {{ ! test -e {old} || test "$(stat -c %s {old})" = "$(stat -c %s {new})"; }}'
     return TypedLine(guest.home.name, f"cp --sparse=always {old} {new}", took, guest.name, makes=new)
 
 
