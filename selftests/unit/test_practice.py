@@ -17,6 +17,7 @@ from xenlab.outcomes import Grade
 from xenlab.practice import practice
 from xenlab.practice.practice import Practice, go_back, start
 from xenlab.practice.sheet import SEEN, TASKS, TypedLine, checkpoint_after
+from xenlab.remote.result import CommandResult
 from xenlab.scenarios.planting import NotPlanted
 from xenlab.testbed.state import LabState, ProcessId
 
@@ -280,6 +281,26 @@ def test_a_file_is_never_written_over(xen: PlayedXen, lab: Lab, said: list[str],
     Practice(xen.folder, Judge(), said.append)._type(lab, line)
     assert mine.read_text() == "another"
     assert said == [f"root@baye:~# cp {new} {mine}"]
+
+
+def test_what_is_typed_goes_on_where_solving_is_interrupted(
+    xen: PlayedXen, embedded: type[Embedded], sessions: Sessions, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, left = xen.machines["labubuntu"], []
+    run = home.run
+
+    def interrupted(*argv: str, leave_running: bool = False, **options: object) -> CommandResult:
+        if "xl create /mnt/private/artem/guest1.cfg" in argv:
+            left.append(leave_running)
+            raise KeyboardInterrupt
+        return run(*argv, **options)
+
+    monkeypatch.setattr(home, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        solve(xen, said)
+    assert left == [True]
+    assert said[-1] == "it goes on on labubuntu: neither a move nor a copy is cut off"
+    assert (sessions.locked(), embedded.asked) == ([], [])
 
 
 # Where there is no practice, and its ends

@@ -170,7 +170,12 @@ class Practice:
         if guest and line.does == "start":
             guest.acts.may_be_started(lab.hosts.named(line.machine))
         self._say(str(line))
-        typed = machine.run("sh", "-c", line.script, stdin=given, timeout=_SECONDS, changes=True, leave_running=True)
+        script = ("sh", "-c", line.script)
+        try:
+            typed = machine.run(*script, stdin=given, timeout=_SECONDS, changes=True, leave_running=True)
+        except KeyboardInterrupt:
+            self._say(f"it goes on on {line.machine}: neither a move nor a copy is cut off")
+            raise
         words = plain(f"{typed.stdout}{typed.stderr}").splitlines()
         for word in words[-_LINES:]:
             self._say(word)
