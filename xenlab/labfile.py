@@ -125,6 +125,11 @@ class GuestSpec(LabMachine):
     swap: bool | None = None
     login: Literal["ssh", "console"] = "ssh"
 
+    @property
+    def own_port(self) -> int:
+        """The port of its SSH server on the lab's network, which is the usual one where ours leads to it."""
+        return self.port if self.ssh_address is None else 22
+
 
 class ShareSpec(Model):
     """The NFS share: `server` is the host that exports `export`; both hosts see it at `mount_point`.

@@ -60,6 +60,22 @@ def refuse_unfinished(lab_name: str, working_copy: Path) -> None:
             )
 
 
+def is_for_practice(lab_name: str, working_copy: Path) -> bool:
+    """Whether it is the embedded lab, up, and the lab of a practice."""
+    state = LabState.load(lab_folder(working_copy)) if lab_name == EMBEDDED else None
+    return state is not None and state.running and bool(state.checkpoints)
+
+
+def refuse_practice(lab_name: str, working_copy: Path) -> None:
+    """See that the lab is solved, or somebody's own.
+
+    :raises UsageError: it is for practice.
+    """
+    if is_for_practice(lab_name, working_copy):
+        hint = "./lab finish grades it as it is; ./lab down ends the practice"
+        raise UsageError("the lab that is up is for practice", hint=hint)
+
+
 def brought_up(lab_name: str, working_copy: Path) -> str:
     """What tells the embedded lab that is up from one of another time; nothing for a lab that nobody brings up."""
     state = LabState.load(lab_folder(working_copy)) if lab_name == EMBEDDED else None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from xenlab.lab import acts, bringing_home, lab
+from xenlab.lab import acts, booting, bringing_home, lab
 from xenlab.lab.acts import Acts
 from xenlab.lab.custody import Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
@@ -76,7 +76,12 @@ class PlayedMachine:
         self._cuts.append((word, silent_for))
 
     def run(
-        self, *argv: str, timeout: float | None = None, changes: bool = False, stdin: str | None = None
+        self,
+        *argv: str,
+        timeout: float | None = None,
+        changes: bool = False,
+        stdin: str | None = None,
+        leave_running: bool = False,
     ) -> CommandResult:
         self.ran.append(argv)
         self._must_answer()
@@ -84,7 +89,7 @@ class PlayedMachine:
         cut = next((cut for cut in self._cuts if any(cut[0] in word for word in argv)), None)
         process = subprocess.Popen(
             [self._here(word) for word in argv],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,7 +102,7 @@ class PlayedMachine:
             self._answers_again = time.monotonic() + cut[1]
             raise ConnectionLost(f"{self.name}: the connection broke", sent=True)
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired as late:
             os.killpg(process.pid, signal.SIGTERM)
             process.communicate()
@@ -123,6 +128,10 @@ class PlayedMachine:
 
     def close(self) -> None:
         self.closed += 1
+
+    def puts(self, fixed: str, place: Path) -> None:
+        """What commands name as below `fixed` lies there."""
+        self._places = {**self._places, fixed: place}
 
     def end(self) -> None:
         """End what was cut off and goes on."""
@@ -309,9 +318,10 @@ def config_of(name: str, *disks: Path) -> str:
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What our own code waits for on hosts comes about in no time here."""
-    seconds = {"_BOOT_LOOK": 0.1, "_GONE": 0.2, "_SETTLE": 0.1, "_SILENCE": 0.1, "_LOOK": 0.05}
+    seconds = {"_LOGIN": 0.1, "_PAUSE": 0.05, "_GONE": 0.2, "_SETTLE": 0.1, "_SILENCE": 0.1, "_LOOK": 0.05}
     for module, names in {
-        acts: ("_BOOT_LOOK", "_GONE", "_SETTLE", "_LOOK"),
+        acts: ("_GONE", "_SETTLE", "_LOOK"),
+        booting: ("_LOGIN", "_PAUSE"),
         bringing_home: ("_SILENCE", "_LOOK"),
         lab: ("_SETTLE", "_LOOK"),
     }.items():

@@ -5,8 +5,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 DOWNWARD = (
-    *("tests", "fixtures", "__main__", "cli", "opening", "classroom", "proving", "scenarios", "grading", "report"),
-    *("discovery", "transcripts", "fleet"),
+    *("tests", "fixtures", "__main__", "cli", "opening", "classroom", "proving", "practice", "scenarios"),
+    *("grading", "report", "discovery", "transcripts", "fleet"),
     *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "fields", "tomlfile"),
     *("jsontext", "outcomes", "labfile_change", "errors", "xenlab"),
 )
@@ -33,6 +33,7 @@ PURE = (
     "xenlab/remote/network.py",
     *("xenlab/classroom/member.py", "xenlab/classroom/row.py", "xenlab/classroom/gradebook.py"),
     *("xenlab/proving/row.py", "xenlab/proving/ends.py", "xenlab/proving/matrix.py", "xenlab/proving/pages.py"),
+    "xenlab/scenarios/sheet.py",
     *("xenlab/scenarios/scenario.py", "xenlab/scenarios/shell.py", "xenlab/scenarios/catalogue.py"),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/scenarios/*/*.py"))),
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/transcripts/**/*.py"))),

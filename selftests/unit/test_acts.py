@@ -10,9 +10,9 @@ from playedxen import RUNS, TIMEOUTS, PlayedXen, config_of
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab import acts as acts_module
-from xenlab.lab import share
+from xenlab.lab import booting, share
 from xenlab.lab.acts import Acts
-from xenlab.remote.errors import HostUnreachable
+from xenlab.remote.errors import HostKeyMismatch, HostUnreachable
 
 PAUSED = "--p---"
 SOON = TIMEOUTS.model_copy(update={"boot_seconds": 0.5})
@@ -167,7 +167,7 @@ def test_a_guest_that_crashes_while_it_boots_is_a_fault(xen: PlayedXen, acts: Ac
         acts.create(xen.home)
 
 
-def test_a_guest_that_never_takes_logins_is_a_fault_unless_its_host_can_ping_it(xen: PlayedXen) -> None:
+def test_a_guest_that_never_takes_logins_is_a_fault_unless_its_host_could_log_in(xen: PlayedXen) -> None:
     xen.silence("guest1")
     acts = xen.acts(timeouts=SOON)
     with pytest.raises(LabFault, match="did not boot within") as fault:
@@ -175,10 +175,36 @@ def test_a_guest_that_never_takes_logins_is_a_fault_unless_its_host_can_ping_it(
     assert "its console: ALERT!  /dev/xvda9 does not exist." in fault.value.actual
     assert fault.value.hint.startswith("root= in the config")
     assert "xl console" in fault.value.hint
+    pinged = xen.folder / "pinged" / "10.1.1.85"
+    pinged.write_text("")
     xen.goes("guest1", "labubuntu")
-    (xen.folder / "pinged" / "10.1.1.85").write_text("")
-    with pytest.raises(CannotObserve, match="labubuntu can ping it"):
+    with pytest.raises(LabFault) as refusing:
         acts.create(xen.home)
+    assert refusing.value.actual == "labubuntu can ping it, and its port 22 refuses connections"
+    assert "does its SSH server run" in refusing.value.hint
+    pinged.write_text("10.1.1.85 ssh-ed25519 AAAA\n")
+    xen.goes("guest1", "labubuntu")
+    with pytest.raises(CannotObserve, match="this machine cannot log in") as unreached:
+        acts.create(xen.home)
+    assert "a route from here to 10.1.1.85" in unreached.value.hint
+
+
+@pytest.mark.parametrize(
+    ("mac", "is_fault"), [("52:54:00:10:01:43", True), ("00:16:3e:42:40:89", False), ("00:00:00:00:00:00", False)]
+)
+def test_another_host_key_is_another_machines_where_the_host_sees_one(
+    mac: str, is_fault: bool, xen: PlayedXen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(_timeout: float, _word: str = "") -> None:
+        raise HostKeyMismatch("guest1 shows the key A, but known_hosts has B")
+
+    table = tmp_path / "arp"
+    table.write_text(f"IP address HW type Flags HW address Mask Device\n10.1.1.85 0x1 0x2 {mac} * xenbr0\n")
+    monkeypatch.setattr(booting, "TABLE", str(table))
+    monkeypatch.setattr(xen.machines["guest1"], "wait_until_reachable", refuse)
+    with pytest.raises(LabFault if is_fault else HostKeyMismatch) as problem:
+        xen.acts(timeouts=SOON).create(xen.home)
+    assert ("another machine has the address of guest1" in str(problem.value)) == is_fault
 
 
 def test_a_guest_is_shut_down(xen: PlayedXen, acts: Acts) -> None:

@@ -20,8 +20,7 @@ from xenlab.scenarios.catalogue import RIGHT, UNDERNEATH, WRONG
 
 VERBS = (
     *("init", "check", "verify", "grade", "report", "test", "up", "status", "ssh", "console", "down", "break"),
-    "faults",
-    "prove",
+    *("faults", "prove", "start", "solve", "back", "finish"),
     *("mend", "unlock", "explain", "fix-paths"),
 )
 RUN_PYTEST = "xenlab.cli.pytest_child.run_pytest"
@@ -96,6 +95,12 @@ def test_a_missing_lab_file_is_refused_with_a_remedy(capsys: pytest.CaptureFixtu
 )
 def test_what_needs_a_lab_says_how_to_get_one(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, *arguments.split()) == "xenlab: no lab is up in this working copy (./lab up)\n"
+
+
+@pytest.mark.parametrize("arguments", ["solve", "solve hosts", "back start", "finish"])
+def test_what_needs_a_practice_says_how_to_begin_one(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = refused(capsys, *arguments.split())
+    assert words == "xenlab: no practice is on in this working copy (./lab start)\n"
 
 
 def test_an_unknown_fault_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

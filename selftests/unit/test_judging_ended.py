@@ -26,14 +26,16 @@ CONSOLE = f"""
 OTHERS = "==> /var/log/xen/xen-hotplug.log <==\nDomain 9 has shut down, reason code 3 0x3\n"
 
 
+SPEC = GuestSpec.model_validate(
+    {"name": GUESTS[0], "address": "10.1.1.85", "home": "labubuntu", "config": "/mnt/private/artem/guest1.cfg"}
+    | {"known_hosts": "/k", "ping_target": "10.1.1.1", "original_config": "/home/artem/guest1.cfg"}
+)
+
+
 def told(texts: str | Unknown, *, is_listed: bool = False) -> LabFault:
-    spec = GuestSpec.model_validate(
-        {"name": GUESTS[0], "address": "10.1.1.85", "home": "labubuntu", "config": "/mnt/private/artem/guest1.cfg"}
-        | {"known_hosts": "/k", "ping_target": "10.1.1.1", "original_config": "/home/artem/guest1.cfg"}
-    )
     look = DomainsLook("labubuntu", ("look-1",), 0.0, (), (), {})
     return ended_while_booting(
-        spec, look, LogsLook("labubuntu", ("look-2",), 0.0, {"guest": texts}), is_listed=is_listed
+        SPEC, look, LogsLook("labubuntu", ("look-2",), 0.0, {"guest": texts}), is_listed=is_listed
     )
 
 
@@ -84,13 +86,18 @@ def test_the_panic_of_an_earlier_boot_is_not_this_ones() -> None:
     [
         (f"[    3.2] {PANIC}\n[    3.3] ---[ end ]---", f"not within 90 s; its console: [    3.2] {PANIC}", "root="),
         ("Starting OpenBSD Secure Shell server: sshd", "not within 90 s; its console: Starting OpenBSD", "xl console"),
+        (
+            "\nguest1 login: \nguest1 login: ",
+            "not within 90 s; its console: guest1 login:",
+            "nobody answers at 10.1.1.85",
+        ),
         ("\n \n", "not within 90 s", "xl console guest1 on baye"),
         (Unknown("somebody else is on it"), "not within 90 s", "xl console guest1 on baye"),
     ],
-    ids=["panic", "on its way", "nothing", "not to be had"],
+    ids=["panic", "on its way", "up", "nothing", "not to be had"],
 )
 def test_one_that_runs_and_takes_no_login(screen: str | Unknown, actual: str, hint: str) -> None:
-    fault = silent_while_booting("guest1", "baye", 90.0, screen, ("cmd-1",))
+    fault = silent_while_booting(SPEC, "baye", 90.0, screen, ("cmd-1",))
     assert fault.actual.startswith(actual)
     assert hint in fault.hint
     assert fault.evidence == ("cmd-1",)

@@ -111,7 +111,7 @@ def test_a_lab_of_an_earlier_version_can_still_be_ended(tmp_path: Path) -> None:
     state = a_state(tmp_path, ProcessId(5, 6))
     state.save()
     older = json.loads((tmp_path / "state.json").read_text())
-    for key in ("network", "network_reason", "ways_in"):
+    for key in ("network", "network_reason", "ways_in", "checkpoints"):
         del older[key]
     (tmp_path / "state.json").write_text(json.dumps(older))
     assert LabState.load(tmp_path) == replace(state, network="namespace", network_reason="", ways_in={})

@@ -66,6 +66,11 @@ def _status(arguments: argparse.Namespace) -> int:
         log = state.folder / f"{host.name}.console.log"
         print(f"  {host.name:<10} {host.address:<12} {alive}{here}, console log {log}")
     print(f"  lab file   {state.lab_file}")
+    if state.checkpoints:
+        from xenlab.scenarios.sheet import TASKS
+
+        solved = ", ".join(task.step for task in TASKS if task.checkpoint in state.checkpoints) or "nothing yet"
+        print(f"  practice   solved: {solved} (./lab check says what is next)")
     if state.planted:
         print(f"  planted    {', '.join(state.planted)} (./lab break --undo)")
     return 0 if state.running else 3

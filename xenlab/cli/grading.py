@@ -20,7 +20,7 @@ def add_verbs(verbs: Verbs) -> None:
     add_lab(verify)
     add_profile(verify)
     add_network(verify)
-    _add_grading(verify)
+    add_grading(verify)
     verify.add_argument("--step", action="append", default=[], metavar="ID", help="this step and what it needs")
     verify.add_argument(
         "--alone", action="store_true", help="only the steps of --step, what they need taken as given; without a score"
@@ -44,7 +44,7 @@ def add_verbs(verbs: Verbs) -> None:
         verbs, "check", _check, "judge what can be seen in seconds without changing anything", "--lab lab.toml"
     )
     add_lab(check)
-    _add_grading(check)
+    add_grading(check)
     check.add_argument("--reports", type=Path, metavar="DIR", help="where the reports go (default: reports/check)")
 
     report = add_verb(verbs, "report", _report, "make the pages of the last run anew, without the lab", "--allure")
@@ -59,7 +59,8 @@ def add_verbs(verbs: Verbs) -> None:
     regrade.add_argument("--reports", type=Path, metavar="DIR", help="where the reports go (default: reports/regraded)")
 
 
-def _add_grading(verb: argparse.ArgumentParser) -> None:
+def add_grading(verb: argparse.ArgumentParser) -> None:
+    """--rubric, --guest, and what is shown."""
     verb.add_argument(
         "--rubric", metavar="PATH", help="a rubric.toml: points, thresholds, late work, waivers, own checks"
     )
@@ -72,6 +73,13 @@ def _add_grading(verb: argparse.ArgumentParser) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from xenlab.opening import refuse_practice
+
+    try:
+        refuse_practice(arguments.lab, arguments.working_copy)
+    except UsageError:
+        forget(arguments.reports, arguments.working_copy)
+        raise
     options = [f"--profile={arguments.profile}"] if arguments.profile else []
     options += [f"--network={arguments.network}"] if arguments.network else []
     options += [f"--step={step}" for step in arguments.step]
@@ -85,7 +93,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         options += _planned(arguments)
     elif arguments.lab != EMBEDDED and not arguments.yes:
         return _ask_and_grade(arguments, options)
-    return _grade(arguments, options)
+    return grade(arguments, options)
 
 
 def _planned(arguments: argparse.Namespace) -> list[str]:
@@ -123,7 +131,7 @@ def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int
         path = Path(folder, "plan.json")
         _given(arguments)  # a wrong call is refused in one line
         print(f"looking at {arguments.lab}, to tell what is done to it", file=sys.stderr)
-        code = _grade(arguments, [*options, "--plan", f"--plan-file={path}"], silent=True)
+        code = grade(arguments, [*options, "--plan", f"--plan-file={path}"], silent=True)
         if not path.exists():
             return code or CannotObserve.exit_code
         plan = load_plan(path)
@@ -139,7 +147,7 @@ def _ask_and_grade(arguments: argparse.Namespace, options: Sequence[str]) -> int
                 raise UsageError(asked, hint="--yes grants it; --plan tells each act")
             if not _is_granted():
                 raise UsageError("not granted, so nothing was done", hint="--plan tells each act")
-        return _grade(arguments, [*options, *bound])
+        return grade(arguments, [*options, *bound])
 
 
 def _is_granted() -> bool:
@@ -154,10 +162,27 @@ def _is_granted() -> bool:
 
 def _check(arguments: argparse.Namespace) -> int:
     arguments.reports = arguments.reports or arguments.working_copy / CHECKED
-    return _grade(arguments, ["--read-only"])
+    code = grade(arguments, ["--read-only"])
+    _say_what_is_next(arguments)
+    return code
 
 
-def _grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: bool = False) -> int:
+def _say_what_is_next(arguments: argparse.Namespace) -> None:
+    """Where the lab is for practice, have the check's last line be the next task."""
+    from contextlib import suppress
+
+    from xenlab.grading.writing import read_grade
+    from xenlab.opening import is_for_practice
+    from xenlab.scenarios.sheet import what_is_next
+
+    if is_for_practice(arguments.lab, arguments.working_copy):
+        with suppress(UsageError):  # it has come to no grade, and has said why
+            line = what_is_next(read_grade(arguments.reports))
+            print(line, file=sys.stderr if arguments.output == "json" else sys.stdout)
+
+
+def grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: bool = False) -> int:
+    """Have pytest grade the lab as the call says; returns the exit status."""
     from xenlab.cli.pytest_child import run_pytest
 
     return run_pytest(["tests", *_given(arguments), *options], arguments.working_copy, silent=silent)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from xenlab import __version__
-from xenlab.cli import classes, discovering, embedded, faults, grading, mending, offline, proving, testing
+from xenlab.cli import classes, discovering, embedded, faults, grading, mending, offline, practice, proving, testing
 from xenlab.cli.grammar import Run
 from xenlab.errors import XenlabError
 from xenlab.evidence.text import plain
@@ -27,6 +27,7 @@ examples:
   ./lab grade teams.csv              every team of a class, and a gradebook
   ./lab report --allure              the last run as one page of Allure's
   ./lab up; ./lab ssh baye           look around in the embedded lab
+  ./lab start; ./lab check           the lab sheet for practice: unsolved, and what comes next
   ./lab down                         and leave nothing of it
   ./lab mend                         after a run was killed: its guests go home
 
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"xenlab {__version__}")
     top.set_defaults(working_copy=WORKING_COPY)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for family in (discovering, grading, classes, offline, testing, embedded, faults, proving, mending):
+    for family in (discovering, grading, classes, offline, testing, embedded, practice, faults, proving, mending):
         family.add_verbs(verbs)
     return top
 

@@ -87,11 +87,12 @@ def _proof(arguments: argparse.Namespace) -> "Proof":
 
 def _add(proof: "Proof", scenarios: "Sequence[Scenario]", arguments: argparse.Namespace) -> "dict[str, Row]":
     """Prove them on the embedded lab, each row kept and shown as it comes."""
-    from xenlab.opening import open_lab
+    from xenlab.opening import open_lab, refuse_practice
     from xenlab.proving.pages import line
     from xenlab.proving.prover import Prover
     from xenlab.testbed.plan import EMBEDDED
 
+    refuse_practice(EMBEDDED, arguments.working_copy)
     rows = {}
     with open_lab(EMBEDDED, arguments.profile, arguments.working_copy, network=arguments.network):
         prover = Prover(arguments.working_copy, proof.folder)

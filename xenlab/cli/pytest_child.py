@@ -8,6 +8,9 @@ from pathlib import Path
 
 from xenlab.testbed import tools
 
+INTERRUPTED = 130
+"""The exit status of a child that was interrupted."""
+
 
 def run_tool(words: Sequence[str], working_copy: Path) -> int:
     """Run a module of this Python's; returns its exit status."""
@@ -15,7 +18,7 @@ def run_tool(words: Sequence[str], working_copy: Path) -> int:
 
 
 def run_pytest(arguments: Sequence[str], working_copy: Path, *, silent: bool = False) -> int:
-    """Run pytest as a child; what it says about its call (4, 5) is exit 2 here, an interruption is 130.
+    """Run pytest as a child; what it says about its call (4, 5) is exit 2 here, an interruption is INTERRUPTED.
 
     One that is `silent` says nothing but what is wrong.
 
@@ -37,4 +40,4 @@ def run_pytest(arguments: Sequence[str], working_copy: Path, *, silent: bool = F
         if interrupted:  # before there was anybody to pass it on to
             child.send_signal(signal.SIGINT)
         code = child.wait()
-    return 130 if interrupted else {4: 2, 5: 2}.get(code, code)
+    return INTERRUPTED if interrupted else {4: 2, 5: 2}.get(code, code)

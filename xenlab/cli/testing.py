@@ -4,8 +4,6 @@ import argparse
 
 from xenlab.cli.grammar import Verbs, add_verb
 
-_INTERRUPTED = 130
-
 
 def add_verbs(verbs: Verbs) -> None:
     """Add `test`."""
@@ -17,7 +15,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    from xenlab.cli.pytest_child import run_pytest, run_tool
+    from xenlab.cli.pytest_child import INTERRUPTED, run_pytest, run_tool
 
     for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
         print(f"$ {' '.join(tool)}", flush=True)
@@ -29,6 +27,6 @@ def _test(arguments: argparse.Namespace) -> int:
         return run_pytest([*call, *arguments.pytest], arguments.working_copy)
     # Two calls: the quick tests run side by side, those on the one embedded lab must not.
     quick = run_pytest([*call, "-m", "not embedded"], arguments.working_copy)
-    if quick == _INTERRUPTED:
+    if quick == INTERRUPTED:
         return quick
     return run_pytest([*call, "-m", "embedded"], arguments.working_copy) or quick

@@ -21,7 +21,7 @@ from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
 from xenlab.report.compare import compare
 from xenlab.report.folder import ReportsFolder
 from xenlab.report.html import View, render
-from xenlab.report.reading import NO_COUNT, first_to_fix, is_ungradable, unseen_checks
+from xenlab.report.reading import NO_COUNT, first_to_fix, found_by, is_ungradable, unseen_checks
 
 EVIDENCE = "evidence"
 COMMANDS, TAPE = f"{EVIDENCE}/{bundle.COMMANDS}", f"{EVIDENCE}/{bundle.TAPE}"
@@ -228,7 +228,7 @@ def note_on(run: StepRun) -> str:
         if check.outcome is run.outcome and check.outcome in (Outcome.FAILED, Outcome.ERROR):
             unseen = sum(other.outcome is Outcome.ERROR for other in run.checks)
             beside = f" (and {unseen} not observed)" if unseen and check.outcome is Outcome.FAILED else ""
-            return f"{check.id}: {_found(check)}{beside}"
+            return f"{check.id}: {found_by(check)}{beside}"
     return ""
 
 
@@ -251,9 +251,4 @@ def _wrong(grade: Grade) -> Iterator[tuple[StepResult, CheckResult]]:
 
 def _named(step: StepResult, check: CheckResult) -> str:
     where = " on ".join(part for part in (check.guest, check.host) if part)
-    return f"{step.id}: {check.id}{f' ({where})' if where else ''}: {_found(check)}"
-
-
-def _found(check: CheckResult) -> str:
-    expected = f"expected {brief(check.expected)}, found " if check.expected else ""
-    return f"{expected}{brief(check.actual)}"
+    return f"{step.id}: {check.id}{f' ({where})' if where else ''}: {found_by(check)}"

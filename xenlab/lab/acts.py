@@ -13,11 +13,11 @@ from secrets import token_hex
 
 from xenlab.causes import explain
 from xenlab.errors import CannotObserve, LabFault, XenlabError
+from xenlab.lab.booting import await_logins, other_machine_at, why_no_logins
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
-from xenlab.lab.judging.ended import ended_while_booting, silent_while_booting
 from xenlab.lab.judging.start import not_to_be_read, refusal
-from xenlab.lab.looking import look_at_domains, look_at_logs, look_before_start, look_into_guest
+from xenlab.lab.looking import look_at_domains, look_before_start, look_into_guest
 from xenlab.lab.looks import DomainsLook, GuestLook, Unknown, known
 from xenlab.lab.migration import Kind, Migration
 from xenlab.lab.outliving import Ended, OutlivingAct, run_to_its_end, see_its_end
@@ -25,20 +25,17 @@ from xenlab.lab.places import Places, places_of
 from xenlab.lab.share import is_answered
 from xenlab.labfile import GuestSpec, TimeoutSpec
 from xenlab.remote import commands
-from xenlab.remote.errors import HostUnreachable
+from xenlab.remote.errors import HostKeyMismatch, HostUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.waiting import NotInTime, is_stopped, wait_for
 from xenlab.xen import peers, xl
 from xenlab.xen.cfg import parse_config
 from xenlab.xen.messages import parse_migration, without_debugging
 
-# xl list costs an emulated host a second that a booting guest would need: it is asked rarely.
-_BOOT_LOOK_SECONDS = 30.0
 _GONE_SECONDS = 60.0
 # After an `xl migrate` that failed the target's end of it takes its half down by itself.
 _SETTLE_SECONDS = 30.0
 _LOOK_SECONDS = 2.0
-_SCREEN_SECONDS = 10.0
 _SLACK_SECONDS = 10.0
 
 
@@ -111,9 +108,7 @@ class Acts:
         :raises CannotObserve: somebody may have its disks, or it cannot be seen whether it came up.
         """
         path = self._spec.config
-        looks, problem = self._look_whether_to_start(on)
-        if problem is not None:
-            raise problem
+        looks = self.may_be_started(on)
         files = [file for look in looks if not isinstance(look.files, Unknown) for file in look.files]
         self.disk_paths = frozenset(self.disks) | {file.resolved for file in files}
         self._will("create", host=on.name)
@@ -121,6 +116,32 @@ class Acts:
         if ended.code != 0:
             raise explain("create", ended.code, ended.words, host=on.name, guest=self._name, evidence=ended.ids)
         self._await_boot(on)
+
+    def may_be_started(self, on: Dom0) -> tuple[DomainsLook, DomainsLook]:
+        """Both hosts, where nothing forbids to start it on this one; a doubt that passes is waited out: another guest
+        that goes down meanwhile is listed with its disks.
+
+        :raises LabFault: it may not be started. :raises CannotObserve: somebody may have its disks.
+        """
+        path = self._spec.config
+        latest: list[tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]] = []
+
+        def is_clear() -> bool:
+            looks = self._look_before_start(on)
+            mine = next(look for look in looks if look.host == on.name)
+            if isinstance(mine.config, Unknown):
+                raise not_to_be_read(self._name, path, mine, mine.config)
+            config = parse_config(mine.config, source=path)
+            problem = refusal(self._name, config, path, looks)
+            latest[:] = [(looks, problem)]
+            return not isinstance(problem, CannotObserve)
+
+        with suppress(NotInTime):
+            wait_for(is_clear, f"who may have the disks of {self._name} to be seen", _SETTLE_SECONDS, _LOOK_SECONDS)
+        looks, problem = latest[0]
+        if problem is not None:
+            raise problem
+        return looks
 
     def let_boot(self, host: Dom0) -> None:
         """Wait until a guest that this run has just started takes logins, or will not.
@@ -288,28 +309,6 @@ class Acts:
             words = f"{result.stdout}\n{result.stderr}"
             raise explain(argv[1], result.exit_code, words, host=host.name, guest=self._name, evidence=(result.id,))
 
-    def _look_whether_to_start(self, on: Dom0) -> tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]:
-        """Both hosts, and why it may not be started; a doubt that passes is waited out.
-
-        Another guest that goes down meanwhile is listed with its disks, which a moment later are no more to be seen.
-        """
-        path = self._spec.config
-        latest: list[tuple[tuple[DomainsLook, DomainsLook], XenlabError | None]] = []
-
-        def is_clear() -> bool:
-            looks = self._look_before_start(on)
-            mine = next(look for look in looks if look.host == on.name)
-            if isinstance(mine.config, Unknown):
-                raise not_to_be_read(self._name, path, mine, mine.config)
-            config = parse_config(mine.config, source=path)
-            problem = refusal(self._name, config, path, looks)
-            latest[:] = [(looks, problem)]
-            return not isinstance(problem, CannotObserve)
-
-        with suppress(NotInTime):
-            wait_for(is_clear, f"who may have the disks of {self._name} to be seen", _SETTLE_SECONDS, _LOOK_SECONDS)
-        return latest[0]
-
     def _look_before_start(self, on: Dom0) -> tuple[DomainsLook, DomainsLook]:
         """Both hosts, asked for the disks that the config names now."""
 
@@ -354,45 +353,16 @@ class Acts:
         return next((row for row in rows if row.name == self._name), None)
 
     def _await_boot(self, host: Dom0) -> None:
-        def logs_in() -> bool:
-            with suppress(HostUnreachable):
-                self._machine.wait_until_reachable(_BOOT_LOOK_SECONDS, f"a login on {self._name}")
-                return True
-            look = look_at_domains(host)
-            row = next((r for r in known(look.rows, f"xl list on {host.name}", look.ids) if r.name == self._name), None)
-            if row is None or row.crashed:
-                logs = look_at_logs(host, 0, 0, self._name)
-                raise ended_while_booting(self._spec, look, logs, is_listed=row is not None)
-            return False
-
-        bound = self._timeouts.boot_seconds
+        seconds = self._timeouts.boot_seconds
         self._boot_given_up = False
         try:
-            wait_for(logs_in, f"{self._name} to boot and take logins on {host.name}", bound, _LOOK_SECONDS)
+            await_logins(self._spec, self._machine, host, seconds)
+        except HostKeyMismatch as shown:
+            if (fault := other_machine_at(self._spec, host)) is None:
+                raise
+            raise fault from shown
         except NotInTime as late:
             if is_stopped():
                 raise
             self._boot_given_up = True
-            self._blame_for_silence(host, late)
-
-    def _blame_for_silence(self, host: Dom0, late: NotInTime) -> None:
-        """A guest that its own host can ping is there: then it is this machine that cannot reach it."""
-        asked = host.remote.run(*commands.ping_few(self._spec.address), timeout=30)
-        if asked.ok and self._spec.login == "ssh":
-            raise CannotObserve(
-                f"{late.message}: {host.name} can ping it, this machine cannot log in",
-                hint=f"is there a route from {self._spec.via or 'here'} to {self._spec.address}, and does an sshd "
-                "listen there?",
-                evidence=(asked.id,),
-            ) from late
-        screen, ids = self._read_screen(host)
-        seconds = self._timeouts.boot_seconds
-        raise silent_while_booting(self._name, host.name, seconds, screen, (asked.id, *ids)) from late
-
-    def _read_screen(self, host: Dom0) -> tuple[str | Unknown, tuple[str, ...]]:
-        self._machine.close()  # it may be on the console itself
-        try:
-            shown = host.remote.read_screen(*xl.console(self._name), timeout=_SCREEN_SECONDS)
-        except CannotObserve as unseen:
-            return Unknown(unseen.message, unseen.hint), unseen.evidence
-        return shown.stdout, (shown.id,)
+            raise why_no_logins(self._spec, self._machine, host, seconds) from late

@@ -169,6 +169,12 @@ class RehearsedActs(Acts):
         self._places = Places(self._name, rows, {}, (), (), unclear, ())
         return self._places
 
+    def may_be_started(self, on: Dom0) -> tuple[DomainsLook, DomainsLook]:
+        """Nobody looks."""
+        del on
+        first, second = (DomainsLook(host.name, (), 0.0, (), (), {}) for host in self._hosts)
+        return first, second
+
     def look_inside(self, nonce: str | None = None) -> GuestLook:
         """Nobody looks."""
         del nonce
@@ -187,11 +193,6 @@ class RehearsedActs(Acts):
         del seconds
         self._xl(host, argv)
         return Ended(0, MOVED, ())
-
-    def _look_whether_to_start(self, on: Dom0) -> tuple[tuple[DomainsLook, DomainsLook], None]:
-        del on
-        first, second = (DomainsLook(host.name, (), 0.0, (), (), {}) for host in self._hosts)
-        return (first, second), None
 
     def _await_boot(self, host: Dom0) -> None:
         pass

@@ -226,6 +226,11 @@ def ping_few(address: str) -> Argv:
     return ("ping", "-c", "3", "-W", "2", address)
 
 
+def ssh_server(address: str, port: int) -> Argv:
+    """Try an SSH server from this machine: a line a key where one answers, else why not on stderr (ssh-keyscan(1))."""
+    return ("ssh-keyscan", "-T", "5", "-p", str(port), address)
+
+
 def bridges() -> Argv:
     """The names of all bridges, one a line."""
     return _script(_BRIDGES)

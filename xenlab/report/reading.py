@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from xenlab.evidence.text import brief
 from xenlab.outcomes import CheckResult, Grade, Outcome, Score, StepResult
 
 NO_COUNT = "this attempt should not count: no fault of yours"
@@ -37,6 +38,12 @@ def first_to_fix(grade: Grade) -> tuple[StepResult, CheckResult] | None:
                     if step.required is required and check.outcome is outcome:
                         return step, check
     return None
+
+
+def found_by(check: CheckResult) -> str:
+    """What a check expected and found, on one line."""
+    expected = f"expected {brief(check.expected)}, found " if check.expected else ""
+    return f"{expected}{brief(check.actual)}"
 
 
 def in_a_sentence(grade: Grade) -> str:

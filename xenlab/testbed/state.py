@@ -84,7 +84,8 @@ class LabState:
 
     `network` is one of NETWORKS, `keeper` the process it lives as long as, `ways_in` where hosts and guests are
     reached from this machine otherwise than by their own addresses. `planted` are the scenarios that it was changed to,
-    `changes` what its lab file says otherwise for them.
+    `changes` what its lab file says otherwise for them. `checkpoints` are those of a practice, in their order; a lab
+    that has none is for no practice.
     `since` is when it began to come up, in seconds since this machine's boot: its clock may be set meanwhile.
     """
 
@@ -102,6 +103,7 @@ class LabState:
     ready: bool = False
     planted: list[str] = field(default_factory=list)
     changes: list[LabFileChange] = field(default_factory=list)
+    checkpoints: list[str] = field(default_factory=list)
     since: float = field(default_factory=since_boot)
 
     @classmethod

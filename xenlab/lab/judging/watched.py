@@ -6,15 +6,15 @@ never a fault of the lab by itself.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from itertools import pairwise
 
-from xenlab.lab.observed import Neighbours, NotJudged, ProgramOutput, Unknown
+from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown
 from xenlab.lab.watch_analysis import Analysis, PingResult
 from xenlab.outcomes import Finding
 from xenlab.probes.anatomy import in_a_sentence
 from xenlab.probes.continuity import Verdict
 from xenlab.probes.diagnosis import PingCause, is_doubled
+from xenlab.probes.neighbours import macs_at, plain_mac
 from xenlab.remote.facts import Written
 
 UPTIME_SLACK = 2.0
@@ -146,11 +146,11 @@ def one_machine_answers(analysis: Analysis, macs: Collection[str] = (), routers:
     replies alone tell.
     """
     observed, seen = analysis.observed, [ping.continuity for ping in analysis.outside]
-    known = {_mac(mac) for mac in (*macs, *routers)} if macs else set()
+    known = {plain_mac(mac) for mac in (*macs, *routers)} if macs else set()
     tables = {one.seat: one.neighbours for one in observed.outside}
     unseen = [f"{seat}: {table.why}" for seat, table in tables.items() if isinstance(table, Unknown)]
     holders = [
-        mac for table in tables.values() if not isinstance(table, Unknown) for mac in _holders(observed.address, table)
+        mac for table in tables.values() if not isinstance(table, Unknown) for mac in macs_at(observed.address, table)
     ]
     strangers = sorted(set(holders) - known) if known else []
     doubled, received = sum(one.duplicated for one in seen), sum(one.received for one in seen)
@@ -165,7 +165,7 @@ def one_machine_answers(analysis: Analysis, macs: Collection[str] = (), routers:
         "one-machine-answers",
         False if any(map(is_doubled, seen)) or strangers else None if unseen else True,
         expected=f"one machine answers to {observed.address}"
-        + (f", at {' or '.join(sorted({_mac(mac) for mac in macs}))}" if macs else ""),
+        + (f", at {' or '.join(sorted({plain_mac(mac) for mac in macs}))}" if macs else ""),
         actual=actual,
         hint=f"{loop}: arping -D {observed.address} and ip neigh show who answers, bridge link the loop",
         guest=observed.guest,
@@ -350,18 +350,3 @@ def _edges(ping: PingResult) -> str:
 
 def _from_its_seat(ping: PingResult) -> str:
     return f"from {ping.seat}: {_edges(ping)}; {ping.judgement.reason}"
-
-
-def _holders(address: str, neighbours: Neighbours) -> list[str]:
-    return [_mac(mac) for ip, mac in neighbours if _same_address(ip, address) and _mac(mac).strip("0:")]
-
-
-def _same_address(one: str, other: str) -> bool:
-    try:
-        return ip_address(one) == ip_address(other)
-    except ValueError:
-        return one == other
-
-
-def _mac(mac: str) -> str:
-    return mac.strip().lower().replace("-", ":")

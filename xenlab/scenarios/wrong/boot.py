@@ -64,7 +64,7 @@ BOOT: tuple[Scenario, ...] = (
     wrong(
         "no-sshd",
         "no sshd runs in the guest",
-        _red("login", "refused"),
+        _red("lab-fault", "refuses connections"),
         in_image("sed -i '/sshd$/d' etc/init.d/start", "! grep -q 'sbin/sshd' etc/init.d/start"),
         lab=_SOON,
     ),
@@ -78,7 +78,7 @@ BOOT: tuple[Scenario, ...] = (
     wrong(
         "address-taken",
         f"{SERVER.name} has the guest's address as well",
-        _red("lab-fault", "host key"),
+        _red("lab-fault", "another host key"),
         done(
             SERVER.name,
             f"ip address add {_GUEST.address}/24 dev {BRIDGE}",

@@ -41,7 +41,7 @@ LEFT: tuple[Scenario, ...] = (
         "a guest is gone, and its disk is attached to a loop device still",
         "no-stray-loop-devices",
         "losetup",
-        once_under_way(f"xl shutdown -w {_GUEST}; losetup -f {GUESTS[0].shared_folder}/{_GUEST}.img"),
+        once_under_way(f"xl destroy {_GUEST}; losetup -f {GUESTS[0].shared_folder}/{_GUEST}.img"),
     ),
     _left(
         "left-a-file",
@@ -55,7 +55,7 @@ LEFT: tuple[Scenario, ...] = (
         "a move of the guest is still under way when the run ends",
         "no-stray-processes",
         _GUEST,
-        once_under_way(f"sh -c 'exec -a \"xl migrate {_GUEST} {SERVER.address}\" sleep 600'"),
+        once_under_way(f"bash -c 'exec -a \"xl migrate {_GUEST} {SERVER.address}\" sleep 600'"),
     ),
 )
 """What a run's last step must show."""

@@ -1,0 +1,1 @@
+"""Practice: the lab sheet from its beginning, on the embedded lab, task by task."""
