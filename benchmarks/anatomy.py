@@ -99,7 +99,7 @@ def main() -> None:
                     lab.guest(GUESTS[0].name).start(lab.guest(GUESTS[0].name).home)
                     for _ in range(given.rounds):
                         if kind in PLANTED:
-                            plant(scenario_named(kind), spec)
+                            plant(scenario_named(kind), spec, embedded)
                         rows += moved(lab, 1, kind)
                 finally:
                     lab.bring_home()

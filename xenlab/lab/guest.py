@@ -219,7 +219,7 @@ class Guest:
         return Inside(self.spec, *self._take("inside", look))
 
     def keeps_devices_on_share(self) -> tuple[Finding, ...]:
-        """The running domain's own disks, kernel and ramdisk lie on the share; nothing where it does not run."""
+        """The running domain's own disks, kernel and ramdisk lie on the share; nothing where no host has it whole."""
         devices = self._take("devices", self._look_at_devices)
         if devices is None:
             return ()
@@ -230,8 +230,8 @@ class Guest:
 
     def _look_at_devices(self) -> RunningDevices | None:
         places = self.acts.where()
-        if places.is_off:
-            return None
+        if places.host is None and not places.in_doubt:
+            return None  # off, in halves or on both hosts: starting it is refused for that
         host = self._hosts.named(places.whole_on())
         domain, ids = self._details(places)
         if isinstance(domain, Unknown):

@@ -58,7 +58,7 @@ def start(working_copy: Path, profile: str | None, network: str | None) -> LabSt
     try:
         spec = join(working_copy)
         with embedded.progress.stage(f"{state.profile}-unsolved", "having the lab unsolved"):
-            plant(UNSOLVED, spec)
+            plant(UNSOLVED, spec, embedded)
         _keep(embedded, checkpoint_after(START))
     except BaseException:
         embedded.down()

@@ -87,7 +87,7 @@ class Prover:
         began = time.monotonic()
         try:
             self._go_back(scenario)
-            plant(scenario, self._spec)
+            plant(scenario, self._spec, self._embedded)
             note(self._embedded, changes=scenario.lab)
             if isinstance(scenario, Underneath):
                 return endured(scenario, self._endured(scenario), time.monotonic() - began)

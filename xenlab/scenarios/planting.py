@@ -51,7 +51,7 @@ def break_lab(working_copy: Path, scenario: Scenario) -> None:
     try:
         if scenario.runs:
             start_guests(spec)
-        plant(scenario, spec)
+        plant(scenario, spec, embedded)
         note(embedded, [*already, scenario.name], [*(state.changes if state else ()), *scenario.lab])
     except XenlabError:
         if not already:
@@ -85,11 +85,13 @@ def start_guests(spec: LabFile) -> None:
             guest.machine.wait_until_reachable(spec.timeouts.boot_seconds, f"{guest.name} to boot")
 
 
-def plant(scenario: Scenario, spec: LabFile) -> None:
+def plant(scenario: Scenario, spec: LabFile, embedded: EmbeddedLab) -> None:
     """Make every change of a scenario, and see that each took.
 
-    :raises NotPlanted: one did not.
+    :raises NotPlanted: one did not; :raises CannotObserve: a host does not come back with its other processor.
     """
+    for processor in scenario.processors:
+        embedded.boot_anew(processor.host, processor.without)
     with Lab(spec, no_record) as lab:
         for change in scenario.changes:
             _run(scenario, _machine(lab, change), change.script, "cannot be made")

@@ -28,6 +28,14 @@ class LabChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LesserProcessor:
+    """A host that is booted anew on a processor `without` some features, by QEMU's names of them."""
+
+    host: str
+    without: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Red:
     """The check that must fail, in which step, and what it must say: words of its finding or its hint."""
 
@@ -42,7 +50,7 @@ class Scenario:
 
     A run grades `step` with all that it needs or, where only that can show anything, `alone`, with those `beside` it:
     on `guest`, which runs at home when found where `runs`, as the other one does. `lab` is what the lab file says
-    otherwise, once the `changes` are made. `what` is for readers.
+    otherwise, once the `changes` are made, and before these the hosts have such `processors`. `what` is for readers.
     """
 
     name: str
@@ -55,6 +63,7 @@ class Scenario:
     runs: bool = False
     guest: str = GUESTS[0].name
     lab: tuple[LabFileChange, ...] = ()
+    processors: tuple[LesserProcessor, ...] = ()
 
     @property
     def is_right(self) -> bool:

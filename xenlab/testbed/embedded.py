@@ -7,9 +7,10 @@ for this recipe, QEMU and machine, it is made first by a cold boot.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -121,6 +122,21 @@ class EmbeddedLab:
             self._start(state, qemus, restore=checkpoint)
             with self._hosts(state) as hosts:
                 self._await(state, qemus, hosts, f"to answer after going back to {checkpoint}", _RESTORE_SECONDS)
+
+    def boot_anew(self, host: str, without: Sequence[str] = ()) -> None:
+        """Boot one host anew from its disk, on a processor without those features; `go_back` gives it back its own.
+
+        The features are named as QEMU names them (`-cpu help`). The lab's network must be joined.
+
+        :raises UsageError: no lab is up; :raises CannotObserve: the host does not come back.
+        """
+        with self._running() as (state, qemus), self._hosts(state) as hosts:
+            (qemu,) = (replace(qemu, without=tuple(without)) for qemu in qemus if qemu.host.name == host)
+            hosts[host].run("sync", timeout=_RESTORE_SECONDS).check()
+            hosts[host].close()
+            state.hosts[host].kill()
+            self._start(state, [qemu], restore=None)
+            self._await(state, [qemu], hosts, "to boot", _BOOT_SECONDS[qemu.accelerator.name])
 
     @contextmanager
     def _running(self, *, all_hosts: bool = True) -> Iterator[tuple[LabState, list[Qemu]]]:
@@ -339,7 +355,7 @@ def _kvm_note(images: Images, profile: Profile, network: str) -> Path:
 
 def _warm_folder(images: Images, accelerator: Accelerator, profile: Profile, network: str) -> Path:
     """Where the snapshot for this recipe, QEMU and command line is kept; what a NIC can do is its network's."""
-    facts = (qemu_version(), accelerator.arguments, os.uname().release if accelerator.name == "kvm" else "")
+    facts = (qemu_version(), accelerator.arguments(), os.uname().release if accelerator.name == "kvm" else "")
     digest = hashlib.sha256(repr((facts, profile)).encode())
     for name in ("accelerator", "qemu", "provision", "embedded", "namespace", "usernet"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())

@@ -27,7 +27,7 @@ def qemu_version() -> str:
 class Qemu:
     """Where one host's QEMU keeps its things: `folder` for disk and log, `sockets` for QMP (short paths).
 
-    `netdev` is what its NIC is plugged into, as QEMU is told.
+    `netdev` is what its NIC is plugged into, as QEMU is told; its processor is `without` those features.
     """
 
     host: HostPlan
@@ -37,6 +37,7 @@ class Qemu:
     sockets: Path
     accelerator: Accelerator
     netdev: str
+    without: tuple[str, ...] = ()
 
     @property
     def disk(self) -> Path:
@@ -86,7 +87,7 @@ class Qemu:
         )
         return [
             "qemu-system-x86_64", "-name", self.host.name, "-nodefaults", "-no-user-config",
-            "-M", "q35", "-m", str(self.profile.memory_mib), "-smp", "1", *self.accelerator.arguments,
+            "-M", "q35", "-m", str(self.profile.memory_mib), "-smp", "1", *self.accelerator.arguments(self.without),
             "-display", "none", "-vga", "none", "-no-reboot",
             "-serial", f"file:{self.console_log}",
             "-qmp", self.control.argument,

@@ -1,9 +1,9 @@
 """Hosts that are right, however they are set up. Pure data."""
 
 from xenlab.labfile_change import LabFileChange
-from xenlab.scenarios.scenario import Scenario, right
+from xenlab.scenarios.scenario import LesserProcessor, Scenario, right
 from xenlab.scenarios.shell import appended, both_configs_edited, done, small_domain, written
-from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER
+from xenlab.testbed.plan import BRIDGE, CLIENT, GUESTS, SERVER
 
 HOSTS: tuple[Scenario, ...] = (
     right(
@@ -24,6 +24,13 @@ HOSTS: tuple[Scenario, ...] = (
                 ),
             )
         ),
+    ),
+    right(
+        "another-processor-masked",
+        f"{SERVER.name} has an older processor, without AVX, and the guests' configs hide that from them",
+        "hosts",
+        *(change for guest in GUESTS for change in both_configs_edited("$a cpuid='host,avx=0'", guest=guest)),
+        processors=(LesserProcessor(SERVER.name, ("avx", "avx2", "f16c", "vaes", "fma")),),
     ),
     right(
         "known-hosts-hashed",

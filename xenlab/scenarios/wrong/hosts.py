@@ -1,6 +1,7 @@
 """What is wrong with the two hosts themselves. Pure data."""
 
-from xenlab.scenarios.scenario import Red, Scenario, wrong
+from xenlab.labfile_change import LabFileChange
+from xenlab.scenarios.scenario import LesserProcessor, Red, Scenario, wrong
 from xenlab.scenarios.shell import KEPT, both_configs_edited, bridge_renamed, done, edited, memory_taken, written
 from xenlab.testbed.plan import BRIDGE, CLIENT, SERVER
 
@@ -138,6 +139,30 @@ HOSTS: tuple[Scenario, ...] = (
             's/^\\\\(xen_minor *: \\\\).*/\\\\111/"\\n\' "$real" >/usr/local/sbin/xl; chmod 755 /usr/local/sbin/xl',
             "/usr/local/sbin/xl info | grep -q 'xen_minor.*: 11'",
         ),
+    ),
+    wrong(
+        "another-processor",
+        f"{SERVER.name} has an older processor, without AVX",
+        Red(_STEP, "same-cpu-features", f"only {CLIENT.name}: avx"),
+        processors=(LesserProcessor(SERVER.name, ("avx", "avx2", "f16c", "vaes", "fma")),),
+    ),
+    wrong(
+        "no-hardware-virtualisation",
+        f"{SERVER.name}'s processor virtualises nothing, and the guest is a PVH one",
+        Red(_STEP, "live-migratable", "switch on the CPU's virtualisation"),
+        *both_configs_edited('$a type="pvh"'),
+        processors=(LesserProcessor(SERVER.name, ("svm",)),),
+    ),
+    wrong(
+        "ordinary-user",
+        f"the lab file logs in on {SERVER.name} as somebody who may not become root",
+        Red(_STEP, "reached", "not as root"),
+        done(
+            SERVER.name,
+            "useradd -m -s /bin/sh student && cp -r /root/.ssh /home/student/ && chown -R student: /home/student",
+            "test -s /home/student/.ssh/authorized_keys",
+        ),
+        lab=(LabFileChange(SERVER.name, "user", "student"),),
     ),
     wrong(
         "ssh-waits-for-ever",
