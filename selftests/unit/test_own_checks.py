@@ -287,6 +287,7 @@ def test_a_machine_that_is_not_in_the_lab_is_refused(verify: Verify, xen: Played
     (xen.folder / "rubric.toml").write_text(rubric(it=told))
     ran = verify(f"--rubric={xen.folder / 'rubric.toml'}")
     assert ran.ret == 2
-    line = f"*xenlab: *rubric.toml: checks.0.on: '{told.partition(':')[0]}' is no machine of this lab: allowed are {allowed}*"
+    named = told.partition(":")[0]
+    line = f"*xenlab: *rubric.toml: checks.0.on: '{named}' is no machine of this lab: allowed are {allowed}*"
     (ran.stderr if "no machine" in ran.stderr.str() else ran.stdout).fnmatch_lines([line])
     assert not (xen.folder / "reports" / "grade.json").exists()

@@ -159,9 +159,9 @@ class Classroom:
         )
 
     def _basis(self, team: Team) -> Basis:
-        told = (team.digest, team.kind, team.problem, team.handed_in, self._terms.due, *self._terms.steps)
+        facts = (team.digest, team.kind, team.problem, team.handed_in, self._terms.due, *self._terms.steps)
         return Basis(
-            lab=hashlib.sha256("\0".join(map(str, told)).encode("utf-8", "replace")).hexdigest(),
+            lab=hashlib.sha256("\0".join(map(str, facts)).encode("utf-8", "replace")).hexdigest(),
             rubric=self._of_rubric,
             suite=self._suite,
         )

@@ -188,7 +188,7 @@ def moodle(entries: Iterable[Entry], assignment: str) -> Iterator[list[Cell]]:
     yield ["Email address", "ID number", safe(assignment), f"{safe(assignment)} feedback"]
     for member, row in _graded_members(entries):
         if member.email or member.id:
-            feedback = f"{row.says} {f'Fix this first: {row.told}' if row.told else ''}"
+            feedback = f"{row.says} {f'Fix this first: {row.fix_shown}' if row.fix_shown else ''}"
             yield [safe(member.email), safe(member.id), row.earned, safe(feedback)]
 
 

@@ -49,7 +49,7 @@ class GradebookRow(Model):
     """One attempt. `earned` is None where it is not gradable; `says` is its outcome in a sentence.
 
     `ungradable` are the points that could not be observed in an attempt that is gradable all the same. `fix` and `hint`
-    are what to mend first, `told` is that of what students may see.
+    are what to mend first, `fix_shown` is that of what students may see.
     """
 
     verdict: Literal["passed", "failed", "not gradable"]
@@ -61,7 +61,7 @@ class GradebookRow(Model):
     steps: tuple[StepPoints, ...] = ()
     fix: str = ""
     hint: str = ""
-    told: str = ""
+    fix_shown: str = ""
     troubles: tuple[Trouble, ...] = ()
 
 
@@ -87,7 +87,7 @@ def graded(grade: Grade) -> GradebookRow:
         ),
         fix=_fix(*found) if found else "",
         hint=_line(found[1].hint) if found else "",
-        told=_fix(*visible) if visible else "",
+        fix_shown=_fix(*visible) if visible else "",
         troubles=tuple({trouble.key: trouble for trouble in _troubles(grade)}.values())[:_MOST_TROUBLES],
     )
 

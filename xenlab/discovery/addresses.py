@@ -37,15 +37,15 @@ def address_of(guest: GuestSeen, lab: LabSeen, common: frozenset[str], given: Gi
         return Proposed(given.guests[guest.name].rpartition("@")[2], AS_GIVEN)
     seen = list(sightings(guest, lab, common))
     for strength in range(_STRENGTHS):
-        told: dict[str, str] = {}
+        stated: dict[str, str] = {}
         for one in (one for one in seen if one.strength == strength):
-            told.setdefault(one.address, one.where)
-        told = _beside_the_hosts(_of_one_family(told), lab)
-        if len(told) == 1:
-            ((address, where),) = told.items()
+            stated.setdefault(one.address, one.where)
+        stated = _beside_the_hosts(_of_one_family(stated), lab)
+        if len(stated) == 1:
+            ((address, where),) = stated.items()
             return Proposed(address, where)
-        if told:
-            return _missing(guest, "it is seen at several addresses", told)
+        if stated:
+            return _missing(guest, "it is seen at several addresses", stated)
     macs = ", ".join(sorted(guest.macs - common))
     knows = f"no neighbour and no DHCP lease has its MAC ({macs})" if macs else "it has no MAC of its own in a config"
     off = "" if guest.running else "; it is off, and may be met once it runs"
@@ -54,8 +54,8 @@ def address_of(guest: GuestSeen, lab: LabSeen, common: frozenset[str], given: Gi
 
 def dissenting(guest: GuestSeen, lab: LabSeen, common: frozenset[str], taken: str) -> Iterator[str]:
     """Who says another address than the one that was taken."""
-    told = {one.address: one.where for one in sightings(guest, lab, common) if one.address != taken}
-    for address, where in told.items():
+    stated = {one.address: one.where for one in sightings(guest, lab, common) if one.address != taken}
+    for address, where in stated.items():
         if ip_address(address).version == ip_address(taken).version:
             yield f"{guest.name}: {address} by {where}, but {taken} was taken"
 
@@ -141,16 +141,16 @@ def _in_config(config: ConfigFound) -> Iterator[Sighting]:
         yield Sighting(numbers.pop(), f"a comment in {config.path}", 5)
 
 
-def _of_one_family(told: dict[str, str]) -> dict[str, str]:
+def _of_one_family(stated: dict[str, str]) -> dict[str, str]:
     """The IPv4 addresses where there are any: a machine that has both is met at both."""
-    fours = {address: where for address, where in told.items() if ip_address(address).version == 4}
-    return fours or told
+    fours = {address: where for address, where in stated.items() if ip_address(address).version == 4}
+    return fours or stated
 
 
-def _beside_the_hosts(told: dict[str, str], lab: LabSeen) -> dict[str, str]:
+def _beside_the_hosts(stated: dict[str, str], lab: LabSeen) -> dict[str, str]:
     """Those on a network of the hosts, where there are any: a guest may have interfaces to others."""
-    near = {address: where for address, where in told.items() if network_of(lab, address) is not None}
-    return near or told
+    near = {address: where for address, where in stated.items() if network_of(lab, address) is not None}
+    return near or stated
 
 
 def _missing(guest: GuestSeen, why: str, candidates: dict[str, str]) -> Missing:

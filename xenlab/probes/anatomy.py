@@ -74,16 +74,16 @@ class Anatomy:
 
 
 def dissect(
-    told: StampedWords | None, still: Still | None, outside: PingTrace, own_gap: float | None = None
+    words: StampedWords | None, still: Still | None, outside: PingTrace, own_gap: float | None = None
 ) -> Anatomy | None:
     """Lay together what there is of it; None where neither xl nor the guest has told anything.
 
     `own_gap` is the longest time in which the guest's own ping went unanswered while it ran, where that is known.
     """
-    stages = course(told) if told else None
+    stages = course(words) if words else None
     if stages is None and still is None:
         return None
-    placed = _placed(stages, told, still) if stages and told else None
+    placed = _placed(stages, words, still) if stages and words else None
     parts: tuple[Share, ...] = ()
     if stages and placed:
         parts = tuple(_parts(stages, placed[0], still))
@@ -98,9 +98,9 @@ def dissect(
     )
 
 
-def _placed(stages: Course, told: StampedWords, still: Still | None) -> tuple[float, float] | None:
+def _placed(stages: Course, words: StampedWords, still: Still | None) -> tuple[float, float] | None:
     """By how much our clock is ahead of the sender's, and the doubt of it; None where xl and the guest disagree."""
-    ahead, doubt = (told.least + told.most) / 2, (told.most - told.least) / 2
+    ahead, doubt = (words.least + words.most) / 2, (words.most - words.least) / 2
     if still is None:
         return ahead, doubt
     doubt += still.doubt
@@ -200,16 +200,16 @@ def in_a_sentence(anatomy: Anatomy) -> str:
         return ""
     whole = anatomy.still.seconds
     places = 1 if whole >= 1 else 2
-    told = [part for part in anatomy.parts if part.stood_still >= max(whole / 20, 10.0**-places)]
-    told.sort(key=lambda part: -part.stood_still)
-    total, shares = round(whole, places), [round(part.stood_still, places) for part in told]
+    large = [part for part in anatomy.parts if part.stood_still >= max(whole / 20, 10.0**-places)]
+    large.sort(key=lambda part: -part.stood_still)
+    total, shares = round(whole, places), [round(part.stood_still, places) for part in large]
     rest = total - sum(shares)
     shown = f"{total:.{places}f} s"
-    if not told:
+    if not large:
         words = f"The guest stood still for {shown}"
         words += "" if anatomy.parts else ", and xl does not tell what for"
     else:
-        spent = [*zip(shares, map(_what, (part.stage for part in told)), strict=True)]
+        spent = [*zip(shares, map(_what, (part.stage for part in large)), strict=True)]
         spent += [(rest, "the rest")] if rest >= 0.5 * 10.0**-places else []
         (first, what), *others = spent
         words = f"Of {shown} in which the guest stood still, {first:.{places}f} s went to {what}"

@@ -103,7 +103,7 @@ def _state(step: StepResult) -> str:
 
 
 def _otherwise(old: StepResult, new: StepResult) -> Iterator[str]:
-    def told(step: StepResult) -> dict[tuple[str, str, str, int], CheckResult]:
+    def by_place(step: StepResult) -> dict[tuple[str, str, str, int], CheckResult]:
         times: dict[tuple[str, str, str], int] = defaultdict(int)
         found = {}
         for check in step.checks:
@@ -112,7 +112,7 @@ def _otherwise(old: StepResult, new: StepResult) -> Iterator[str]:
             found[*key, times[key]] = check
         return found
 
-    then, now = told(old), told(new)
+    then, now = by_place(old), by_place(new)
     for key in {**then, **now}:
         one, other = then.get(key), now.get(key)
         if one is None or other is None or one.outcome is not other.outcome:

@@ -87,5 +87,5 @@ def _summary(explanation: Explanation) -> str:
         Weight.UNPROVEN: "proving less than it is shown for",
         Weight.REMARK: "remarks",
     }
-    told = ", ".join(f"{counts[weight]} {words[weight]}" for weight in Weight if counts[weight])
-    return f"{'sound' if explanation.is_sound else 'not sound'}: {told or 'nothing wrong found'}"
+    counted = ", ".join(f"{counts[weight]} {words[weight]}" for weight in Weight if counts[weight])
+    return f"{'sound' if explanation.is_sound else 'not sound'}: {counted or 'nothing wrong found'}"

@@ -102,15 +102,15 @@ _LONG_WAIT = 1.0
 _ORDER = tuple(Kind)
 
 
-def course(told: StampedWords) -> Course | None:
+def course(words: StampedWords) -> Course | None:
     """Read the stages of a migration that succeeded; None where xl said nothing that tells of them."""
-    lines = [Stamped(line.at, line.text[:_READ]) for line in told.lines]
+    lines = [Stamped(line.at, line.text[:_READ]) for line in words.lines]
     marks = _marks(lines)
     if not marks:
         return None
     started = _first(lines, _STARTED)
     last = len(lines) - 1 if started is None else max(started, *marks.values())
-    stages = [Stage(_kinds(Kind.CONNECT, next(iter(marks))), told.began, lines[next(iter(marks.values()))].at)]
+    stages = [Stage(_kinds(Kind.CONNECT, next(iter(marks))), words.began, lines[next(iter(marks.values()))].at)]
     firsts, kinds = [*marks.values(), last], [*marks, None]
     for (first, until), (kind, following) in zip(pairwise(firsts), pairwise(kinds), strict=True):
         whole = Stage(_kinds(kind, following), lines[first].at, lines[until].at)
@@ -187,5 +187,5 @@ def _qemu_waits(lines: Sequence[Stamped], marks: Mapping[Kind, int]) -> float:
         return 0.0
     first = marks[Kind.LAST_COPY]
     until = next((marks[kind] for kind in (Kind.RESTORE, Kind.DISKS, Kind.RESUME) if kind in marks), len(lines))
-    told = [lines[first].at, *(line.at for line in lines[first:until] if _QMP.match(line.text))]
-    return sum(wait for a, b in pairwise(told) if (wait := b - a) >= _LONG_WAIT)
+    times = [lines[first].at, *(line.at for line in lines[first:until] if _QMP.match(line.text))]
+    return sum(wait for a, b in pairwise(times) if (wait := b - a) >= _LONG_WAIT)

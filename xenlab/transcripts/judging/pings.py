@@ -76,11 +76,11 @@ def inside_ping_bounds_little(scene: Scene) -> Iterator[Note]:
 def outside_ping_ends_before_the_move(scene: Scene) -> Iterator[Note]:
     """A ping from outside was begun before a live move, and is shown up to there only."""
     by = sent_by(scene)
-    told = {line for note in inside_ping_bounds_little(scene) for line in note.others}
+    noted = {line for note in inside_ping_bounds_little(scene) for line in note.others}
     for move, end in _live_moves(scene):
         outside = [ping for ping in scene.pings if by[ping.line] == "outside" and _is_of(ping, scene, move)]
         begun = [ping for ping in outside if ping.line < move.line and ping.output.summary is None]
-        if not begun or move.line in told or any(_spans(ping, move, end) for ping in outside):
+        if not begun or move.line in noted or any(_spans(ping, move, end) for ping in outside):
             continue
         last = begun[-1]
         yield Note(
@@ -134,9 +134,9 @@ def replies_lost(scene: Scene) -> Iterator[Note]:
             continue
         holes = [(a, b) for a, b in pairwise(answered) if b > a + 1]
         # Lines that somebody left out are no lost packets: only ping's own count, or its own words, tell.
-        told = {*ping.output.no_answer, *(error.sequence for error in ping.output.errors)}
+        unanswered = {*ping.output.no_answer, *(error.sequence for error in ping.output.errors)}
         counted = summary is not None and ping.output.complete
-        sure = [(a, b) for a, b in holes if counted or told & set(range(a + 1, min(b, a + 1000)))]
+        sure = [(a, b) for a, b in holes if counted or unanswered & set(range(a + 1, min(b, a + 1000)))]
         if not sure:
             continue
         a, b = max(sure, key=lambda hole: hole[1] - hole[0])
