@@ -22,6 +22,7 @@ from madeuplooks import (
 from xenlab.lab.hosts import HostsFound
 from xenlab.lab.judging import hosts as judge
 from xenlab.lab.looks import HostLook, Unknown
+from xenlab.labfile import HostSpec
 from xenlab.remote.facts import Cpu
 from xenlab.remote.sections import Answer
 from xenlab.xen.cfg import XlConfig
@@ -159,13 +160,15 @@ def test_an_unseen_cpu_is_not_judged() -> None:
 
 # From one to the other
 
+AT = "10.1.1.143"
+
 
 def peers(answer: Answer, **facts: object) -> tuple[HostLook, HostLook]:
     return replace(host_look(HOME), peer=answer), replace(host_look(SERVER), **facts)  # type: ignore[arg-type]
 
 
 def test_the_peer_answers_its_name_and_has_xl() -> None:
-    findings = judge.reaches_peer(*peers(Answer(0, "baye\nxl\n", "Welcome to baye\n")))
+    findings = judge.reaches_peer(*peers(Answer(0, "baye\nxl\n", "Welcome to baye\n")), AT)
     holds(one(findings, "ssh-to-peer", HOME))
     holds(one(findings, "xl-on-peer", SERVER))
 
@@ -188,14 +191,19 @@ def test_the_peer_answers_its_name_and_has_xl() -> None:
     ],
 )
 def test_whatever_stands_beside_the_peers_name_would_stand_in_the_migration_stream(answer: Answer) -> None:
-    (finding,) = judge.reaches_peer(*peers(answer))
+    (finding,) = judge.reaches_peer(*peers(answer), AT)
     fails(finding)
     assert (finding.id, finding.host) == ("ssh-to-peer", HOME)
 
 
+def test_what_to_do_about_it_is_said_of_the_address_that_was_tried() -> None:
+    (finding,) = judge.reaches_peer(*peers(Answer(255, "", "Host key verification failed.\n")), AT)
+    assert f"ssh-keyscan {AT}" in finding.hint
+
+
 @pytest.mark.parametrize("code", [None, 124])
 def test_a_login_that_hangs_is_not_judged(code: int | None) -> None:
-    (finding,) = judge.reaches_peer(*peers(Answer(code, "", "")))
+    (finding,) = judge.reaches_peer(*peers(Answer(code, "", "")), AT)
     undecided(finding)
 
 
@@ -204,9 +212,9 @@ def test_a_peer_that_we_cannot_reach_either_is_not_judged() -> None:
         Answer(255, "", "ssh: connect to host 10.1.1.143 port 22: No route to host\n"),
         Answer(0, "baye\nxl\n"),
     ):
-        (finding,) = judge.reaches_peer(replace(host_look(HOME), peer=answer), unreachable())
+        (finding,) = judge.reaches_peer(replace(host_look(HOME), peer=answer), unreachable(), AT)
         undecided(finding, SILENT.why)
-    (finding,) = judge.reaches_peer(unreachable(HOME), host_look(SERVER))
+    (finding,) = judge.reaches_peer(unreachable(HOME), host_look(SERVER), AT)
     undecided(finding, SILENT.why)
 
 
@@ -215,13 +223,13 @@ def test_a_peer_that_we_cannot_reach_either_is_not_judged() -> None:
     [(127, "bash: line 1: xl: command not found"), (1, "zsh:1: command not found: xl"), (1, "cannot init xl context")],
 )
 def test_xl_must_be_found_by_roots_shell_on_the_peer(code: int, words: str) -> None:
-    findings = judge.reaches_peer(*peers(Answer(code, "baye\n", f"{words}\n")))
+    findings = judge.reaches_peer(*peers(Answer(code, "baye\n", f"{words}\n")), AT)
     holds(one(findings, "ssh-to-peer"))
     fails(one(findings, "xl-on-peer", SERVER), words, hint="PATH")
 
 
 def test_xl_that_hangs_on_the_peer_is_not_judged() -> None:
-    findings = judge.reaches_peer(*peers(Answer(124, "baye\n", "")))
+    findings = judge.reaches_peer(*peers(Answer(124, "baye\n", "")), AT)
     holds(one(findings, "ssh-to-peer"))
     undecided(one(findings, "xl-on-peer"))
 
@@ -376,6 +384,7 @@ def test_memory_that_cannot_be_reckoned_is_not_judged() -> None:
 
 def test_both_hosts_are_asked_for_every_guest_however_they_are_given() -> None:
     """Given one by one, as a step does, the guests were asked for on the first host alone."""
-    found = HostsFound((host_look(HOME), host_look(SERVER)), (GUEST,))
+    specs = HostSpec(name=HOME, address="10.1.1.189"), HostSpec(name=SERVER, address=AT)
+    found = HostsFound((host_look(HOME), host_look(SERVER)), specs, (GUEST,))
     made = {(finding.id, finding.host) for finding in found.can_take(guest.name for guest in (GUEST,))}
     assert made == {(id_, host) for id_ in ("live-migratable", "bridge", "memory-free") for host in (HOME, SERVER)}

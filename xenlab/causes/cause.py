@@ -42,10 +42,10 @@ class Cause:
     `id` is kebab-case and stable. Each of `patterns` is a template that is looked for in single lines: `{name}` is a
     run of characters without blanks, `{name...}` one that may have blanks, `^` and `$` are the line's ends.
     `meaning` is a short text that may use those names. `remedy` says what to do; it may use HOST (the host that
-    spoke), SOURCE, TARGET and GUEST in braces and lower case, and names of the patterns. It never tells to end,
-    remove or unmount what may be another's. `example` is a line as it really looks. An entry with a `speaker` counts
-    only for lines from that end of a move. `source` is the program or file that writes the words, `versions` says
-    where it matters which ones do.
+    spoke), SOURCE, TARGET, PEER (by what SOURCE reaches TARGET) and GUEST in braces and lower case, and names of the
+    patterns. It never tells to end, remove or unmount what may be another's. `example` is a line as it really looks.
+    An entry with a `speaker` counts only for lines from that end of a move. `source` is the program or file that
+    writes the words, `versions` says where it matters which ones do.
     """
 
     id: str

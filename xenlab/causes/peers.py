@@ -12,7 +12,7 @@ from xenlab.causes.wording import Names, remedy, with_names
 _SHOWN = 200
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
-TRY_BY_HAND = "try `ssh -o BatchMode=yes root@{target} uname -n` on {source}, and with -v"
+TRY_BY_HAND = "try `ssh -o BatchMode=yes root@{peer} uname -n` on {source}, and with -v"
 RUNS_NOTHING = (
     "root's login on {target} ends at once: its shell must be a real one (`chsh -s /bin/bash root`), and no command= "
     "or ForceCommand in the way"
@@ -41,13 +41,14 @@ def peer_answer(
     *,
     host: str | None = None,
     peer: str | None = None,
+    at: str | None = None,
 ) -> PeerAnswer:
     """Judge the answer: the peer's own `uname -n` and nothing else, as anything else ends up in xl's stream.
 
     What comes on stderr beside the right answer (sshd's Banner, a warning of a locale) is harmless. `host` is where
-    ssh ran, `peer` the name or address it was given; both only for the hint.
+    ssh ran, `peer` the other one's name, `at` the name or address that ssh was given; all only for the hint.
     """
-    names = Names(source=host, target=peer or expected_name)
+    names = Names(source=host, target=peer or expected_name, peer=at)
     if exit_code is None or exit_code in TIMED_OUT:
         return PeerAnswer(None, "no answer in time", with_names(TRY_BY_HAND, names))
     if exit_code == 0 and stdout.removesuffix("\n") == expected_name:

@@ -17,11 +17,15 @@ _SHOWN = 160
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the two ends of a command and its guest are called; outside of moves only `source` counts."""
+    """What the two ends of a command and its guest are called; outside of moves only `source` counts.
+
+    `peer` is the name or address by which the source reaches the target, where that is not its name.
+    """
 
     source: str | None = None
     target: str | None = None
     guest: str | None = None
+    peer: str | None = None
 
     def of(self, side: Speaker) -> str | None:
         """The name of that end."""
@@ -53,4 +57,5 @@ def _filled(text: str, match: Match, names: Names, shown: Callable[[str, str], s
 def _held(names: Names, speaker: Speaker) -> dict[str, str]:
     source, target = names.source or "HOST", names.target or "PEER"
     host = target if speaker == "target" else source
-    return {"source": source, "target": target, "peer": target, "host": host, "guest": names.guest or "GUEST"}
+    peer, guest = names.peer or target, names.guest or "GUEST"
+    return {"source": source, "target": target, "peer": peer, "host": host, "guest": guest}

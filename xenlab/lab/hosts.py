@@ -7,7 +7,7 @@ from xenlab.errors import LabFault
 from xenlab.lab.judging import hosts as judge
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.lab.places import places_of
-from xenlab.labfile import GuestSpec
+from xenlab.labfile import GuestSpec, HostSpec
 from xenlab.outcomes import Finding
 from xenlab.xen.cfg import XlConfig, parse_config
 
@@ -17,6 +17,7 @@ class HostsFound:
     """The lab's hosts as they were before anything was touched."""
 
     looks: tuple[HostLook, HostLook]
+    specs: tuple[HostSpec, HostSpec]
     guests: tuple[GuestSpec, ...]
 
     def are_reached(self) -> tuple[Finding, ...]:
@@ -39,7 +40,8 @@ class HostsFound:
     def reach_each_other(self) -> tuple[Finding, ...]:
         """Root gets from each to the other without being asked anything, and finds xl there, as `xl migrate` must."""
         one, other = self.looks
-        return (*judge.reaches_peer(one, other), *judge.reaches_peer(other, one))
+        at = {spec.name: spec.among_hosts for spec in self.specs}
+        return (*judge.reaches_peer(one, other, at[other.host]), *judge.reaches_peer(other, one, at[one.host]))
 
     def can_take(self, guests: Iterable[str]) -> Iterator[Finding]:
         """Each host has what each guest needs: a Xen that can move its kind, its vifs' back ends, memory.

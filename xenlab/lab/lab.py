@@ -88,7 +88,7 @@ class Lab:
         self.share = NfsShare(spec.share, self.hosts, self.custody, self.tape)
         self._seats: dict[str, Seat] = {RUNNER: ThisMachine()}
         self.guests = {guest.name: self._guest(guest) for guest in spec.guests}
-        self.found = Found(HostsFound(self._unseen(), spec.guests))
+        self.found = Found(HostsFound(self._unseen(), spec.hosts, spec.guests))
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +131,7 @@ class Lab:
         looks = self.tape.take("hosts", self._look_at_hosts if self.read_only else lambda: self._lock_and_look(step))
         domains = [look.domains for look in looks]
         guests = {name: as_found(places_of(name, domains)) for name in self.guests}
-        self.found = Found(HostsFound(looks, self.spec.guests), guests)
+        self.found = Found(HostsFound(looks, self.spec.hosts, self.spec.guests), guests)
         if self._lock is None:
             return
         self.custody.still_ours = self._lock.check

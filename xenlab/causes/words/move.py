@@ -221,7 +221,7 @@ MOVE = (
         ),
         meaning="what arrived is no stream of xl: something in between read or changed it",
         side="target",
-        remedy="does root's login shell on {target} read its input or print words? `ssh root@{target} true "
+        remedy="does root's login shell on {target} read its input or print words? `ssh root@{peer} true "
         "</dev/null` from {source} must print nothing",
         example="File has wrong magic number - corrupt or for a different tool?",
         source="tools/xl/xl_vmcontrol.c",

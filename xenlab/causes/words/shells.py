@@ -77,7 +77,7 @@ SHELLS = (
         meaning="something was read from {target} before xl's own greeting",
         side="target",
         remedy="keep root's .bashrc (.profile, .cshrc, motd) on {target} silent in sessions that are not "
-        "interactive, and no forced command in the way: `ssh root@{target} true` must print nothing",
+        "interactive, and no forced command in the way: `ssh root@{peer} true` must print nothing",
         example="migration receiver stream contained unexpected data instead of banner",
         source="tools/xl/xl_migrate.c",
     ),
@@ -277,7 +277,7 @@ SHELLS = (
         patterns=("reading banner from migration receiver stream",),
         meaning="xl's greeting never came from {target}: its login ended before, and what it printed is lost",
         side="target",
-        remedy="see what `ssh root@{target} xl info` says on {source}: a login that is refused, a shell that ends at "
+        remedy="see what `ssh root@{peer} xl info` says on {source}: a login that is refused, a shell that ends at "
         "once, a forced command, or an xl that cannot start",
         example="libxl: error: libxl_utils.c:510:libxl_read_exactly: file/stream truncated reading banner from "
         "migration receiver stream",

@@ -2,7 +2,7 @@
 
 from xenlab.causes.cause import Cause, Rank
 
-_TRY = "then try `ssh -o BatchMode=yes root@{target} true` on {source}"
+_TRY = "then try `ssh -o BatchMode=yes root@{peer} true` on {source}"
 _SSH = "OpenSSH: ssh(1), sshconnect.c, sshconnect2.c"
 _PACKET = "OpenSSH: packet.c, clientloop.c"
 
@@ -41,9 +41,9 @@ SSH = (
         patterns=("Host key verification failed",),
         meaning="the host key of {target} is unknown on {source}, or has changed",
         side="source",
-        remedy="`ssh root@{target}` on {source} says which: if it is unknown, `ssh-keyscan {target} >> "
+        remedy="`ssh root@{peer}` on {source} says which: if it is unknown, `ssh-keyscan {peer} >> "
         "/root/.ssh/known_hosts` there and compare it with the key on {target} itself; if it changed rightly, "
-        "`ssh-keygen -R {target}` before",
+        "`ssh-keygen -R {peer}` before",
         example="Host key verification failed.",
         source="OpenSSH: sshconnect.c",
     ),
@@ -68,7 +68,7 @@ SSH = (
         patterns=("Too many authentication failures",),
         meaning="{source} offers more keys than {target} lets one try",
         side="source",
-        remedy="in /root/.ssh/config on {source}, for {target}: IdentitiesOnly yes, and the IdentityFile that "
+        remedy="in /root/.ssh/config on {source}, for {peer}: IdentitiesOnly yes, and the IdentityFile that "
         f"{{target}} knows; {_TRY}",
         example="Received disconnect from 10.1.1.143 port 22:2: Too many authentication failures",
         source="OpenSSH: auth.c (MaxAuthTries)",
@@ -104,7 +104,7 @@ SSH = (
         meaning="{target} refused root's login",
         side="target",
         remedy="put root's public key of {source} into /root/.ssh/authorized_keys on {target} (`ssh-copy-id "
-        "root@{target}`), "
+        "root@{peer}`), "
         f"with PermitRootLogin prohibit-password in its sshd_config; {_TRY}",
         example="root@10.1.1.143: Permission denied (publickey,password).",
         source="OpenSSH: sshconnect2.c",
@@ -135,7 +135,7 @@ SSH = (
         ),
         meaning="the ssh of {source} and the sshd of {target} have no algorithm in common: one of them is too old",
         side="target",
-        remedy="upgrade openssh on {target}; or, in /root/.ssh/config on {source}, for {target}: HostKeyAlgorithms "
+        remedy="upgrade openssh on {target}; or, in /root/.ssh/config on {source}, for {peer}: HostKeyAlgorithms "
         "+ssh-rsa (KexAlgorithms, Ciphers: what the line says it offers)",
         example="Unable to negotiate with 10.1.1.143 port 22: no matching host key type found. Their offer: "
         "ssh-rsa,ssh-dss",
@@ -264,7 +264,7 @@ SSH = (
         patterns=("migration transport process [{pid}] exited with error status 255",),
         meaning="ssh from {source} to {target} ended with an error of its own",
         side="target",
-        remedy="try `ssh -v -o BatchMode=yes root@{target} true` on {source}",
+        remedy="try `ssh -v -o BatchMode=yes root@{peer} true` on {source}",
         example="libxl: info: libxl_exec.c:118:libxl_report_child_exitstatus: migration transport process [914] "
         "exited with error status 255",
         source="tools/xl/xl_migrate.c; ssh(1), EXIT STATUS",

@@ -14,7 +14,7 @@ XEN = (
         ),
         meaning="xl on {target} is not run by root, though the move logs in there",
         side="target",
-        remedy="let `ssh {target}` from root on {source} log in as root: no User of another name in /root/.ssh/config",
+        remedy="let `ssh {peer}` from root on {source} log in as root: no User of another name in /root/.ssh/config",
         example="xencall: error: Could not obtain handle on privileged command interface: Permission denied",
         source=_LIBXL,
         speaker="target",

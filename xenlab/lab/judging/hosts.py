@@ -153,8 +153,9 @@ def have_same_cpu_features(looks: Sequence[HostLook], masked: bool) -> Finding:
     )
 
 
-def reaches_peer(look: HostLook, peer: HostLook) -> tuple[Finding, ...]:
-    """Root gets from this host to its peer without being asked anything, and finds xl there, as `xl migrate` must.
+def reaches_peer(look: HostLook, peer: HostLook, at: str) -> tuple[Finding, ...]:
+    """Root gets from this host to its peer, at that name or address, without being asked anything, and finds xl
+    there, as `xl migrate` must.
 
     The answer must be the peer's name and nothing else: whatever a login shell adds would stand in the stream that
     carries the guest. Where no login works nothing is said of xl.
@@ -169,7 +170,9 @@ def reaches_peer(look: HostLook, peer: HostLook) -> tuple[Finding, ...]:
     if said.stdout.strip("\n") == name:
         # The first command ran, so the login did work, whatever became of the second.
         said = replace(said, exit_code=0)
-    holds, actual, hint = peer_answer(said.stdout, said.stderr, said.exit_code, name, host=look.host, peer=peer.host)
+    holds, actual, hint = peer_answer(
+        said.stdout, said.stderr, said.exit_code, name, host=look.host, peer=peer.host, at=at
+    )
     login = Finding("ssh-to-peer", holds, expected, actual, "" if holds else hint, look.host, evidence=evidence)
     return (login, _xl_on_peer(look, peer, has_xl, evidence)) if holds else (login,)
 
