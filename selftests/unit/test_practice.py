@@ -12,7 +12,6 @@ from playedxen import RUNS, PlayedXen
 from xenlab.errors import CannotObserve, LabFault, UsageError
 from xenlab.lab.lab import Lab
 from xenlab.lab.lock import LabInUse
-from xenlab.labfile import LabFile
 from xenlab.outcomes import Grade
 from xenlab.practice import practice
 from xenlab.practice.practice import Practice, go_back, start
@@ -341,7 +340,7 @@ def test_a_practice_begins_unsolved_and_kept(
 ) -> None:
     (xen.folder / ".lab/state.json").unlink()
     had: list[str] = []
-    monkeypatch.setattr(practice, "plant", lambda scenario, spec: had.append(f"{scenario.name} {spec.name}"))
+    monkeypatch.setattr(practice, "plant", lambda scenario, spec, _embedded: had.append(f"{scenario.name} {spec.name}"))
     start(xen.folder, "modern", "user")
     assert had == ["start played"]
     assert embedded.asked == ["up modern user", "having the lab unsolved", "keep after-start"]
@@ -353,7 +352,7 @@ def test_a_practice_begins_unsolved_and_kept(
 def test_a_lab_that_cannot_be_had_unsolved_is_down_again(
     xen: PlayedXen, embedded: type[Embedded], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(_scenario: object, _spec: LabFile) -> None:
+    def fails(*_of: object) -> None:
         raise NotPlanted("umount: target is busy")
 
     (xen.folder / ".lab/state.json").unlink()

@@ -14,6 +14,7 @@ from xenlab.lab.guest import Guest
 from xenlab.lab.lab import Lab
 from xenlab.lab.lock import HostLock
 from xenlab.outcomes import Grade, Outcome
+from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.report.reading import first_to_fix, found_by
 from xenlab.scenarios.planting import note, plant
 from xenlab.scenarios.sheet import (
@@ -38,6 +39,7 @@ Judge: TypeAlias = Callable[[Sequence[str], Sequence[str]], Grade]
 
 # Under emulation a guest's disk is copied onto the share, and a guest moved, in minutes.
 _SECONDS = 1800.0
+_SETTLE_SECONDS, _LOOK_SECONDS = 60.0, 2.0
 _LINES = 40
 _BOOT = next(task.step for task in TASKS if task.guests is GuestsMust.BE_OFF_OR_HOME)
 
@@ -158,8 +160,11 @@ class Practice:
         given = None
         if line.reads is not None:
             given = lab.hosts.named(line.reads.machine).remote.run("sh", "-c", line.reads.command).check().stdout
-        look = ("sh", "-c", line.took)
-        if machine.run(*look, stdin=given, timeout=_SECONDS).ok:
+
+        def is_there() -> bool:
+            return machine.run("sh", "-c", line.took, stdin=given, timeout=_SECONDS).ok
+
+        if is_there():
             return
         if machine.run("sh", "-c", line.would_write_over).ok:
             raise LabFault(
@@ -179,12 +184,14 @@ class Practice:
         words = plain(f"{typed.stdout}{typed.stderr}").splitlines()
         for word in words[-_LINES:]:
             self._say(word)
-        if not machine.run(*look, stdin=given, timeout=_SECONDS).ok:
+        try:  # a domain that has shut down is taken down a moment later
+            wait_for(is_there, line.script, _SETTLE_SECONDS if typed.ok else 0, _LOOK_SECONDS)
+        except NotInTime as late:
             last = words[-1] if words else f"exit code {typed.exit_code}"
             raise LabFault(
                 f"`{line.script}` on {line.machine} did not do what it is typed for: {last}",
                 hint="what was done by hand may be in its way: ./lab back STEP has the lab as it was after a step",
-            )
+            ) from late
         if guest:
             guest.machine.close()
             guest.machine.wait_until_reachable(self._spec.timeouts.boot_seconds, f"{guest.name} to take logins")
