@@ -19,8 +19,8 @@ from xenlab.proving.row import RowEnd
 MODULES = (hosts, share, config, boot, moves, watched, left)
 NOT_NEEDED = frozenset(
     {
-        *("boot.answers_ping", "boot.devices_on_share", "boot.devices_unknown", "boot.has_root_device"),
-        *("boot.has_swap", "boot.takes_login", "boot.takes_no_login", "config.xl_accepts"),
+        *("boot.answers_ping", "boot.devices_unknown", "boot.has_root_device"),
+        *("boot.takes_login", "boot.takes_no_login"),
         *("hosts.have_same_cpu_features", "hosts.is_reached", "left.nothing_half_moved", "moves.answers_after"),
         *("moves.booted_anew", "moves.has_clean_disk", "moves.kept_boot", "moves.pause_was_taken"),
         *("moves.refused_unharmed", "moves.runs_only_on", "moves.still_has", "watched.connection_lived"),
