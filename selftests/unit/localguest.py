@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from xenlab.errors import CannotObserve
-from xenlab.lab.observed import SeenFrom
+from xenlab.lab.observed import SeatPing
 from xenlab.lab.seats import Seat
 from xenlab.probes.trace import Packet, PingTrace
 from xenlab.remote.echoed import Echoed
@@ -141,8 +141,8 @@ class FakePing:
     def stop(self, drain: float = 1.0) -> None:
         self.ended = self.ended or time.monotonic()
 
-    def seen(self) -> SeenFrom:
-        return SeenFrom("this machine", self.trace())
+    def seen(self) -> SeatPing:
+        return SeatPing("this machine", self.trace())
 
     def trace(self) -> PingTrace:
         packets, at = [], min(self.started, FakePing.silent_from - 1.0)

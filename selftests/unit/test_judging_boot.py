@@ -21,7 +21,7 @@ from test_places import RUNS, look, places, unseen
 
 from xenlab.lab.judging import boot
 from xenlab.lab.looks import GuestLook, Unknown
-from xenlab.lab.observed import Hearing
+from xenlab.lab.observed import PingAnswer
 from xenlab.labfile import GuestSpec
 from xenlab.remote.facts import Swap
 from xenlab.xen.parsers import Domain, DomainDisk
@@ -71,7 +71,7 @@ def test_what_is_no_prompt_is_told(shown: str) -> None:
 
 def test_pings_are_answered_or_not_or_were_not_sent() -> None:
     silent = ("no reply from 10.1.1.85 in 30 s", "")
-    here = Hearing("this machine", None, could_send=True)
+    here = PingAnswer("this machine", None, could_send=True)
     assert boot.answers_ping(GUEST, [here]).holds is True
     red = boot.answers_ping(GUEST, [replace(here, silent=silent)])
     assert (red.holds, red.actual) == (False, silent[0])
@@ -81,8 +81,8 @@ def test_pings_are_answered_or_not_or_were_not_sent() -> None:
 
 
 def test_a_guest_is_to_answer_every_seat() -> None:
-    hears = Hearing("labubuntu", None, could_send=True, evidence=("cmd-1",))
-    deaf = Hearing("baye", ("it does not answer", ""), could_send=True, evidence=("cmd-2",))
+    hears = PingAnswer("labubuntu", None, could_send=True, evidence=("cmd-1",))
+    deaf = PingAnswer("baye", ("it does not answer", ""), could_send=True, evidence=("cmd-2",))
     mute = replace(deaf, silent=("no route", ""), could_send=False)
     red = boot.answers_ping(GUEST, [hears, deaf])
     assert (red.holds, red.actual, red.evidence) == (False, "it does not answer", ("cmd-1", "cmd-2"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from watchedmove import LIMITS, WINDOW, Move
 
 from xenlab.lab.judging import watched
-from xenlab.lab.observed import SeenFrom, Unknown
+from xenlab.lab.observed import SeatPing, Unknown
 from xenlab.lab.watch_analysis import Analysis, analyse, with_figures
 from xenlab.outcomes import MigrationRecord
 from xenlab.probes.trace import PingTrace
@@ -42,7 +42,7 @@ def test_both_hosts_are_to_see_the_guest_go_on() -> None:
 def test_what_one_host_could_not_see_is_not_known() -> None:
     seen = seen_from_both(Move(), Move())
     trace = PingTrace((), 0.05, 100.0, 160.0, complete=False)
-    lost = SeenFrom("baye", trace, Unknown("baye cannot be reached"), "baye cannot be reached")
+    lost = SeatPing("baye", trace, Unknown("baye cannot be reached"), "baye cannot be reached")
     observed = replace(seen.observed, outside=(seen.observed.outside[0], lost))
     unread = analyse(observed, WINDOW, LIMITS)
     assert wrong(unread, macs=(MAC,)) == {"outside-ping-continuous": None, "one-machine-answers": None}

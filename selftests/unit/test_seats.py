@@ -23,7 +23,7 @@ from xenlab.lab import guest_programs
 from xenlab.lab.custody import WATCH
 from xenlab.lab.judging import watched as judging
 from xenlab.lab.left import LabLeft
-from xenlab.lab.observed import SeenFrom, Unknown
+from xenlab.lab.observed import SeatPing, Unknown
 from xenlab.lab.ping_on_host import HostPing
 from xenlab.lab.seats import HostSeat, OutsideView, Seat, ThisMachine, seats_for
 from xenlab.lab.tape import Untaped
@@ -222,10 +222,10 @@ def test_whether_a_host_hears_a_guest(host: LocalMachine) -> None:
     seat = HostSeat(host, RUN)  # type: ignore[arg-type]
     for code, silent, could_send in ((0, False, True), (1, True, True), (2, True, False), (127, True, False)):
         host.ping(f"#!/bin/sh\nexit {code}\n")
-        heard = seat.hears(GUEST, 0.1)
+        heard = seat.try_ping(GUEST, 0.1)
         assert (heard.seat, heard.silent is not None, heard.could_send) == ("baye", silent, could_send)
         assert heard.evidence
-    assert ThisMachine().hears("127.0.0.1", 5.0).silent is None
+    assert ThisMachine().try_ping("127.0.0.1", 5.0).silent is None
 
 
 # -- both hosts at once -------------------------------------------------------------------------------
@@ -305,7 +305,7 @@ def test_a_hosts_ping_is_noted_before_it_begins(monkeypatch: pytest.MonkeyPatch)
         def not_watched(self, guest: str) -> None:
             noted.append(f"{guest} is not watched any more")
 
-    seen = SeenFrom("baye", PingTrace((), 0.05, 0.0, 1.0))
+    seen = SeatPing("baye", PingTrace((), 0.05, 0.0, 1.0))
 
     class Begun:
         def __init__(self, *_: object, **__: object) -> None: ...

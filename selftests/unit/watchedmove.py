@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xenlab.lab.observed import Neighbours, NotJudged, Observed, ProgramOutput, SeenFrom, Unknown, UptimeReading
+from xenlab.lab.observed import Neighbours, NotJudged, Observed, ProgramOutput, SeatPing, Unknown, UptimeReading
 from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse
 from xenlab.probes.trace import Packet, PingTrace, Window
 from xenlab.remote.echoed import Echoed
@@ -114,7 +114,7 @@ class Move:
             "guest": "guest1",
             "address": "10.1.1.85",
             "ping_target": "10.1.1.1",
-            "outside": tuple(SeenFrom(seat, self.outside(), self.neighbours) for seat in self.seats),
+            "outside": tuple(SeatPing(seat, self.outside(), self.neighbours) for seat in self.seats),
             "inside": ProgramOutput(text),
             "inside_interval": 0.2,
             "inside_started": BEGUN,

@@ -177,8 +177,8 @@ class Guest:
     def answers_ping(self) -> Finding:
         """It answers a ping from outside, wherever it is pinged from."""
         bound = min(_PING_SECONDS, self._timeouts.boot_seconds)
-        hearings = self._take("pings", lambda: tuple(seat.hears(self.spec.address, bound) for seat in self.seats))
-        return boot.answers_ping(self.spec, hearings)
+        answers = self._take("pings", lambda: tuple(seat.try_ping(self.spec.address, bound) for seat in self.seats))
+        return boot.answers_ping(self.spec, answers)
 
     def takes_login(self) -> Iterator[Finding]:
         """A login works: over SSH, with the host key verified, or on the console."""

@@ -11,7 +11,7 @@ from xenlab.lab.looks import Unknown
 from xenlab.probes.trace import PingTrace
 from xenlab.remote.echoed import Echoed
 
-__all__ = ["Hearing", "Neighbours", "NotJudged", "Observed", "ProgramOutput", "SeenFrom", "Unknown", "UptimeReading"]
+__all__ = ["Neighbours", "NotJudged", "Observed", "PingAnswer", "ProgramOutput", "SeatPing", "Unknown", "UptimeReading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ Neighbours = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFrom:
+class SeatPing:
     """What one seat saw of a guest: its ping, and the neighbours that its machine had when the ping was over.
 
     `unread` says why the trace has no packets, where it could not be read; then it is not complete.
@@ -62,7 +62,7 @@ class SeenFrom:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class PingAnswer:
     """Whether an address answered a ping from a seat: `silent` is what was said, and a hint, where it did not.
 
     Where the seat `could_send` nothing, that is not the address's fault.
@@ -89,7 +89,7 @@ class Observed:
     guest: str
     address: str
     ping_target: str
-    outside: tuple[SeenFrom, ...]
+    outside: tuple[SeatPing, ...]
     inside: ProgramOutput | Unknown
     inside_interval: float
     inside_started: float

@@ -6,7 +6,7 @@ from typing import Self
 
 from xenlab.errors import CannotObserve
 from xenlab.lab.looking import Answers, ask
-from xenlab.lab.observed import SeenFrom, Unknown
+from xenlab.lab.observed import SeatPing, Unknown
 from xenlab.probes.host_ping import ClockReading, clock_offset, host_trace
 from xenlab.probes.neighbours import TABLE, neighbours
 from xenlab.probes.ping_output import parse_ping
@@ -40,7 +40,7 @@ class HostPing:
         self._progress: TimedPingProgress | None = None
         self._running: Background | None = None
         self._started = 0.0
-        self._seen: SeenFrom | None = None
+        self._seen: SeatPing | None = None
         self._evidence: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -128,9 +128,9 @@ class HostPing:
         except CannotObserve as failure:
             trace, unread = PingTrace((), self._interval, self._started, ended, complete=False), failure.message
         table = answers.read("neighbours", neighbours)
-        self._seen = SeenFrom(self._machine.name, trace, table, unread, evidence)
+        self._seen = SeatPing(self._machine.name, trace, table, unread, evidence)
 
-    def seen(self) -> SeenFrom:
+    def seen(self) -> SeatPing:
         """All packets, on this machine's monotonic clock, and the host's neighbours; only once it was stopped."""
         assert self._seen is not None, "it runs still"  # noqa: S101 - a fault of the caller
         return self._seen

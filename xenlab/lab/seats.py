@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from xenlab.errors import CannotObserve
 from xenlab.lab.guest_programs import IN_MEMORY, prefix_of
-from xenlab.lab.observed import Hearing, SeenFrom
+from xenlab.lab.observed import PingAnswer, SeatPing
 from xenlab.lab.ping_on_host import HostPing
 from xenlab.labfile import HOSTS, RUNNER, GuestSpec, LabFile
 from xenlab.probes.neighbours import TABLE, neighbours
@@ -54,7 +54,7 @@ class Ping(Protocol):
     def stop(self, drain: float) -> None:
         """Stop it, after up to `drain` seconds for replies under way."""
 
-    def seen(self) -> SeenFrom:
+    def seen(self) -> SeatPing:
         """What it has seen, once it was stopped, and the neighbours that its machine had by then."""
 
 
@@ -67,20 +67,20 @@ class Seat(Protocol):
     def ping(self, guest: str, address: str, interval: float, seconds: int) -> Ping:
         """A ping of a guest, not yet begun; it ends by itself after so many seconds where nobody is left to stop it."""
 
-    def hears(self, address: str, seconds: float) -> Hearing:
+    def try_ping(self, address: str, seconds: float) -> PingAnswer:
         """Whether the address answers a few pings within so many seconds."""
 
 
 class PingFromHere(OutsidePing):
     """This machine's own ping, and its own neighbours."""
 
-    def seen(self) -> SeenFrom:
+    def seen(self) -> SeatPing:
         """See `Ping`."""
         try:
             table = Path(TABLE).read_text(encoding="ascii")
         except OSError:
             table = ""  # a machine without IPv4 has no such table
-        return SeenFrom(THIS_MACHINE, self.trace(), neighbours(table))
+        return SeatPing(THIS_MACHINE, self.trace(), neighbours(table))
 
 
 class ThisMachine:
@@ -94,15 +94,15 @@ class ThisMachine:
         del guest, seconds
         return PingFromHere(address, interval)
 
-    def hears(self, address: str, seconds: float) -> Hearing:
+    def try_ping(self, address: str, seconds: float) -> PingAnswer:
         """See `Seat`."""
         with OutsidePing(address, interval=0.2) as ping:
             try:
                 ping.wait_for_replies(3, timeout=seconds)
             except CannotObserve as silent:
                 errors = any(packet.send_error is not None for packet in ping.trace().packets)
-                return Hearing(self.name, (silent.message, silent.hint), could_send=not errors)
-        return Hearing(self.name, None, could_send=True)
+                return PingAnswer(self.name, (silent.message, silent.hint), could_send=not errors)
+        return PingAnswer(self.name, None, could_send=True)
 
 
 class HostSeat:
@@ -120,7 +120,7 @@ class HostSeat:
         file = f"{IN_MEMORY}/{prefix_of(self._run)}{guest}.ping"
         return HostPing(self.machine, address, interval, file, seconds)
 
-    def hears(self, address: str, seconds: float) -> Hearing:
+    def try_ping(self, address: str, seconds: float) -> PingAnswer:
         """See `Seat`."""
         ids: list[str] = []
         codes: list[int] = []
@@ -135,8 +135,8 @@ class HostSeat:
             wait_for(answers, f"{address} to answer a ping from {self.name}", seconds, 1.0)
         except NotInTime as late:
             # ping(8): 1 is that nothing came back, anything else that it could not ping.
-            return Hearing(self.name, (late.message, ""), codes[-1] == 1, tuple(ids))
-        return Hearing(self.name, None, True, tuple(ids))
+            return PingAnswer(self.name, (late.message, ""), codes[-1] == 1, tuple(ids))
+        return PingAnswer(self.name, None, True, tuple(ids))
 
 
 class OutsideView:
@@ -176,7 +176,7 @@ class OutsideView:
         with ThreadPoolExecutor(len(self._pings)) as pool:
             list(pool.map(lambda ping: ping.stop(drain), self._pings))
 
-    def seen(self) -> Iterator[SeenFrom]:
+    def seen(self) -> Iterator[SeatPing]:
         """What each has seen, once all were stopped."""
         for ping in self._pings:
             yield ping.seen()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from xenlab.errors import CannotObserve
-from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, SeenFrom, Unknown
+from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, SeatPing, Unknown
 from xenlab.outcomes import EchoSummary, MigrationRecord
 from xenlab.probes import anatomy, continuity, heartbeat
 from xenlab.probes.anatomy import Anatomy, Still, dissect
@@ -141,7 +141,7 @@ def with_figures(record: MigrationRecord, analysis: Analysis) -> MigrationRecord
     )
 
 
-def _outside(seen: Sequence[SeenFrom], window: Window, limits: MoveLimits) -> tuple[PingResult, ...]:
+def _outside(seen: Sequence[SeatPing], window: Window, limits: MoveLimits) -> tuple[PingResult, ...]:
     """Each seat's ping, judged, the worst first; that of another machine is on this one's clock but for an error."""
     found = []
     for one in seen:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 from xenlab.lab.looks import FilesLook, GuestLook, Unknown
-from xenlab.lab.observed import Hearing
+from xenlab.lab.observed import PingAnswer
 from xenlab.lab.places import Places
 from xenlab.labfile import GuestSpec
 from xenlab.outcomes import Finding
@@ -31,19 +31,19 @@ def shows_prompt(guest: str, host: str, shown: str, evidence: tuple[str, ...] = 
     )
 
 
-def answers_ping(spec: GuestSpec, hearings: Sequence[Hearing]) -> Finding:
+def answers_ping(spec: GuestSpec, answers: Sequence[PingAnswer]) -> Finding:
     """It answers a ping from outside, from every seat; one that a seat could not send says nothing about the guest."""
-    silent = [(one, one.silent) for one in hearings if one.silent is not None]
+    silent = [(one, one.silent) for one in answers if one.silent is not None]
     # A seat that could send and heard nothing is the surest.
     worst, said = min(silent, key=lambda pair: not pair[0].could_send, default=(None, None))
     return Finding(
         "ping",
         True if worst is None else (False if worst.could_send else None),
-        expected=f"replies to a ping of {spec.address} from {' and '.join(one.seat for one in hearings)}",
+        expected=f"replies to a ping of {spec.address} from {' and '.join(one.seat for one in answers)}",
         actual=said[0] if said else "3 replies",
         hint=(said[1] if said else "") or "look at the guest's address, and at the bridge that its vif is on",
         guest=spec.name,
-        evidence=tuple(id_ for one in hearings for id_ in one.evidence),
+        evidence=tuple(id_ for one in answers for id_ in one.evidence),
     )
 
 
