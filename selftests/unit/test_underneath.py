@@ -16,7 +16,7 @@ from xenlab.errors import CannotObserve
 from xenlab.lab.custody import Custody, LabFound, now, this_process
 from xenlab.outcomes import Outcome
 from xenlab.proving import prover as prover_module
-from xenlab.proving.befalling import Befalling, RunFiles
+from xenlab.proving.disruptions import Disruptions, RunFiles
 from xenlab.proving.ends import RunEnd, outcome_of, shortfalls
 from xenlab.proving.matrix import Matrix
 from xenlab.proving.pages import line, markdown
@@ -25,7 +25,7 @@ from xenlab.proving.row import RowEnd, digest_of, endured
 from xenlab.remote.waiting import wait_for
 from xenlab.scenarios.catalogue import UNDERNEATH
 from xenlab.scenarios.planting import NotPlanted
-from xenlab.scenarios.scenario import BEGUN, FOUND, MOVED, RUN, Blow, Mishap, MustEnd, Underneath
+from xenlab.scenarios.scenario import BEGUN, FOUND, MOVED, RUN, Disruption, DisruptionKind, MustEnd, Underneath
 from xenlab.testbed.hardware import Hardware
 from xenlab.testbed.plan import HOSTS
 from xenlab.testbed.qmp import Control
@@ -41,16 +41,22 @@ ACTS = {"create", "shutdown", "pause", "unpause", "migrate", "write", "watch"}
 
 def test_each_says_who_is_struck_by_what_and_when() -> None:
     hosts = {host.name for host in HOSTS}
-    of_hosts = {Blow.POWER_CUT, Blow.HALT, Blow.GO_ON, Blow.UNPLUG, Blow.PLUG_IN}
+    of_hosts = {
+        DisruptionKind.POWER_CUT,
+        DisruptionKind.HALT,
+        DisruptionKind.GO_ON,
+        DisruptionKind.UNPLUG,
+        DisruptionKind.PLUG_IN,
+    }
     for one in UNDERNEATH:
-        assert one.changes or one.mishaps, one.name
+        assert one.changes or one.disruptions, one.name
         assert 0 < one.must_end.within <= 1800
         assert not one.is_right
-        for mishap in one.mishaps:
-            assert (mishap.whom in hosts) == (mishap.blow in of_hosts), one.name
-            assert mishap.whom in {*hosts, RUN}
-            assert mishap.moment in ACTS | {BEGUN, FOUND, MOVED}
-        assert len(set(one.mishaps)) == len(one.mishaps)
+        for disruption in one.disruptions:
+            assert (disruption.whom in hosts) == (disruption.kind in of_hosts), one.name
+            assert disruption.whom in {*hosts, RUN}
+            assert disruption.moment in ACTS | {BEGUN, FOUND, MOVED}
+        assert len(set(one.disruptions)) == len(one.disruptions)
 
 
 def test_every_step_is_told_to_end_in_both_ways_and_so_is_what_comes_before() -> None:
@@ -63,7 +69,9 @@ def test_every_step_is_told_to_end_in_both_ways_and_so_is_what_comes_before() ->
 
 def test_what_befalls_a_run_belongs_to_what_the_scenario_is() -> None:
     plain = Underneath("x", "y", (), "hosts", must_end=MustEnd(1, (), ""))
-    assert digest_of(plain) != digest_of(dataclasses.replace(plain, mishaps=(Mishap(RUN, Blow.INTERRUPT, FOUND),)))
+    assert digest_of(plain) != digest_of(
+        dataclasses.replace(plain, disruptions=(Disruption(RUN, DisruptionKind.INTERRUPT, FOUND),))
+    )
 
 
 # Moments, as real files tell them
@@ -132,15 +140,18 @@ def state(host: Hardware) -> str:
 def test_a_run_is_sent_its_signal_once_its_moment_has_come(
     run: "subprocess.Popen[bytes]", files: RunFiles, host: Hardware
 ) -> None:
-    with Befalling((Mishap(RUN, Blow.TERMINATE, BEGUN, 0.1),), {"baye": host}, run, files) as befallen:
+    with Disruptions((Disruption(RUN, DisruptionKind.TERMINATE, BEGUN, 0.1),), {"baye": host}, run, files) as befallen:
         assert run.wait(10) == 7
     assert befallen.missed == {}
 
 
 def test_what_does_not_come_about_is_told(run: "subprocess.Popen[bytes]", files: RunFiles, host: Hardware) -> None:
-    never, late = Mishap("baye", Blow.POWER_CUT, "migrate"), Mishap(RUN, Blow.TERMINATE, BEGUN, 60)
-    refused = Mishap("baye", Blow.UNPLUG, BEGUN)
-    with Befalling((never, late, refused), {"baye": host}, run, files) as befallen:
+    never, late = (
+        Disruption("baye", DisruptionKind.POWER_CUT, "migrate"),
+        Disruption(RUN, DisruptionKind.TERMINATE, BEGUN, 60),
+    )
+    refused = Disruption("baye", DisruptionKind.UNPLUG, BEGUN)
+    with Disruptions((never, late, refused), {"baye": host}, run, files) as befallen:
         wait_for(lambda: "QEMU of baye" in befallen.missed[refused], "QEMU to be asked", 10, 0.02)
     assert "QEMU of baye does not answer" in befallen.missed.pop(refused)
     assert befallen.missed == dict.fromkeys((never, late), "the run did not come so far")
@@ -151,13 +162,13 @@ def test_what_does_not_come_about_is_told(run: "subprocess.Popen[bytes]", files:
 def test_a_host_that_stands_still_goes_on_when_the_run_is_over(
     run: "subprocess.Popen[bytes]", files: RunFiles, host: Hardware
 ) -> None:
-    with Befalling((Mishap("baye", Blow.HALT, BEGUN),), {"baye": host}, run, files):
+    with Disruptions((Disruption("baye", DisruptionKind.HALT, BEGUN),), {"baye": host}, run, files):
         wait_for(lambda: state(host) == "T", "it to stand still", 10, 0.02)
     wait_for(lambda: state(host) == "S", "it to go on", 10, 0.02)
 
 
 def test_a_host_that_loses_its_power_is_gone(run: "subprocess.Popen[bytes]", files: RunFiles, host: Hardware) -> None:
-    with Befalling((Mishap("baye", Blow.POWER_CUT, BEGUN),), {"baye": host}, run, files) as befallen:
+    with Disruptions((Disruption("baye", DisruptionKind.POWER_CUT, BEGUN),), {"baye": host}, run, files) as befallen:
         wait_for(lambda: not host.process.alive, "it to end", 10, 0.02)
     assert befallen.missed == {}
     host.go_on()  # nothing is left to be told
@@ -173,7 +184,7 @@ def test_a_cable_is_put_back_and_what_qemu_refuses_is_told(
         return said[0]
 
     monkeypatch.setattr(Control, "monitor", monitor)
-    with Befalling((Mishap("baye", Blow.UNPLUG, BEGUN),), {"baye": host}, run, files) as befallen:
+    with Disruptions((Disruption("baye", DisruptionKind.UNPLUG, BEGUN),), {"baye": host}, run, files) as befallen:
         wait_for(lambda: not befallen.missed, "it to be unplugged", 10, 0.02)
     assert asked == ["set_link net off", "set_link net on"]
     said[0] = "Error: Device 'net' not found"
@@ -182,7 +193,7 @@ def test_a_cable_is_put_back_and_what_qemu_refuses_is_told(
 
 
 def test_a_run_is_left_without_file_handles(run: "subprocess.Popen[bytes]", files: RunFiles, host: Hardware) -> None:
-    with Befalling((Mishap(RUN, Blow.NO_HANDLES, BEGUN),), {"baye": host}, run, files):
+    with Disruptions((Disruption(RUN, DisruptionKind.NO_HANDLES, BEGUN),), {"baye": host}, run, files):
         wait_for(lambda: resource.prlimit(run.pid, resource.RLIMIT_NOFILE)[0] == 3, "its bound", 10, 0.02)
 
 
@@ -196,7 +207,7 @@ def test_a_small_disk_is_filled_and_what_was_on_it_stays(
         with small_disk(folder):
             (folder / "evidence").mkdir()
             (folder / "evidence/commands.jsonl").write_text("{}\n")
-            with Befalling((Mishap(RUN, Blow.NO_ROOM, BEGUN),), {"baye": host}, run, files) as befallen:
+            with Disruptions((Disruption(RUN, DisruptionKind.NO_ROOM, BEGUN),), {"baye": host}, run, files) as befallen:
                 wait_for(lambda: not os.statvfs(folder).f_bavail, "it to be full", 10, 0.02)
             assert befallen.missed == {}
             with pytest.raises(OSError, match="No space left"):
@@ -261,20 +272,20 @@ def prover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prover:
     return Prover(tmp_path, tmp_path / "proof")
 
 
-def befallen(must_end: MustEnd, *mishaps: Mishap) -> Underneath:
-    return Underneath("told", "x", (), "move", alone=True, must_end=must_end, mishaps=mishaps)
+def befallen(must_end: MustEnd, *disruptions: Disruption) -> Underneath:
+    return Underneath("told", "x", (), "move", alone=True, must_end=must_end, disruptions=disruptions)
 
 
 def test_a_run_is_befallen_and_ends_as_it_must(prover: Prover) -> None:
     must = MustEnd(40, (Outcome.ERROR,), "stopped while it ran: interrupted")
-    scenario = befallen(must, Mishap(RUN, Blow.TERMINATE, BEGUN))
+    scenario = befallen(must, Disruption(RUN, DisruptionKind.TERMINATE, BEGUN))
     end = prover._endured(scenario)
     assert (end.code, end.evidence) == (2, "")
     assert list(shortfalls(scenario, end)) == []
 
 
 def test_a_run_that_goes_on_is_ended_and_told(prover: Prover) -> None:
-    scenario = befallen(MustEnd(15, (Outcome.ERROR,), ""), Mishap(RUN, Blow.NO_HANDLES, BEGUN))
+    scenario = befallen(MustEnd(15, (Outcome.ERROR,), ""), Disruption(RUN, DisruptionKind.NO_HANDLES, BEGUN))
     end = prover._endured(scenario)
     assert end.code is None
     assert "it did not end within 15 s" in list(shortfalls(scenario, end))
@@ -282,7 +293,7 @@ def test_a_run_that_goes_on_is_ended_and_told(prover: Prover) -> None:
 
 
 def test_a_run_that_nothing_befell_proves_nothing(prover: Prover) -> None:
-    scenario = befallen(MustEnd(4, (Outcome.ERROR,), ""), Mishap(RUN, Blow.TERMINATE, "migrate"))
+    scenario = befallen(MustEnd(4, (Outcome.ERROR,), ""), Disruption(RUN, DisruptionKind.TERMINATE, "migrate"))
     with pytest.raises(NotPlanted, match="told: the run was spared the SIGTERM: the run did not come so far"):
         prover._endured(scenario)
 
@@ -291,9 +302,14 @@ def test_a_run_that_nothing_befell_proves_nothing(prover: Prover) -> None:
 
 MUST = MustEnd(60, (Outcome.ERROR,), "labubuntu")
 DIES = Underneath(
-    "dies", "labubuntu dies", (), "move", must_end=MUST, mishaps=(Mishap("baye", Blow.POWER_CUT, "migrate"),)
+    "dies",
+    "labubuntu dies",
+    (),
+    "move",
+    must_end=MUST,
+    disruptions=(Disruption("baye", DisruptionKind.POWER_CUT, "migrate"),),
 )
-CUT = dataclasses.replace(DIES, mishaps=(Mishap(RUN, Blow.INTERRUPT, "migrate"),))
+CUT = dataclasses.replace(DIES, disruptions=(Disruption(RUN, DisruptionKind.INTERRUPT, "migrate"),))
 AWAY = dataclasses.replace(DIES, must_end=dataclasses.replace(MUST, home=False))
 UNSEEN = grade(step("move", "error", checks=[check("cannot-observe", "error", actual="labubuntu is silent")]))
 FAILED = grade(step("move", "failed", checks=[check("arrived", "failed", actual="labubuntu has it not")]))

@@ -1,4 +1,4 @@
-"""How a run ended that something befell, beside how it must have. Pure."""
+"""How a run ended that was disrupted, beside how it must have. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,6 +72,6 @@ def words_of(end: RunEnd) -> str:
 def _codes(scenario: Underneath) -> set[int]:
     must = scenario.must_end
     codes = {_CODES[outcome] for outcome in must.outcomes}
-    if not any(mishap.blow.is_signal for mishap in scenario.mishaps):
+    if not any(disruption.kind.is_signal for disruption in scenario.disruptions):
         return codes
     return {_INTERRUPTED} | codes & {_CODES[Outcome.PASSED]}

@@ -40,7 +40,7 @@ class Matrix:
 
     @property
     def underneath(self) -> tuple[Row, ...]:
-        """Those of runs that something befell."""
+        """Those of runs that were disrupted."""
         return tuple(row for row in self.rows if row.must_end)
 
     @property

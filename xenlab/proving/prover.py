@@ -2,7 +2,7 @@
 
 Two checkpoints are made first, one with the guests off and one in which they run; every row starts from one of them. As
 each kind of row begins and ends that a check is there for, the lab as it is is graded as well, and must be green. A run
-that something befalls is judged by its end.
+that is disrupted is judged by its end.
 """
 
 import os
@@ -27,12 +27,12 @@ from xenlab.lab.found import as_found, is_as_found
 from xenlab.lab.lab import Lab
 from xenlab.lab.places import Places
 from xenlab.outcomes import Grade
-from xenlab.proving.befalling import Befalling, RunFiles
+from xenlab.proving.disruptions import Disruptions, RunFiles
 from xenlab.proving.ends import RunEnd
 from xenlab.proving.row import Row, RowEnd, endured, graded, not_graded
 from xenlab.remote.waiting import NotInTime, wait_for
 from xenlab.scenarios.planting import NotPlanted, note, plant, start_guests
-from xenlab.scenarios.scenario import Blow, Scenario, Underneath
+from xenlab.scenarios.scenario import DisruptionKind, Scenario, Underneath
 from xenlab.scenarios.shell import PASSWORD_ENV
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.hardware import hardware_of
@@ -127,9 +127,9 @@ class Prover:
         return grade
 
     def _endured(self, scenario: Underneath) -> RunEnd:
-        """How a run of its own ends that is befallen, and where its guests are then.
+        """How a run of its own ends that is disrupted, and where its guests are then.
 
-        :raises NotPlanted: it was not befallen.
+        :raises NotPlanted: it was not disrupted.
         """
         reports, log_file = self._folder / scenario.name, self._folder / f"{scenario.name}.log"
         shutil.rmtree(reports, ignore_errors=True)
@@ -137,20 +137,20 @@ class Prover:
         found = {name: as_found(places) for name, places in self._places().items()}
         with ExitStack() as stack:
             state = Path(stack.enter_context(TemporaryDirectory(prefix="xenlab-")))
-            if any(mishap.blow is Blow.NO_ROOM for mishap in scenario.mishaps):
+            if any(disruption.kind is DisruptionKind.NO_ROOM for disruption in scenario.disruptions):
                 stack.enter_context(small_disk(reports))
                 state = reports / "state"
             files = RunFiles(reports, state)
             log = stack.enter_context(log_file.open("w"))
             run = stack.enter_context(self._running(scenario, files, "plain", log))
             hosts = hardware_of(self._working_copy)
-            befalling = stack.enter_context(Befalling(scenario.mishaps, hosts, run, files))
+            disruptions = stack.enter_context(Disruptions(scenario.disruptions, hosts, run, files))
             try:
                 code = run.wait(scenario.must_end.within)
             except subprocess.TimeoutExpired:
                 code = None
-        for mishap, why in befalling.missed.items():
-            raise NotPlanted(f"{scenario.name}: {mishap.whom} was spared the {mishap.blow}: {why}")
+        for disruption, why in disruptions.missed.items():
+            raise NotPlanted(f"{scenario.name}: {disruption.whom} was spared the {disruption.kind}: {why}")
         places = self._places()
         return RunEnd(
             code,

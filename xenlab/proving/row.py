@@ -30,9 +30,9 @@ class RowEnd(StrEnum):
     REDDENED = "reddened"
     """A right lab, and something turned red."""
     AS_STATED = "as stated"
-    """Something befell the run, which ended as it must."""
+    """The run was disrupted, and ended as it must."""
     OTHERWISE = "otherwise"
-    """Something befell the run, and it did not end as it must."""
+    """The run was disrupted, and did not end as it must."""
     ERROR = "error"
     """It could not be told."""
     NOT_VIABLE = "not viable"
@@ -55,7 +55,7 @@ class Row(Model):
     """One scenario as it was graded.
 
     `checks` are the worst outcomes of all checks by "step/check", `not_held` those that did not hold, `why` is what to
-    know besides. `must_end` says how a run must end that something befell, and is empty elsewhere. `digest` is the
+    know besides. `must_end` says how a run that is disrupted must end, and is empty elsewhere. `digest` is the
     scenario's: a row of another digest is of an older scenario.
     """
 
@@ -97,7 +97,7 @@ def graded(scenario: Scenario, grade: Grade, seconds: float) -> Row:
 
 
 def endured(scenario: Underneath, end: RunEnd, seconds: float) -> Row:
-    """The row of a scenario that befell a run, which ended so."""
+    """The row of a run that was disrupted, and ended so."""
     why = "; ".join(shortfalls(scenario, end))
     row = _row(scenario, RowEnd.OTHERWISE if why else RowEnd.AS_STATED, seconds)
     not_held = tuple(_not_held(end.grade)) if end.grade else ()

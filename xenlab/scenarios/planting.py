@@ -34,12 +34,12 @@ def break_lab(working_copy: Path, scenario: Scenario) -> None:
     """Change the lab that is up, which is kept as it is now before the first such change; guests that must run are
     started first.
 
-    :raises UsageError: no lab is up, or the scenario befalls a run.
+    :raises UsageError: no lab is up, or the scenario disrupts a run.
     :raises NotPlanted: the scenario did not take; where it was the first one, the lab is as before.
     """
-    if isinstance(scenario, Underneath) and scenario.mishaps:
+    if isinstance(scenario, Underneath) and scenario.disruptions:
         raise UsageError(
-            f"{scenario.name} befalls a run, and is nothing to be planted before it",
+            f"{scenario.name} disrupts a run, and is nothing to be planted before it",
             hint=f"./lab prove {scenario.name} makes the run, too",
         )
     spec, embedded = join(working_copy), EmbeddedLab(working_copy, Console(stderr=True))

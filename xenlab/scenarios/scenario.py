@@ -8,7 +8,7 @@ from xenlab.outcomes import Outcome
 from xenlab.testbed.plan import GUESTS
 
 RUN = "the run"
-"""Whom a mishap may befall beside the hosts: the run that grades the lab, and what it has of this machine."""
+"""Whom a disruption may meet beside the hosts: the run that grades the lab, and what it has of this machine."""
 
 BEGUN, FOUND, MOVED = "begun", "found", "moved"
 """Moments of a run beside its acts: it has run its first command; it has noted how it found the lab; a guest's move is
@@ -71,8 +71,8 @@ class Scenario:
         return self.red is None
 
 
-class Blow(StrEnum):
-    """What may befall a host's machine, and then the run and its own machine."""
+class DisruptionKind(StrEnum):
+    """What may happen to a host's machine, and then the run and its own machine."""
 
     POWER_CUT = "power cut"
     HALT = "halt"
@@ -89,19 +89,19 @@ class Blow(StrEnum):
     @property
     def is_signal(self) -> bool:
         """Whether it is one that asks the run to end."""
-        return self in (Blow.INTERRUPT, Blow.TERMINATE, Blow.HANG_UP)
+        return self in (DisruptionKind.INTERRUPT, DisruptionKind.TERMINATE, DisruptionKind.HANG_UP)
 
 
 @dataclass(frozen=True, slots=True)
-class Mishap:
-    """One such blow to `whom` (a host's name, or RUN), `after` so many seconds after the run has come to a moment.
+class Disruption:
+    """One of a kind, to `whom` (a host's name, or RUN), `after` so many seconds after the run has come to a moment.
 
     `moment` is one of BEGUN, FOUND and MOVED, or an act as the run notes it before it happens ("migrate"; of several
     of one name the `nth`).
     """
 
     whom: str
-    blow: Blow
+    kind: DisruptionKind
     moment: str
     after: float = 0.0
     nth: int = 1
@@ -109,7 +109,7 @@ class Mishap:
 
 @dataclass(frozen=True, slots=True)
 class MustEnd:
-    """How a run must end, whatever befell it: within so many seconds, its step so, and with these words.
+    """How a run must end, whatever happened to it: within so many seconds, its step so, and with these words.
 
     `outcomes` are those that the step may have, of which time decides; none where it may not even have begun.
     `words` are in what is told of the step or in the run's last words. Where guests need not be `home`, the last words
@@ -129,10 +129,10 @@ class MustEnd:
 @dataclass(frozen=True, slots=True)
 class Underneath(Scenario):
     """A lab under which something goes wrong while it is graded: by its changes, which wait for their time, or by
-    `mishaps`. No check is there for it; `must_end` says what counts.
+    `disruptions`. No check is there for it; `must_end` says what counts.
     """
 
-    mishaps: tuple[Mishap, ...] = ()
+    disruptions: tuple[Disruption, ...] = ()
     must_end: MustEnd = MustEnd(0, (), "")
 
     @property

@@ -4,7 +4,7 @@ guest2 moves from baye, which has the share, to labubuntu and back; guest1 the o
 """
 
 from xenlab.outcomes import Outcome
-from xenlab.scenarios.scenario import MOVED, Blow, Mishap, MustEnd, Underneath
+from xenlab.scenarios.scenario import MOVED, Disruption, DisruptionKind, MustEnd, Underneath
 from xenlab.testbed.plan import CLIENT, GUESTS, SERVER
 
 _STEP = "live-migration"
@@ -17,73 +17,77 @@ take to boot, in the step and again when guests are brought home.
 """
 
 
-def _dies(name: str, what: str, mishap: Mishap, must_end: MustEnd, guest: str = _OTHER) -> Underneath:
-    return Underneath(name, what, (), _STEP, alone=True, runs=True, guest=guest, mishaps=(mishap,), must_end=must_end)
+def _dies(name: str, what: str, disruption: Disruption, must_end: MustEnd, guest: str = _OTHER) -> Underneath:
+    return Underneath(
+        name, what, (), _STEP, alone=True, runs=True, guest=guest, disruptions=(disruption,), must_end=must_end
+    )
 
 
-def _recovers(name: str, what: str, blow: Blow, end: Blow, seconds: float) -> Underneath:
-    mishaps = (Mishap(_CLIENT, blow, "migrate", 5), Mishap(_CLIENT, end, "migrate", 5 + seconds))
+def _recovers(name: str, what: str, kind: DisruptionKind, end: DisruptionKind, seconds: float) -> Underneath:
+    disruptions = (Disruption(_CLIENT, kind, "migrate", 5), Disruption(_CLIENT, end, "migrate", 5 + seconds))
     must_end = MustEnd(_GONE_SECONDS, (Outcome.PASSED, Outcome.FAILED), _OTHER)
-    return Underneath(name, what, (), _STEP, alone=True, runs=True, guest=_OTHER, mishaps=mishaps, must_end=must_end)
+    return Underneath(
+        name, what, (), _STEP, alone=True, runs=True, guest=_OTHER, disruptions=disruptions, must_end=must_end
+    )
 
 
 HOSTS: tuple[Underneath, ...] = (
     _dies(
         "target-dies-before-the-move",
         f"{_CLIENT} loses power while {_OTHER} is watched, just before it is sent there",
-        Mishap(_CLIENT, Blow.POWER_CUT, "watch"),
+        Disruption(_CLIENT, DisruptionKind.POWER_CUT, "watch"),
         MustEnd(_GONE_SECONDS, _ERROR, _CLIENT, home=False),
     ),
     _dies(
         "target-dies-in-the-move",
         f"{_CLIENT} loses power while {_OTHER} is on its way to it",
-        Mishap(_CLIENT, Blow.POWER_CUT, "migrate", 8),
+        Disruption(_CLIENT, DisruptionKind.POWER_CUT, "migrate", 8),
         MustEnd(_GONE_SECONDS, _ERROR, _CLIENT, home=False),
     ),
     _dies(
         "target-dies-after-the-move",
         f"{_CLIENT} loses power once {_OTHER} has moved to it",
-        Mishap(_CLIENT, Blow.POWER_CUT, MOVED),
+        Disruption(_CLIENT, DisruptionKind.POWER_CUT, MOVED),
         MustEnd(_GONE_SECONDS, (Outcome.FAILED, Outcome.ERROR), _OTHER, home=False),
     ),
     _dies(
         "sender-dies-in-the-move",
         f"{_CLIENT} loses power while {_GUEST} is on its way from it",
-        Mishap(_CLIENT, Blow.POWER_CUT, "migrate", 8),
+        Disruption(_CLIENT, DisruptionKind.POWER_CUT, "migrate", 8),
         MustEnd(_GONE_SECONDS, _ERROR, _CLIENT, home=False),
         guest=_GUEST,
     ),
     _dies(
         "server-dies-in-the-move",
         f"{_SERVER} loses power, and the share with it, while {_GUEST} is on its way to it",
-        Mishap(_SERVER, Blow.POWER_CUT, "migrate", 8),
+        Disruption(_SERVER, DisruptionKind.POWER_CUT, "migrate", 8),
         MustEnd(_GONE_SECONDS, _ERROR, _SERVER, home=False),
         guest=_GUEST,
     ),
     _dies(
         "target-halts-for-good-in-the-move",
         f"{_CLIENT} stands still from the middle of the move on, and answers nobody",
-        Mishap(_CLIENT, Blow.HALT, "migrate", 8),
+        Disruption(_CLIENT, DisruptionKind.HALT, "migrate", 8),
         MustEnd(_GONE_SECONDS, _ERROR, _CLIENT, home=False),
     ),
     _dies(
         "target-unplugged-for-good-in-the-move",
         f"{_CLIENT} is off the network from the middle of the move on",
-        Mishap(_CLIENT, Blow.UNPLUG, "migrate", 8),
+        Disruption(_CLIENT, DisruptionKind.UNPLUG, "migrate", 8),
         MustEnd(_GONE_SECONDS, _ERROR, _CLIENT, home=False),
     ),
     _recovers(
         "target-halts-in-the-move",
         f"{_CLIENT} stands still for 30 s while {_OTHER} is on its way to it",
-        Blow.HALT,
-        Blow.GO_ON,
+        DisruptionKind.HALT,
+        DisruptionKind.GO_ON,
         30,
     ),
     _recovers(
         "target-unplugged-in-the-move",
         f"{_CLIENT} is off the network for 30 s while {_OTHER} is on its way to it",
-        Blow.UNPLUG,
-        Blow.PLUG_IN,
+        DisruptionKind.UNPLUG,
+        DisruptionKind.PLUG_IN,
         30,
     ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from xenlab.outcomes import Outcome
-from xenlab.scenarios.scenario import BEGUN, FOUND, RUN, Blow, Mishap, MustEnd, Underneath
+from xenlab.scenarios.scenario import BEGUN, FOUND, RUN, Disruption, DisruptionKind, MustEnd, Underneath
 
 _SECONDS = 900.0
 _HOME_SECONDS = 1200.0
@@ -22,30 +22,32 @@ _AT = {
 }
 """What each step notes first, or what is noted before it begins, and whether its guest runs when found."""
 
-_SIGNALS = {"interrupted": Blow.INTERRUPT, "terminated": Blow.TERMINATE}
+_SIGNALS = {"interrupted": DisruptionKind.INTERRUPT, "terminated": DisruptionKind.TERMINATE}
 
 
 def _told_to_end() -> Iterator[Underneath]:
     """Ctrl-C and SIGTERM at every step, and before the first."""
-    for word, blow in _SIGNALS.items():
+    for word, kind in _SIGNALS.items():
         yield _run(
             f"{word}-before-the-first-step",
-            f"{blow.value} comes while the lab is looked at and locked",
+            f"{kind.value} comes while the lab is looked at and locked",
             "hosts",
             MustEnd(_SECONDS, (), "interrupt"),
-            Mishap(RUN, blow, BEGUN),
+            Disruption(RUN, kind, BEGUN),
             runs=False,
         )
         for step, (moment, runs) in _AT.items():
             must_end = MustEnd(_HOME_SECONDS, _ERROR, "interrupted")
             if step == "hosts":  # it judges what was looked at before, and may be over by then
                 must_end = MustEnd(_SECONDS, (Outcome.PASSED, Outcome.ERROR), "as found")
-            mishap = Mishap(RUN, blow, moment)
-            yield _run(f"{word}-in-{step}", f"{blow.value} comes in the step {step}", step, must_end, mishap, runs=runs)
+            disruption = Disruption(RUN, kind, moment)
+            yield _run(
+                f"{word}-in-{step}", f"{kind.value} comes in the step {step}", step, must_end, disruption, runs=runs
+            )
 
 
-def _run(name: str, what: str, step: str, must_end: MustEnd, *mishaps: Mishap, runs: bool = True) -> Underneath:
-    return Underneath(name, what, (), step, alone=True, runs=runs, mishaps=mishaps, must_end=must_end)
+def _run(name: str, what: str, step: str, must_end: MustEnd, *disruptions: Disruption, runs: bool = True) -> Underneath:
+    return Underneath(name, what, (), step, alone=True, runs=runs, disruptions=disruptions, must_end=must_end)
 
 
 RUNS: tuple[Underneath, ...] = (
@@ -55,45 +57,45 @@ RUNS: tuple[Underneath, ...] = (
         "the terminal goes away while a guest is on its way",
         _LIVE,
         MustEnd(_HOME_SECONDS, _ERROR, "interrupted"),
-        Mishap(RUN, Blow.HANG_UP, "migrate", 3),
+        Disruption(RUN, DisruptionKind.HANG_UP, "migrate", 3),
     ),
     _run(
         "interrupted-again-on-the-way-home",
         "Ctrl-C comes while a guest is on its way, and once more while it is brought home",
         _LIVE,
         MustEnd(_HOME_SECONDS, _ERROR, "as found"),
-        Mishap(RUN, Blow.INTERRUPT, "migrate", 3),
-        Mishap(RUN, Blow.INTERRUPT, "migrate", 1, nth=2),
+        Disruption(RUN, DisruptionKind.INTERRUPT, "migrate", 3),
+        Disruption(RUN, DisruptionKind.INTERRUPT, "migrate", 1, nth=2),
     ),
     _run(
         "interrupted-until-it-stops",
         "Ctrl-C comes three times, until no guest is brought home any more",
         _LIVE,
         MustEnd(_HOME_SECONDS, _ERROR, "./lab mend", home=False),
-        Mishap(RUN, Blow.INTERRUPT, "migrate", 3),
-        Mishap(RUN, Blow.INTERRUPT, "migrate", 1, nth=2),
-        Mishap(RUN, Blow.INTERRUPT, "migrate", 3, nth=2),
+        Disruption(RUN, DisruptionKind.INTERRUPT, "migrate", 3),
+        Disruption(RUN, DisruptionKind.INTERRUPT, "migrate", 1, nth=2),
+        Disruption(RUN, DisruptionKind.INTERRUPT, "migrate", 3, nth=2),
     ),
     _run(
         "no-file-handles-when-found",
         "once the lab was looked at, this machine has no file handle left for the run",
         _LIVE,
         MustEnd(_SECONDS, _ERROR, "Too many open files"),
-        Mishap(RUN, Blow.NO_HANDLES, FOUND),
+        Disruption(RUN, DisruptionKind.NO_HANDLES, FOUND),
     ),
     _run(
         "no-file-handles-in-the-move",
         "while a guest is on its way, this machine has no file handle left for the run",
         _LIVE,
         MustEnd(_HOME_SECONDS, _ERROR, "Too many open files"),
-        Mishap(RUN, Blow.NO_HANDLES, "migrate", 1),
+        Disruption(RUN, DisruptionKind.NO_HANDLES, "migrate", 1),
     ),
     _run(
         "no-room-in-the-move",
         "while a guest is on its way, this machine's disk becomes full",
         _LIVE,
         MustEnd(_HOME_SECONDS, _ERROR, "No space left on device"),
-        Mishap(RUN, Blow.NO_ROOM, "migrate", 1),
+        Disruption(RUN, DisruptionKind.NO_ROOM, "migrate", 1),
     ),
 )
-"""Runs that something befalls on this machine."""
+"""Runs that are disrupted on this machine."""

@@ -1,4 +1,4 @@
-"""Mishaps that befall a run: each waits for its moment, as the run itself has noted it, and then comes.
+"""Disruptions of a run: each waits for its moment, as the run itself has noted it, and then comes.
 
 A run is followed by the files that it writes, so that nobody else asks its hosts anything meanwhile.
 """
@@ -18,7 +18,7 @@ from xenlab.errors import XenlabError
 from xenlab.grading.writing import COMMANDS, TAPE
 from xenlab.remote.waiting import wait_for
 from xenlab.scenarios.planting import NotPlanted
-from xenlab.scenarios.scenario import BEGUN, FOUND, MOVED, RUN, Blow, Mishap
+from xenlab.scenarios.scenario import BEGUN, FOUND, MOVED, RUN, Disruption, DisruptionKind
 from xenlab.testbed.hardware import Hardware
 from xenlab.testbed.smalldisk import FILL
 
@@ -27,14 +27,14 @@ _LOOK_SECONDS = 0.2
 _LONGEST_SECONDS = 1e5
 _STANDARD_STREAMS = 3
 
-_TO_HOSTS: Mapping[Blow, Callable[[Hardware], None]] = {
-    Blow.POWER_CUT: Hardware.cut_power,
-    Blow.HALT: Hardware.halt,
-    Blow.GO_ON: Hardware.go_on,
-    Blow.UNPLUG: Hardware.unplug,
-    Blow.PLUG_IN: Hardware.plug_in,
+_TO_HOSTS: Mapping[DisruptionKind, Callable[[Hardware], None]] = {
+    DisruptionKind.POWER_CUT: Hardware.cut_power,
+    DisruptionKind.HALT: Hardware.halt,
+    DisruptionKind.GO_ON: Hardware.go_on,
+    DisruptionKind.UNPLUG: Hardware.unplug,
+    DisruptionKind.PLUG_IN: Hardware.plug_in,
 }
-_UNDONE_BY = {Blow.HALT: Blow.GO_ON, Blow.UNPLUG: Blow.PLUG_IN}
+_UNDONE_BY = {DisruptionKind.HALT: DisruptionKind.GO_ON, DisruptionKind.UNPLUG: DisruptionKind.PLUG_IN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class RunFiles:
     state: Path
 
     def times(self, moment: str) -> int:
-        """How many times the run has come to a moment by now; see `Mishap`."""
+        """How many times the run has come to a moment by now; see `Disruption`."""
         if moment == BEGUN:
             return min(1, _text(self.reports / COMMANDS).count("\n"))
         if moment == MOVED:
@@ -54,22 +54,28 @@ class RunFiles:
         return noted.count('"began":' if moment == FOUND else f'"act":"{moment}"')
 
 
-class Befalling:
-    """Brings about what befalls a run within a `with` block, and then undoes what can be undone.
+class Disruptions:
+    """Brings about disruptions of a run within a `with` block, and then undoes what can be undone.
 
-    `missed` are the mishaps that did not come about, and why.
+    `missed` are the disruptions that did not come about, and why.
     """
 
     def __init__(
-        self, mishaps: Sequence[Mishap], hosts: Mapping[str, Hardware], run: "subprocess.Popen[bytes]", files: RunFiles
+        self,
+        disruptions: Sequence[Disruption],
+        hosts: Mapping[str, Hardware],
+        run: "subprocess.Popen[bytes]",
+        files: RunFiles,
     ) -> None:
         self._hosts = hosts
         self._run = run
         self._files = files
         self._over = Event()
-        self._threads = [Thread(target=self._bring_about, args=(mishap,), daemon=True) for mishap in mishaps]
-        self._struck: list[Mishap] = []
-        self.missed: dict[Mishap, str] = dict.fromkeys(mishaps, "the run did not come so far")
+        self._threads = [
+            Thread(target=self._bring_about, args=(disruption,), daemon=True) for disruption in disruptions
+        ]
+        self._happened: list[Disruption] = []
+        self.missed: dict[Disruption, str] = dict.fromkeys(disruptions, "the run did not come so far")
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -82,40 +88,40 @@ class Befalling:
         self._over.set()
         for thread in self._threads:
             thread.join()
-        for mishap in self._struck:
-            if (undo := _UNDONE_BY.get(mishap.blow)) is not None:
+        for disruption in self._happened:
+            if (undo := _UNDONE_BY.get(disruption.kind)) is not None:
                 with suppress(XenlabError):  # what has lost its power needs none
-                    _TO_HOSTS[undo](self._hosts[mishap.whom])
+                    _TO_HOSTS[undo](self._hosts[disruption.whom])
 
-    def _bring_about(self, mishap: Mishap) -> None:
+    def _bring_about(self, disruption: Disruption) -> None:
         try:
-            self._await(mishap)
-            self._strike(mishap)
+            self._await(disruption)
+            self._inflict(disruption)
         except (XenlabError, OSError) as problem:
             if not self._over.is_set():
-                self.missed[mishap] = str(problem)
+                self.missed[disruption] = str(problem)
             return
-        self._struck.append(mishap)
-        self.missed.pop(mishap, None)
+        self._happened.append(disruption)
+        self.missed.pop(disruption, None)
 
-    def _await(self, mishap: Mishap) -> None:
+    def _await(self, disruption: Disruption) -> None:
         def has_come() -> bool:
-            return self._files.times(mishap.moment) >= mishap.nth
+            return self._files.times(disruption.moment) >= disruption.nth
 
-        wait_for(has_come, f"the run to come to {mishap.moment}", _LONGEST_SECONDS, _LOOK_SECONDS, stop=self._over)
-        if self._over.wait(mishap.after):
-            raise NotPlanted(f"the run ended within {mishap.after:g} s")
+        wait_for(has_come, f"the run to come to {disruption.moment}", _LONGEST_SECONDS, _LOOK_SECONDS, stop=self._over)
+        if self._over.wait(disruption.after):
+            raise NotPlanted(f"the run ended within {disruption.after:g} s")
 
-    def _strike(self, mishap: Mishap) -> None:
-        if mishap.whom != RUN:
-            _TO_HOSTS[mishap.blow](self._hosts[mishap.whom])
-        elif mishap.blow is Blow.NO_HANDLES:
+    def _inflict(self, disruption: Disruption) -> None:
+        if disruption.whom != RUN:
+            _TO_HOSTS[disruption.kind](self._hosts[disruption.whom])
+        elif disruption.kind is DisruptionKind.NO_HANDLES:
             _, most = resource.prlimit(self._run.pid, resource.RLIMIT_NOFILE)
             resource.prlimit(self._run.pid, resource.RLIMIT_NOFILE, (_STANDARD_STREAMS, most))
-        elif mishap.blow is Blow.NO_ROOM:
+        elif disruption.kind is DisruptionKind.NO_ROOM:
             _fill(self._files.reports / FILL)
         else:
-            self._run.send_signal(Signals[mishap.blow.value])
+            self._run.send_signal(Signals[disruption.kind.value])
 
 
 def _fill(path: Path) -> None:
