@@ -6,7 +6,7 @@ from itertools import islice
 from xenlab.evidence.text import brief
 from xenlab.transcripts.gathering import gather
 from xenlab.transcripts.judging import configs, listings, moves, pings, shares
-from xenlab.transcripts.judging.words import hear
+from xenlab.transcripts.judging.words import judge_words
 from xenlab.transcripts.narrating import events_of
 from xenlab.transcripts.notes import Explanation, Note, Unread
 from xenlab.transcripts.scene import Scene
@@ -45,9 +45,9 @@ def examine(text: str) -> Explanation:
     stretches = stretches_of(text)
     gathered = gather(stretches)
     scene = gathered.scene
-    heard = hear(scene, gathered.words)
-    notes = [*heard.notes, *(note for judge in JUDGES for note in islice(judge(scene), _MOST_OF_A_KIND))]
-    understood = gathered.understood | heard.understood | {note.line for note in notes}
+    judged = judge_words(scene, gathered.words)
+    notes = [*judged.notes, *(note for judge in JUDGES for note in islice(judge(scene), _MOST_OF_A_KIND))]
+    understood = gathered.understood | judged.understood | {note.line for note in notes}
     return Explanation(
         events=tuple(events_of(scene)),
         notes=tuple(sorted(dict.fromkeys(notes), key=lambda note: note.line)),

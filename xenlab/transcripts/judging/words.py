@@ -64,7 +64,7 @@ _FATES: Mapping[GuestFate, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandWords:
     """The words that a command was answered with, its wrapped lines put together."""
 
     command: TypedCommand
@@ -77,14 +77,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class JudgedWords:
     """The notes on all words, and the numbers of the lines that are known, or tell of the normal course."""
 
     notes: tuple[Note, ...]
     understood: frozenset[int]
 
 
-def hear(scene: Scene, parts: Iterable[tuple[TypedCommand, Shaped]]) -> Heard:
+def judge_words(scene: Scene, parts: Iterable[tuple[TypedCommand, Shaped]]) -> JudgedWords:
     """Judge everything that was said; a failure that the same command got over later is a remark."""
     said = list(_by_command(parts))
     known, complaining = _known(line for one in said for line in one.lines)
@@ -96,21 +96,21 @@ def hear(scene: Scene, parts: Iterable[tuple[TypedCommand, Shaped]]) -> Heard:
     failed = {command.line for command, _ in found} | {one.command.line for one in odd[_MOST:]}
     notes = [_got_over(command, note, scene, failed) for command, note in found]
     shown = {note.line for note in notes}
-    return Heard(tuple(notes), frozenset(known | shown | _course(said)))
+    return JudgedWords(tuple(notes), frozenset(known | shown | _course(said)))
 
 
-def _by_command(parts: Iterable[tuple[TypedCommand, Shaped]]) -> Iterator[Said]:
+def _by_command(parts: Iterable[tuple[TypedCommand, Shaped]]) -> Iterator[CommandWords]:
     now: TypedCommand | None = None
     lines: list[PastedLine] = []
     asks = iter(range(_MOST))
     for command, part in parts:
         if now is not None and command is not now:
-            yield Said(now, tuple(_unwrapped(lines, asks)))
+            yield CommandWords(now, tuple(_unwrapped(lines, asks)))
             lines = []
         now = command
         lines += part.lines
     if now is not None:
-        yield Said(now, tuple(_unwrapped(lines, asks)))
+        yield CommandWords(now, tuple(_unwrapped(lines, asks)))
 
 
 def _unwrapped(lines: Sequence[PastedLine], asks: Iterator[int]) -> Iterator[PastedLine]:
@@ -182,7 +182,7 @@ def _known(lines: Iterable[PastedLine]) -> tuple[set[int], set[int]]:
     return known - {0}, complaining
 
 
-def _course(said: Iterable[Said]) -> set[int]:
+def _course(said: Iterable[CommandWords]) -> set[int]:
     """The lines that tell of the normal course: progress, questions for passwords."""
     return {
         line.number
@@ -193,7 +193,7 @@ def _course(said: Iterable[Said]) -> set[int]:
     }
 
 
-def _notes(said: Said, move: ShownMove | None) -> Iterator[Note]:
+def _notes(said: CommandWords, move: ShownMove | None) -> Iterator[Note]:
     command, words = said.command, said.text
     if move is not None:
         if not move.report.succeeded:
@@ -211,7 +211,7 @@ def _notes(said: Said, move: ShownMove | None) -> Iterator[Note]:
         yield from _each(said, read(words), least=Rank.GENERAL)
 
 
-def _failed_move(said: Said, move: ShownMove) -> Iterator[Note]:
+def _failed_move(said: CommandWords, move: ShownMove) -> Iterator[Note]:
     words = said.text
     reading = read(words, move=True)
     if not _complains(reading) and not move.report.outcome:
@@ -222,7 +222,7 @@ def _failed_move(said: Said, move: ShownMove) -> Iterator[Note]:
     yield _of_fault(said, fault, f"{reached}; {_FATES[move.report.guest_fate]}", move.stage)
 
 
-def _failed_xl(said: Said) -> Iterator[Note]:
+def _failed_xl(said: CommandWords) -> Iterator[Note]:
     command, reading = said.command, read(said.text, move=False)
     if not _complains(reading):
         return
@@ -236,7 +236,7 @@ def _complains(reading: Reading) -> bool:
     return said or reading.unknown_error is not None
 
 
-def _each(said: Said, reading: Reading, least: Rank) -> Iterator[Note]:
+def _each(said: CommandWords, reading: Reading, least: Rank) -> Iterator[Note]:
     """A note for each cause of output that belongs to no one command; where none names a cause, for what followed."""
     matches = [match for match in reading.matches if match.cause.rank <= least]
     if not matches and not said.command.words:
@@ -245,7 +245,7 @@ def _each(said: Said, reading: Reading, least: Rank) -> Iterator[Note]:
     yield from (_of_match(said, match) for match in reversed(by_cause.values()))
 
 
-def _of_match(said: Said, match: Match) -> Note:
+def _of_match(said: CommandWords, match: Match) -> Note:
     names, cause = Names(source=said.command.host), match.cause
     stage = _STAGE_OF_PROGRAM.get(said.command.program, "") or _STAGE_OF[cause.id]
     return _note(
@@ -253,7 +253,7 @@ def _of_match(said: Said, match: Match) -> Note:
     )
 
 
-def _of_fault(said: Said, fault: Exception, why: str, stage: str) -> Note:
+def _of_fault(said: CommandWords, fault: Exception, why: str, stage: str) -> Note:
     if not isinstance(fault, XlError | NotObserved):
         raise TypeError(fault)
     cause = fault.cause
@@ -266,7 +266,7 @@ def _of_fault(said: Said, fault: Exception, why: str, stage: str) -> Note:
 
 
 def _note(
-    said: Said, line: str, cause: str | None, side: Side | None, what: str, todo: str, stage: str, blame: str
+    said: CommandWords, line: str, cause: str | None, side: Side | None, what: str, todo: str, stage: str, blame: str
 ) -> Note:
     number = next((one.number for one in said.lines if line and line in one.text), said.command.line)
     return Note(
