@@ -23,6 +23,11 @@ from xenlab.xen.disk import DiskSpec
 _SECRET = re.compile(r"""((?:vnc|spice)passwd)(\s*=\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;'"\]]+)""")
 _SWAP = "swap"
 _FOLDER = "p9["
+_DEVICES = "/dev/"
+_INTO_AN_IMAGE = (
+    "no other host can open a logical volume, partition or loop device of this one: shut the guest down, copy the "
+    "device into an image on the share, and name that"
+)
 # Of a longer config only so much is compared line by line in the proof: that takes quadratic time.
 _MOST_LINES = 1000
 
@@ -124,7 +129,7 @@ def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -
     if isinstance(fact, Unknown):
         return None, fact.why, fact.hint
     if fact.missing:
-        return False, f"{entry.path}: {fact.missing}", ""
+        return False, f"{entry.path}: {fact.missing}", _INTO_AN_IMAGE if entry.path.startswith(_DEVICES) else ""
     place = place_at(look, entry.path)
     if isinstance(place, Unknown):
         return None, f"{entry.path}: {place.why}", place.hint
@@ -133,6 +138,8 @@ def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -
     leads = f"{entry.path} leads to {fact.resolved}" if fact.resolved != entry.path else entry.path
     shown = f"{leads} on {place.mount.source} ({place.mount.fstype}, mounted on {place.mount.target})"
     if not place.is_below(share):
+        if fact.resolved.startswith(_DEVICES):
+            return False, f"{leads}, a block device of {look.host} alone", _INTO_AN_IMAGE
         return False, f"{shown}, which is not the share", ""
     if entry.key.startswith(_FOLDER):
         return True, shown, ""

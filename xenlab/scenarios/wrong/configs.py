@@ -34,6 +34,15 @@ CONFIGS: tuple[Scenario, ...] = (
         config_edited(f"s|{_IMAGE}|{_GUEST.original_folder}/UbuntuXen.img|"),
     ),
     wrong(
+        "disk-is-a-block-device",
+        f"the disk is a block device of {CLIENT.name}, as a logical volume is",
+        _red("path-on-share", "copy the device into an image"),
+        done(
+            CLIENT.name, f"losetup /dev/loop5 {_GUEST.original_folder}/UbuntuXen.img", "losetup -l | grep -q /dev/loop5"
+        ),
+        config_edited(f"s|{_IMAGE}|/dev/loop5|"),
+    ),
+    wrong(
         "path-is-relative",
         "the kernel's path depends on where xl is called",
         _red("path-on-share", "depends on where xl is called"),
