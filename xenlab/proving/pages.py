@@ -29,8 +29,8 @@ def summary(matrix: Matrix) -> Iterator[str]:
     yield f"checks that no fault turned red: {_listed(matrix.untouched)}"
 
 
-def markdown(matrix: Matrix) -> str:
-    """docs/proof.md."""
+def markdown(matrix: Matrix, unproven: Sequence[str] = ()) -> str:
+    """docs/proof.md; `unproven` are the scenarios that have no row, or one of before they were changed."""
     parts = [
         _HEAD,
         *(f"- {text}" for text in summary(matrix)),
@@ -44,6 +44,8 @@ def markdown(matrix: Matrix) -> str:
     if odd := matrix.odd:
         parts += ["", "## Not as they should be", ""]
         parts += [f"- **{row.scenario}** ({row.ended.value}): {_cell(row.why or _said(row))}" for row in odd]
+    if unproven:
+        parts += ["", "## Not proven yet", "", ", ".join(unproven)]
     return "\n".join(parts) + "\n"
 
 

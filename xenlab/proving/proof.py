@@ -26,14 +26,15 @@ class Proof:
         :raises UsageError: the file there is no proof of ours.
         """
         self.folder = folder
-        self._order = [scenario.name for scenario in catalogue]
+        self._catalogue = catalogue
         self._rows = {row.scenario: row for row in _read(folder / "proof.json")}
 
     @property
     def matrix(self) -> Matrix:
         """All rows; those of scenarios that are no more are left out."""
         steady = [name for name in self._rows if name.startswith("as-it-is-")]
-        return Matrix(tuple(self._rows[name] for name in (*self._order, *steady) if name in self._rows))
+        order = [*(scenario.name for scenario in self._catalogue), *steady]
+        return Matrix(tuple(self._rows[name] for name in order if name in self._rows))
 
     def left(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
         """Those that have no good row yet, or were changed since."""
@@ -48,8 +49,12 @@ class Proof:
         self._rows[row.scenario] = row
         rows = [each.model_dump(mode="json") for each in self.matrix.rows]
         write_whole(self.folder / "proof.json", json.dumps(rows, indent=1) + "\n")
-        write_whole(self.folder / "proof.md", markdown(self.matrix))
+        write_whole(self.folder / "proof.md", markdown(self.matrix, self._unproven()))
         write_whole(self.folder / "proof.html", render(self.matrix))
+
+    def _unproven(self) -> list[str]:
+        digests = {row.scenario: row.digest for row in self._rows.values()}
+        return [each.name for each in self._catalogue if digests.get(each.name) != digest_of(each)]
 
 
 def _read(path: Path) -> list[Row]:
