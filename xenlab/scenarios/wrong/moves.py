@@ -241,14 +241,14 @@ LIVE: tuple[Scenario, ...] = (
         "somebody ends xl migrate on the sender in the middle of it",
         "lab-fault",
         "ended",
-        when_it_leaves(_HOME, "pkill -KILL -f '[x]l (-v+ )?migrate '", after=5),
+        when_it_leaves(_HOME, "pkill -KILL -f '^xl (-v+ )?migrate '", after=5),
     ),
     _live(
         "receiver-is-killed",
         f"somebody ends xl on {_PEER} in the middle of the move",
         "lab-fault",
         _PEER,
-        when_it_arrives(_PEER, "pkill -KILL -f '[x]l (-v+ )?migrate-receive'", after=5),
+        when_it_arrives(_PEER, "pkill -KILL -f '^xl (-v+ )?migrate-receive'", after=5),
     ),
     _live(
         "destroyed-on-arrival",
