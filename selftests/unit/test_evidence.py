@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from xenlab.evidence.files import make_folder
 from xenlab.evidence.recorder import MASK, Journal
 from xenlab.evidence.text import bounded, brief, plain, points
 from xenlab.remote.record import CommandRecord
@@ -261,3 +262,16 @@ def test_brief_is_one_line() -> None:
 @pytest.mark.parametrize(("value", "shown"), [(0, "0"), (10.0, "10"), (42.5, "42.5"), (33.33, "33.33"), (100, "100")])
 def test_points(value: float, shown: str) -> None:
     assert points(value) == shown
+
+
+def test_a_folder_that_another_thread_makes_meanwhile_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts of one class are made side by side, and the first of them make the folder that all lie in."""
+    looked = iter([False])
+    real = Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda path: next(looked, None) is None and real(path))
+    make_folder(tmp_path)
+    assert next(looked, None) is None
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(NotADirectoryError):
+        make_folder(file)

@@ -40,7 +40,7 @@ def make_folder(path: Path) -> None:
     """
     if path.is_dir():
         return
-    if path.exists():
+    if path.exists() and not path.is_dir():  # somebody else may make it between two looks
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     make_folder(path.parent)
     path.mkdir(_FOLDER, exist_ok=True)
