@@ -81,14 +81,15 @@ def test_a_plan_is_done_as_it_says_and_refused_once_the_lab_has_changed(own_lab:
     chosen = ("--lab", str(own_lab), "--guest=guest1", "--step=boot-from-share", "--reports", str(tmp_path))
     planned = from_there("verify", *chosen, "--plan", "-o", str(plan))
     assert planned.returncode == 0, planned.stdout + planned.stderr
-    done = from_there("verify", *chosen, "--as-planned", str(plan))
+    as_planned = ("verify", "--as-planned", str(plan), "--reports", str(tmp_path))
+    done = from_there(*as_planned)
     assert done.returncode == 0, done.stdout + done.stderr
     assert failed_checks(grade_in(tmp_path)) == []
     again = from_there("verify", *chosen, "--again", "--yes")
     assert again.returncode == 0, again.stdout + again.stderr
     assert {step.outcome for step in grade_in(tmp_path).steps} == {Outcome.PASSED}
     lab("ssh", "baye", "echo '# theirs' >>/srv/private/artem/guest1.cfg")
-    refused = from_there("verify", *chosen, "--as-planned", str(plan))
+    refused = from_there(*as_planned)
     assert refused.returncode == 2
     assert "guest1.cfg" in refused.stderr
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from stampedmove import told
+from test_places import look, places
 from watchedmove import GONE, LIMITS, NO_BASH, WINDOW, Move, lost_for_good, never, rebooted
 
 from xenlab.lab.judging import watched
@@ -108,6 +109,8 @@ def test_a_guest_that_lost_its_network_for_good_fails() -> None:
     finding = watched.outside_ping(seen)
     assert "no reply after sequence 800 for 20.00 s" in finding.actual
     assert "its vif on the target leads nowhere" in finding.hint
+    paused = watched.outside_ping(seen, places(look("labubuntu"), look("baye", guest1="--p---")))
+    assert paused.hint.startswith("it is paused: xl unpause guest1 on baye")
     assert GONE.why in watched.inside_ping(seen).actual
 
 

@@ -144,6 +144,8 @@ def by_hand(places: Places) -> str:
         )
     if len(places.rows) > 1:
         return f"{look}. Two domains write to one disk: xl pause {name} on both first, then see which one is newer"
+    if places.row and places.row.paused:
+        return f"it is paused: xl unpause {name} on {places.host} has it go on, once it is known who paused it, and why"
     return look
 
 

@@ -29,7 +29,7 @@ class WatchedMove:
     def pings_are_continuous(self) -> tuple[Finding, ...]:
         """Neither ping lost its thread, and the guest itself did not stand still for too long."""
         return (
-            judge.outside_ping(self.analysis),
+            judge.outside_ping(self.analysis, self.migration.places),
             judge.inside_ping(self.analysis),
             *judge.stood_still(self.analysis),
         )

@@ -27,7 +27,7 @@ from xenlab.testbed.accelerator import Accelerator, candidates, first_usable, kv
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.debian import SuiteGone
 from xenlab.testbed.images import ensure_images
-from xenlab.testbed.joining import lab_file_of, network_of
+from xenlab.testbed.joining import lab_as_made, lab_file_of, network_of
 from xenlab.testbed.network import NetworkChoice, known_by
 from xenlab.testbed.networks import choose
 from xenlab.testbed.plan import CLIENT, GUESTS, HOSTS
@@ -339,7 +339,7 @@ class EmbeddedLab:
         sink = provision.command_log(self.folder / "provision.jsonl")
         # A booting host is silent: ask often rather than long. QEMU's user network takes a connection on its behalf.
         limits = Limits(connect=4.0, banner=10.0)
-        specs = lab_file_of(state).hosts
+        specs = lab_as_made(state).hosts
         hosts = {spec.name: RemoteHost(spec.name, Login.of(spec, {}), sink, limits=limits) for spec in specs}
         try:
             yield hosts

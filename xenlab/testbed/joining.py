@@ -31,6 +31,10 @@ def network_of(state: LabState) -> Network:
 
 def lab_file_of(state: LabState) -> LabFile:
     """What a lab's lab.toml says, up or coming up, with what was changed since."""
+    return lab_as_made(state).changed(state.changes)
+
+
+def lab_as_made(state: LabState) -> LabFile:
+    """What a lab's lab.toml said before anything was changed in it: so its machines are reached whatever it says."""
     images = Images(Path(state.images))
-    spec = embedded_lab(profile_named(state.profile), images, state.ways_in, state.known_hosts)
-    return spec.changed(state.changes)
+    return embedded_lab(profile_named(state.profile), images, state.ways_in, state.known_hosts)

@@ -37,7 +37,9 @@ def answers_after(move: Migration) -> Finding:
         not silent or (False if lost else None),
         expected=f"{move.guest} answers on {move.target}",
         actual=silent or "it does",
-        hint=f"it lost its network on {move.target}: does the bridge of its vif lead to the others there, and what "
+        hint=by_hand(move.places)
+        if move.places.row and move.places.row.paused
+        else f"it lost its network on {move.target}: does the bridge of its vif lead to the others there, and what "
         f"does xl console {move.guest} show?",
         host=move.target,
         guest=move.guest,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown
+from xenlab.lab.places import Places, by_hand
 from xenlab.lab.watch_analysis import Analysis, PingResult
 from xenlab.outcomes import Finding
 from xenlab.probes.anatomy import in_a_sentence
@@ -48,11 +49,13 @@ def remarks(analysis: Analysis) -> tuple[str, ...]:
     return (f"{guest}: how long it stood still is not judged: {left.why}",) if isinstance(left, NotJudged) else ()
 
 
-def outside_ping(analysis: Analysis) -> Finding:
+def outside_ping(analysis: Analysis, places: Places | None = None) -> Finding:
     """The ping from outside did not lose its thread, from wherever it was sent, and it was the guest that answered.
 
     Each seat must have seen the guest go on: a host that it left and one that it came to may see different things.
+    `places` is where the guest was once it had moved: one that is paused there answers nobody.
     """
+    paused = places is not None and places.row is not None and places.row.paused
     judged = analysis.worst.judgement
     known = "; ".join(cause.words for cause in analysis.causes if cause.cause is not PingCause.SOMEONE_ELSE)
     stranger = next((cause.words for cause in analysis.causes if cause.cause is PingCause.SOMEONE_ELSE), "")
@@ -66,7 +69,7 @@ def outside_ping(analysis: Analysis) -> Finding:
         hint=(
             stranger and f"arping -D {analysis.observed.address} shows who answers: give each machine its own address"
         )
-        or known
+        or (by_hand(places) if places and paused else known)
         or "look at the timeline: a gap in the migration window is downtime of the move, loss outside it is the "
         "network's",
         guest=analysis.observed.guest,

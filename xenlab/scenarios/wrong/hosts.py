@@ -159,7 +159,7 @@ HOSTS: tuple[Scenario, ...] = (
         Red(_STEP, "reached", "not as root"),
         done(
             SERVER.name,
-            "useradd -m -s /bin/sh student && cp -r /root/.ssh /home/student/ && chown -R student: /home/student",
+            "useradd -m -s /bin/sh -p '*' student && cp -r /root/.ssh /home/student/ && chown -R student: /home/student",
             "test -s /home/student/.ssh/authorized_keys",
         ),
         lab=(LabFileChange(SERVER.name, "user", "student"),),

@@ -261,7 +261,7 @@ LIVE: tuple[Scenario, ...] = (
         "paused-on-arrival",
         f"the guest is left paused on {_PEER}, as the original report shows it",
         "runs-only-on",
-        "paused",
+        "it is paused",
         _once_there(f"sleep 2; xl pause {_GUEST.name}"),
     ),
     _live(
