@@ -159,7 +159,9 @@ HOSTS: tuple[Scenario, ...] = (
         Red(_STEP, "reached", "not as root"),
         done(
             SERVER.name,
-            "useradd -m -s /bin/sh -p '*' student && cp -r /root/.ssh /home/student/ && chown -R student: /home/student",
+            # A password of "!" would lock the account for keys, too.
+            "useradd -m -s /bin/sh -p '*' student && cp -r /root/.ssh /home/student/ && "
+            "chown -R student: /home/student",
             "test -s /home/student/.ssh/authorized_keys",
         ),
         lab=(LabFileChange(SERVER.name, "user", "student"),),
