@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,43 +45,56 @@ def alone(reports: Path) -> dict[str, Outcome]:
     return found
 
 
-@pytest.mark.parametrize("profile", ["classic", pytest.param("modern", marks=pytest.mark.whole)])
-def test_unsolved_fails_each_step_and_solved_passes_each(profile: str, tmp_path: Path) -> None:
+@contextmanager
+def practice(profile: str) -> Iterator[None]:
+    """A practice that begins unsolved, and leaves nothing."""
     lab("down")
     began = lab("start", "--profile", profile)
     assert began.returncode == 0, began.stdout + began.stderr
     try:
-        assert alone(tmp_path / "unsolved") == dict.fromkeys(STEPS, Outcome.FAILED)
-        assert finished(tmp_path / "nothing").score.earned == 0
-        _solve_each_step(tmp_path)
-        _go_back_and_forth(tmp_path)
-        grade = finished(tmp_path / "all")
-        assert (grade.verdict, grade.score.earned) == ("passed", 100), outcomes(grade)
-        assert any("for practice" in remark for remark in grade.remarks)
+        yield
     finally:
         assert lab("down").returncode == 0
     assert not (ROOT / ".lab").exists()
 
 
-def _solve_each_step(folder: Path) -> None:
-    for number, step in enumerate(STEPS):
-        if step in SEEN[:-1]:
-            last, grade = looked(folder / f"before-{step}")
-            assert last.startswith(f"next: {step}: ")
-            assert outcomes(grade)[step] is Outcome.FAILED
-            refused = lab("solve", "live-migration", ONLY)
-            assert refused.returncode == 2
-            assert f"{step} comes before live-migration" in refused.stderr
-        solved = lab("solve", ONLY)
-        assert solved.returncode == 0, solved.stdout + solved.stderr
-        assert solved.stdout.splitlines()[-1].startswith(f"{step}: solved; ")
-        assert "root@" in solved.stdout
-        status = lab("status").stdout
-        assert f"solved: {', '.join(STEPS[: number + 1])} (" in status
-    last, grade = looked(folder / "solved")
-    assert last.endswith("then ./lab finish")
-    assert set(outcomes(grade).values()) == {Outcome.PASSED}
-    assert "every task is solved" in lab("solve", ONLY).stdout
+def test_unsolved_fails_each_step_and_what_is_solved_passes(tmp_path: Path) -> None:
+    with practice("classic"):
+        assert alone(tmp_path / "unsolved") == dict.fromkeys(STEPS, Outcome.FAILED)
+        for number, step in enumerate(SEEN):
+            _solve_next(number, step, tmp_path)
+        _go_back_and_forth(tmp_path)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("profile", ["classic", "modern"])
+def test_from_unsolved_to_all_points(profile: str, tmp_path: Path) -> None:
+    with practice(profile):
+        assert finished(tmp_path / "nothing").score.earned == 0
+        for number, step in enumerate(STEPS):
+            _solve_next(number, step, tmp_path)
+        last, grade = looked(tmp_path / "solved")
+        assert last.endswith("then ./lab finish")
+        assert set(outcomes(grade).values()) == {Outcome.PASSED}
+        assert "every task is solved" in lab("solve", ONLY).stdout
+        grade = finished(tmp_path / "all")
+        assert (grade.verdict, grade.score.earned) == ("passed", 100), outcomes(grade)
+        assert any("for practice" in remark for remark in grade.remarks)
+
+
+def _solve_next(number: int, step: str, folder: Path) -> None:
+    if step in SEEN[:-1]:
+        last, grade = looked(folder / f"before-{step}")
+        assert last.startswith(f"next: {step}: ")
+        assert outcomes(grade)[step] is Outcome.FAILED
+        refused = lab("solve", "live-migration", ONLY)
+        assert refused.returncode == 2
+        assert f"{step} comes before live-migration" in refused.stderr
+    solved = lab("solve", ONLY)
+    assert solved.returncode == 0, solved.stdout + solved.stderr
+    assert solved.stdout.splitlines()[-1].startswith(f"{step}: solved; ")
+    assert "root@" in solved.stdout
+    assert f"solved: {', '.join(STEPS[: number + 1])} (" in lab("status").stdout
 
 
 def _go_back_and_forth(folder: Path) -> None:
