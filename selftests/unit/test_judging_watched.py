@@ -12,7 +12,7 @@ from xenlab.lab.judging import watched
 from xenlab.lab.observed import Neighbours, ProgramOutput, Unknown, UptimeReading
 from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse, with_figures
 from xenlab.outcomes import Finding, MigrationRecord
-from xenlab.remote.echoed import Echoed
+from xenlab.remote.echoed import CLOSED_THERE, Echoed
 
 EMULATED = MoveLimits(max_gap=60.0, max_lost=2)
 MAC = "00:16:3e:5d:8a:01"
@@ -85,8 +85,11 @@ def test_what_is_judged_and_in_which_order() -> None:
 
 
 def test_a_machine_on_the_way_that_was_lost_is_not_the_guests_fault() -> None:
-    lost = Echoed(100, 60, True, "it was closed from the other side")
+    lost = Echoed(100, 60, True, CLOSED_THERE)
     assert wrong(Move(changes={"echoed": lost}).seen()) == {"same-connection": False}
+    assert "the guest's own end closed it" in by_id(Move(changes={"echoed": lost}).seen())["same-connection"].hint
+    reset = replace(lost, broken="Connection reset by peer")
+    assert "lost its network state" in by_id(Move(changes={"echoed": reset}).seen())["same-connection"].hint
     seen = Move(changes={"echoed": replace(lost, lost_on_the_way=True)}).seen()
     assert wrong(seen) == {"same-connection": None}
     assert "a machine on the way was lost" in by_id(seen)["same-connection"].actual

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import paramiko
 
-from xenlab.remote.echoed import Echoed
+from xenlab.remote.echoed import CLOSED_THERE, Echoed
 
 CHUNK = 65536
 
@@ -87,7 +87,7 @@ class Echo:
                     self._intact &= self._sent[self._returned : until] == data
                     self._returned = until
                     self._changed.notify_all()
-            reason = "it was closed from the other side"
+            reason = CLOSED_THERE
         except (OSError, EOFError, paramiko.SSHException) as error:
             reason = str(error) or type(error).__name__
         with self._changed:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+CLOSED_THERE = "it was closed from the other side"
+"""What ended a connection that its peer has ended, by its end or its kernel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Echoed:

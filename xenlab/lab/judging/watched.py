@@ -16,6 +16,7 @@ from xenlab.probes.anatomy import in_a_sentence
 from xenlab.probes.continuity import Verdict
 from xenlab.probes.diagnosis import PingCause, is_doubled
 from xenlab.probes.neighbours import macs_at, plain_mac
+from xenlab.remote.echoed import CLOSED_THERE, Echoed
 from xenlab.remote.facts import Written
 
 UPTIME_SLACK = 2.0
@@ -189,13 +190,19 @@ def connection_lived(analysis: Analysis) -> tuple[Finding, ...]:
         None if echoed.lost_on_the_way else echoed.whole,
         expected="every byte sent over the TCP connection from before the move comes back on it",
         actual=str(echoed),
-        hint="what the guest made of it cannot be told: see the machine on the way"
-        if echoed.lost_on_the_way
-        else "the guest lost its network state: its address or MAC changed, or it rebooted",
+        hint=_why_broken(echoed),
         guest=analysis.observed.guest,
         evidence=analysis.observed.evidence,
     )
     return (lived,)
+
+
+def _why_broken(echoed: Echoed) -> str:
+    if echoed.lost_on_the_way:
+        return "what the guest made of it cannot be told: see the machine on the way"
+    if echoed.broken == CLOSED_THERE:
+        return "the guest's own end closed it: was its sshd or that session ended there, or did it reboot?"
+    return "the guest lost its network state: its address or MAC changed, or it rebooted"
 
 
 def uptime_went_on(analysis: Analysis) -> Finding:

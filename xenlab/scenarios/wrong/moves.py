@@ -208,7 +208,7 @@ LIVE: tuple[Scenario, ...] = (
         "connection-cut",
         "the guest ends every SSH session once it has arrived",
         "same-connection",
-        "connection",
+        "the guest's own end closed it",
         once_moved(_GUEST.name, "sleep 1; pkill -KILL -f 'sshd: root@'"),
     ),
     _live(
