@@ -24,7 +24,6 @@ from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
 from xenlab.remote.result import CommandResult
-from xenlab.remote.shell import TIMEOUT
 from xenlab.remote.waiting import NotInTime, wait_for
 
 PLAYED = Path(__file__).parent / "played"
@@ -44,7 +43,10 @@ class Done:
 
 
 class PlayedMachine:
-    """Stands in for RemoteHost: its commands run here, with `environ` and with its own folders for fixed ones."""
+    """Stands in for RemoteHost: its commands run here, with `environ` and with its own folders for fixed ones.
+
+    It has no timeout(1), which would be every second process of a look: nothing that it is asked hangs.
+    """
 
     way_in = "over SSH, host key SHA256:played"
     fingerprint = "SHA256:played"
@@ -55,8 +57,7 @@ class PlayedMachine:
         self.folder = folder
         self.ran: list[tuple[str, ...]] = []
         self.closed = 0
-        self._environ = {**os.environ, "PATH": f"{PLAYED / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C"}
-        self._environ |= {TIMEOUT: "timeout -k 5", **environ}
+        self._environ = {**os.environ, "PATH": f"{PLAYED / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C", **environ}
         self._places = places
         self._cuts: list[tuple[str, float]] = []
         self._numbers = count(1)
