@@ -19,7 +19,7 @@ from xenlab.errors import XenlabError
 from xenlab.evidence import bundle
 from xenlab.evidence.recorder import Journal
 from xenlab.grading import lateness, rubric
-from xenlab.grading.writing import COMMANDS, read_grade, summary, write_page_again
+from xenlab.grading.writing import COMMANDS, summary, write_page_again
 from xenlab.lab import custody
 from xenlab.lab.kinds import kinds
 from xenlab.lab.tape import PlayedTape
@@ -27,6 +27,7 @@ from xenlab.proving.proof import Proof
 from xenlab.report import allure
 from xenlab.report.allure_cli import forget_this_run
 from xenlab.report.folder import LOCK, ReportsFolder
+from xenlab.report.grade_file import read_grade
 from xenlab.scenarios.catalogue import SCENARIOS
 from xenlab.testbed import cache as images
 from xenlab.testbed.progress import Progress

@@ -7,7 +7,6 @@ the test laid there for them. What they print is a real host's, from a recording
 
 import json
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -19,6 +18,7 @@ from foundshell import played
 from xenlab.evidence import bundle
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.result import CommandResult
+from xenlab.remote.shell import Shell
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "runs-when-found.zip"
 SHELL = Path(__file__).with_name("foundshell.py")
@@ -129,7 +129,7 @@ class FoundHost:
     def run(self, *argv: str, timeout: float | None = None, changes: bool = False) -> CommandResult:
         self._must_answer()
         self.ran.append((argv, changes))
-        out, err, code = played(self.root, shlex.join(argv))
+        out, err, code = played(self.root, Shell(("timeout", "-k", "5")).script(argv, None))
         return CommandResult(code, out, err, 0.1, self.name, " ".join(argv), f"cmd-{len(self.ran)}")
 
     def runs_as_root(self) -> bool:

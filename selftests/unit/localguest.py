@@ -14,6 +14,7 @@ from xenlab.lab.seats import Seat
 from xenlab.probes.trace import Packet, PingTrace
 from xenlab.remote.echoed import Echoed
 from xenlab.remote.result import CommandResult
+from xenlab.remote.shell import TIMEOUT
 
 PING = f"""#!{sys.executable}
 import signal, sys, time
@@ -60,10 +61,10 @@ class LocalMachine:
         self.ran.append((" ".join(argv), changes))
         if self.broken:
             raise self.broken
-        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        environ = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", TIMEOUT: "timeout -k 5"}
         began = time.monotonic()
         ended = subprocess.run(
-            argv, capture_output=True, text=True, check=False, timeout=timeout, env={**os.environ, "PATH": path}
+            argv, capture_output=True, text=True, check=False, timeout=timeout, env={**os.environ, **environ}
         )
         seconds = time.monotonic() - began
         id_ = f"cmd-{len(self.ran)}"

@@ -43,7 +43,10 @@ class Done:
 
 
 class PlayedMachine:
-    """Stands in for RemoteHost: its commands run here, with `environ` and with its own folders for fixed ones."""
+    """Stands in for RemoteHost: its commands run here, with `environ` and with its own folders for fixed ones.
+
+    It has no timeout(1), which would be every second process of a look: nothing that it is asked hangs.
+    """
 
     way_in = "over SSH, host key SHA256:played"
     fingerprint = "SHA256:played"

@@ -274,7 +274,7 @@ def test_a_page_that_cannot_be_written_is_one_line(
     (reports / "evidence").mkdir(parents=True)
     (reports / "evidence" / "commands.jsonl").write_text("")
     (reports / "report.html").mkdir()
-    monkeypatch.setattr("xenlab.grading.writing.read_grade", lambda _reports: failing())
+    monkeypatch.setattr("xenlab.report.grade_file.read_grade", lambda _reports: failing())
     assert main(["report"]) == 3
     assert capsys.readouterr().err == f"xenlab: not written: {reports}/report.html: Is a directory\n"
 

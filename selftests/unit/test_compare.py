@@ -9,10 +9,11 @@ from gradedrun import CHAIN, Graded
 from pages import MOVE, PING, STARTED, Page, check, failing, grade, step
 
 from xenlab.grading.run import Run
-from xenlab.grading.writing import previous_grade, summary, write_reports
+from xenlab.grading.writing import summary, write_reports
 from xenlab.outcomes import Grade, LabInfo
 from xenlab.report.compare import compare
 from xenlab.report.folder import ReportsFolder
+from xenlab.report.grade_file import previous_grade
 from xenlab.report.html import render
 
 

@@ -16,7 +16,7 @@ from playedsessions import Sessions
 from playedxen import PlayedXen
 
 from xenlab.cli.main import main, parser
-from xenlab.grading.writing import read_grade
+from xenlab.report.grade_file import read_grade
 from xenlab.tomlfile import dump
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from gradedrun import HEAD
+from gradedrun import HEAD, LEFT_OUT
 
 from xenlab.grading.writing import COMMANDS, TAPE
 from xenlab.remote.waiting import wait_for
@@ -74,7 +74,7 @@ def test_move(guest_name):
     at("beside")
 """
 
-COMMAND = ["-m", "pytest", "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", "--grade-output=plain"]
+COMMAND = ["-m", "pytest", "-p", "xenlab.grading.plugin", *LEFT_OUT, "--grade-output=plain"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from gradedrun import CHAIN, HEAD, Graded
+from gradedrun import CHAIN, HEAD, LEFT_OUT, Graded
 
 from xenlab.grading.interrupts import Interrupts
 from xenlab.remote.waiting import wait_for
@@ -151,7 +151,7 @@ class Child:
     def __init__(self, folder: Path, *args: str, **variables: str) -> None:
         self.folder = folder
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | variables
-        command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", *args]
+        command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", *LEFT_OUT, *args]
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from struct import pack
 
 import pytest
-from gradedrun import CHAIN, HEAD, Graded
+from gradedrun import CHAIN, HEAD, LEFT_OUT, Graded
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -220,7 +220,7 @@ def on_a_terminal(pytester: pytest.Pytester) -> Callable[..., tuple[str, int]]:
         unset = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "PYTEST_ADDOPTS")
         environment = {name: value for name, value in os.environ.items() if name not in unset}
         environment |= {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", *args]
+        command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", *LEFT_OUT, *args]
         child = subprocess.Popen(
             command, cwd=pytester.path, stdin=inner, stdout=inner, stderr=inner, env=environment | variables
         )

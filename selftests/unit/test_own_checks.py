@@ -12,7 +12,6 @@ import pytest
 from playedsessions import Sessions, Verify
 from playedxen import PlayedXen
 
-from xenlab.grading.writing import read_grade
 from xenlab.lab.custody import Custody
 from xenlab.lab.dom0 import Dom0, HostPair
 from xenlab.lab.own_check import OwnCheck
@@ -21,6 +20,7 @@ from xenlab.lab.tape import Untaped
 from xenlab.outcomes import Finding, Grade, Outcome, StepResult
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.record import CommandRecord
+from xenlab.report.grade_file import read_grade
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script>\\033[2J\\033]0;owned\\007\\342\\200\\256"

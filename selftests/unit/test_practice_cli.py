@@ -46,7 +46,7 @@ def test_the_last_line_of_a_check_says_what_is_next(
     calls: list[list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Judge(["shared-storage"])(SEEN, [])
-    monkeypatch.setattr("xenlab.grading.writing.read_grade", lambda _: made)
+    monkeypatch.setattr("xenlab.report.grade_file.read_grade", lambda _: made)
     assert main(["check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].startswith("next: shared-storage: have baye export a folder")
     assert main(["check", "--json"]) == 1

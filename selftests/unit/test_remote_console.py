@@ -13,11 +13,12 @@ import pytest
 from fakeconsole import GETTY, HASTY, LOGIN, TIMEOUTS, FakeGuest
 
 from xenlab.errors import CannotObserve
-from xenlab.remote import commands, dialogue, errors, facts, frames
+from xenlab.remote import commands, dialogue, errors, facts, frames, sections
 from xenlab.remote.console import ConsoleHost
 from xenlab.remote.machine import Machine
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.result import CommandResult
+from xenlab.remote.sections import Section
 from xenlab.remote.waiting import wait_for
 
 KERNEL = b"[   12.345678] EXT4-fs error (device xvda1): ext4_lookup\r\n"
@@ -334,6 +335,14 @@ def test_a_timeout_is_bounded_and_recorded_and_leaves_the_console_usable(
     assert (records[-1].exit_code, records[-1].timed_out, records[-1].stdout) == (None, True, "first\n")
     assert host.run("echo", "next").stdout == "next\n"
     assert guest.opened == 1
+
+
+def test_a_question_that_hangs_costs_its_own_answer_only(host: ConsoleHost) -> None:
+    asked = (Section("hangs", ("sleep", "60"), seconds=1), Section("after", ("echo", "here")))
+    result = host.run(*sections.script(asked, "n0nce"), timeout=30)
+    found = sections.answers(asked, "n0nce", result.stdout, result.stderr)
+    assert found["hangs"].timed_out
+    assert found["after"].stdout.strip() == "here"
 
 
 def test_a_command_that_does_not_heed_ctrl_c_costs_the_console(guest: FakeGuest, records: list[CommandRecord]) -> None:

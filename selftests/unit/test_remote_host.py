@@ -130,6 +130,8 @@ def test_any_kind_of_timeout_program_will_do(
     }
     assert sshd.commands[-1].endswith(expected[knows])
     assert ("timeout" in sshd.commands[-1]) == (knows != "nothing")
+    told = {"-k": "timeout -k 5\n", "plain": "timeout\n", "nothing": "\n"}
+    assert host.run("printenv", shell.TIMEOUT).stdout == told[knows]
 
 
 def test_a_process_ended_by_a_signal(host: RemoteHost) -> None:

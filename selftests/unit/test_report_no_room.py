@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gradedrun import CHAIN, HEAD, LOOKING, Graded
+from gradedrun import CHAIN, HEAD, LEFT_OUT, LOOKING, Graded
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLURE = ("-p", "allure_pytest")
@@ -49,7 +49,7 @@ def test_a_full_disk_is_one_line_and_no_failure_of_the_lab(graded: Graded, small
 def test_a_bound_on_files_is_told_like_a_full_disk(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_lab=HEAD + NOTHING_WRONG)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", *LEFT_OUT]
     ran = subprocess.run(
         command,
         cwd=pytester.path,
@@ -73,7 +73,7 @@ def test_a_bound_on_files_is_told_like_a_full_disk(pytester: pytest.Pytester) ->
 def test_a_full_disk_under_the_output_ends_no_run(pytester: pytest.Pytester, output: str) -> None:
     pytester.makepyfile(test_lab=HEAD + NOTHING_WRONG)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    options = ["-p", "xenlab.grading.plugin", "-p", "no:cacheprovider", f"--grade-output={output}"]
+    options = ["-p", "xenlab.grading.plugin", *LEFT_OUT, f"--grade-output={output}"]
     command = [sys.executable, "-m", "pytest", *options]
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from gradedrun import CHAIN, HEAD
+from gradedrun import CHAIN, HEAD, LEFT_OUT
 from playedsessions import Sessions
 from playedxen import RUNS, PlayedXen
 from sshd import Sshd
@@ -82,7 +82,7 @@ def pytest_collection_finish(session):
 def test_a_run_without_handles_has_its_end_and_its_words(handles: int, steps: str, tmp_path: Path) -> None:
     (tmp_path / "test_lab.py").write_text(HEAD + steps)
     (tmp_path / "conftest.py").write_text(NO_MORE.replace("HANDLES", str(handles)))
-    command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-p", "xenlab.grading.plugin", *LEFT_OUT]
     ran = subprocess.run(
         [*command, "--grade-output=plain"],
         cwd=tmp_path,

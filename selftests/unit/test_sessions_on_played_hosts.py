@@ -8,8 +8,8 @@ from playedxen import PlayedXen
 
 from xenlab.errors import UsageError
 from xenlab.grading.before import Before
-from xenlab.grading.writing import read_grade
 from xenlab.outcomes import Outcome
+from xenlab.report.grade_file import read_grade
 
 ALONE = ("--step=cold-migration", "--alone")
 TO_AND_FRO = [

@@ -6,6 +6,8 @@ The lab file's name says what its lab does: see `SHEET`.
 from collections.abc import Sequence
 from pathlib import Path
 
+from gradedrun import LEFT_OUT
+
 from xenlab.classroom.attempt import make
 from xenlab.classroom.classroom import Classroom, Terms
 from xenlab.classroom.gradebook import Entry
@@ -83,7 +85,9 @@ class ToyClass:
         self.working_copy = folder / "copy"
         self.reports = folder / "class"
         (self.working_copy / "tests").mkdir(parents=True)
-        (self.working_copy / "pytest.ini").write_text("[pytest]\naddopts = -p xenlab.grading.plugin\n")
+        (self.working_copy / "pytest.ini").write_text(
+            f"[pytest]\naddopts = -p xenlab.grading.plugin {' '.join(LEFT_OUT)}\n"
+        )
         (self.working_copy / "tests" / "test_lab.py").write_text(SHEET)
         self._hosts: dict[str, tuple[str, str]] = {}
 

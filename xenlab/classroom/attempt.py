@@ -25,8 +25,8 @@ from xenlab.evidence.text import points
 from xenlab.fleet.bounded import Bounds, ProgramEnd, Stop, run
 from xenlab.fleet.holding import held
 from xenlab.grading.lateness import Submission
-from xenlab.grading.writing import read_grade
 from xenlab.outcomes import Model
+from xenlab.report.grade_file import read_grade
 
 ATTEMPT, LOG = "attempt.json", "run.log"
 SUBMISSION = "submission_metadata.json"

@@ -25,8 +25,8 @@ from xenlab.evidence import bundle
 from xenlab.fleet.bounded import Bounds
 from xenlab.grading.lateness import DueAssignment, Submission
 from xenlab.grading.rubric import SHIPPED, load, shipped
-from xenlab.grading.writing import PAGES
 from xenlab.report.folder import ReportsFolder
+from xenlab.report.html import PAGES
 from xenlab.tomlfile import listed
 
 Again = Literal["failed", "error", "all"]

@@ -171,8 +171,8 @@ def _say_what_is_next(arguments: argparse.Namespace) -> None:
     """Where the lab is for practice, have the check's last line be the next task."""
     from contextlib import suppress
 
-    from xenlab.grading.writing import read_grade
     from xenlab.opening import is_for_practice
+    from xenlab.report.grade_file import read_grade
     from xenlab.scenarios.sheet import what_is_next
 
     if is_for_practice(arguments.lab, arguments.working_copy):
@@ -212,8 +212,8 @@ def _regrade(arguments: argparse.Namespace) -> int:
     from xenlab.cli.pytest_child import run_pytest
     from xenlab.evidence import bundle
     from xenlab.grading import rubric
-    from xenlab.grading.writing import read_grade
     from xenlab.report.compare import differences
+    from xenlab.report.grade_file import read_grade
 
     reports: Path = arguments.reports or arguments.working_copy / "reports" / "regraded"
     with bundle.opened(arguments.bundle) as folder:
@@ -264,9 +264,10 @@ def _reports_in(argv: Sequence[str]) -> Path | None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from xenlab.grading.writing import read_grade, write_page_again
+    from xenlab.grading.writing import write_page_again
     from xenlab.report.allure_cli import write_allure_page
     from xenlab.report.folder import ReportsFolder
+    from xenlab.report.grade_file import read_grade
 
     reports: Path = arguments.reports or arguments.working_copy / "reports"
     folder = ReportsFolder(reports)

@@ -82,7 +82,7 @@ def _seen(arguments: argparse.Namespace, steps: Sequence[str], guests: Sequence[
     from tempfile import TemporaryDirectory
 
     from xenlab.cli.pytest_child import INTERRUPTED
-    from xenlab.grading.writing import read_grade
+    from xenlab.report.grade_file import read_grade
 
     with TemporaryDirectory(prefix="xenlab-practice-") as folder:
         call = argparse.Namespace(**vars(arguments))

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from xenlab.errors import UsageError, XenlabError
 from xenlab.evidence.files import write_whole
 from xenlab.grading.run import STEP_KEY, Run, StepRun, entered, running_or_none
-from xenlab.grading.writing import previous_grade
 from xenlab.lab.act_plan import ActPlan, Pace, PlannedAct, seconds_of, stops_of
 from xenlab.lab.lab import Lab
 from xenlab.lab.rehearsal import Rehearsal
 from xenlab.lab.seen import found_words
 from xenlab.outcomes import Grade
+from xenlab.report.grade_file import previous_grade
 from xenlab.testbed.plan import EMBEDDED
 from xenlab.tomlfile import listed
 

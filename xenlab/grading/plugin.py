@@ -36,9 +36,10 @@ from xenlab.grading.run import (
 )
 from xenlab.grading.scoring import Apportioner
 from xenlab.grading.terminal import TerminalReport, add_option
-from xenlab.grading.writing import grade_text, previous_grade, summary, where_guests_are, write_reports
+from xenlab.grading.writing import summary, where_guests_are, write_reports
 from xenlab.outcomes import Grade, Outcome
 from xenlab.report.folder import ReportsFolder
+from xenlab.report.grade_file import grade_text, previous_grade
 
 FOLDER_KEY = pytest.StashKey[ReportsFolder]()
 PREVIOUS_KEY = pytest.StashKey[Grade | None]()

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from xenlab import __version__
 from xenlab.errors import UsageError
 from xenlab.evidence import bundle
@@ -20,15 +18,13 @@ from xenlab.grading.run import Run, StepRun
 from xenlab.outcomes import CheckResult, Grade, Outcome, StepResult
 from xenlab.report.compare import compare
 from xenlab.report.folder import ReportsFolder
-from xenlab.report.html import View, render
+from xenlab.report.grade_file import grade_text
+from xenlab.report.html import PAGES, render
 from xenlab.report.reading import NO_COUNT, first_to_fix, found_by, is_ungradable, unseen_checks
 
 EVIDENCE = "evidence"
 COMMANDS, TAPE = f"{EVIDENCE}/{bundle.COMMANDS}", f"{EVIDENCE}/{bundle.TAPE}"
 """Every remote command, and what was seen and done, one a line; appended to while the run goes on."""
-
-PAGES: dict[str, View] = {"report.html": "student", "report-instructor.html": "instructor"}
-"""The pages by file name; the instructor's is only there when a step is hidden from students."""
 
 _REMARK_TEXT = 500
 
@@ -96,27 +92,6 @@ def _own_digest() -> str:
     return bundle.suite_digest(Path(__file__).resolve().parents[2])
 
 
-def grade_text(grade: Grade) -> str:
-    """grade.json."""
-    return grade.model_dump_json(by_alias=True, indent=2) + "\n"
-
-
-def read_grade(reports: Path) -> Grade:
-    """The grade of the run that `reports` is of.
-
-    :raises UsageError: there is none, or another version of xenlab wrote it.
-    """
-    path = reports / "grade.json"
-    try:
-        return Grade.model_validate_json(path.read_bytes())
-    except OSError as problem:
-        raise UsageError(f"{path}: {problem.strerror}", hint="./lab verify writes it") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"{path}: {where}: {first['msg']}", hint="./lab verify writes it anew") from None
-
-
 def write_page_again(folder: ReportsFolder, grade: Grade) -> Path:
     """Write the pages from what lies beside them, without the lab; returns the path of report.html.
 
@@ -166,14 +141,6 @@ def _append(text: str, path: Path) -> None:
             file.write(text)
     except OSError as problem:
         warnings.warn(f"no step summary: {problem}", stacklevel=1)
-
-
-def previous_grade(reports: Path) -> Grade | None:
-    """The grade that lies in `reports`; None where there is none, or none that this version can read."""
-    try:
-        return read_grade(reports)
-    except UsageError:
-        return None
 
 
 def summary(grade: Grade, previous: Grade | None = None, *, all_of_it: bool = False) -> Iterator[str]:

@@ -10,7 +10,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import RLock
@@ -177,12 +177,11 @@ class ConsoleHost:
                 raise ConnectionLost(f"{self._where} ended after the login: {silence}", sent=False) from silence
             if answer is None:
                 raise self._garbled("how commands can be run")
-            shell = read_probe(nonce, text(answer.stdout), b"", account=f"{self._login.user} on {self.name}")
-            # No timeout(1): it would take the program out of Ctrl-C's reach, which ends it here.
-            self._shell = replace(shell, timeout=())
+            self._shell = read_probe(nonce, text(answer.stdout), b"", account=f"{self._login.user} on {self.name}")
         return self._shell
 
     def _execute(self, dialogue: Dialogue, argv: Sequence[str], timeout: float, changes: bool) -> RawResult:
+        # No timeout(1) for it all: that would take the program out of Ctrl-C's reach, which ends it here.
         script = self._shell_of(dialogue).script(argv, None)
         line = shlex.join(argv)
         started, begun = datetime.now(UTC), time.monotonic()

@@ -10,16 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xenlab.remote.answers import whole_number
+from xenlab.remote.shell import TIMEOUT
 
 Argv = tuple[str, ...]
 
-# busybox's timeout may not know -k; without any timeout(1) the caller's own limit is all there is.
-_PRELUDE = """
-if timeout -k 1 5 true 2>/dev/null; then bounded() { timeout -k 1 "$@"; }
-elif timeout 5 true 2>/dev/null; then bounded() { timeout "$@"; }
-else bounded() { shift; "$@"; }
-fi
-mark() { printf '\\n=%s %s\\n' "$nonce" "$1"; printf '\\n=%s %s\\n' "$nonce" "$1" >&2; }
+# Where the host has no timeout(1), the caller's own limit is all there is.
+_PRELUDE = f"""
+bounded() {{ seconds=$1; shift; ${{{TIMEOUT}:+${TIMEOUT} $seconds}} "$@"; }}
+mark() {{ printf '\\n=%s %s\\n' "$nonce" "$1"; printf '\\n=%s %s\\n' "$nonce" "$1" >&2; }}
 """
 
 

@@ -16,6 +16,8 @@ from xenlab.remote.errors import NoisyLogin, NotAShell
 # xl lives in /usr/sbin, which is not on every user's path. Parsers need messages in plain English: C is the one
 # locale that every host has (bash complains on stderr of one that it has not), and names pass through it as bytes.
 _SURROUNDINGS = 'export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C'
+TIMEOUT = "XENLAB_TIMEOUT"
+"""The variable that tells a script which timeout(1) its host has: the words of `Shell.timeout`."""
 # The remote side ends a process a little after this side has given up, so that the two never race.
 GRACE_SECONDS = 2
 # coreutils and new busybox know -k, older busybox does not, and some guests have no timeout(1) at all. What sudo
@@ -58,7 +60,8 @@ class Shell:
         None: never ended there.
         """
         bound = [*self.timeout, str(math.ceil(seconds) + GRACE_SECONDS)] if self.timeout and seconds is not None else []
-        script = f"{_SURROUNDINGS}; {self._marking}exec {shlex.join([*bound, *argv])}"
+        surroundings = f'{_SURROUNDINGS} {TIMEOUT}="{" ".join(self.timeout)}"'
+        script = f"{surroundings}; {self._marking}exec {shlex.join([*bound, *argv])}"
         # sudo comes first: a timeout(1) without root's rights could not end what runs with them.
         return f"exec {shlex.join(['sudo', '-n', 'sh', '-c', script])}" if self.sudo else script
 

@@ -29,6 +29,8 @@ from xenlab.report.views import for_students
 from xenlab.report.whereabouts import whereabouts_svg
 
 View = Literal["student", "instructor"]
+PAGES: dict[str, View] = {"report.html": "student", "report-instructor.html": "instructor"}
+"""The pages by file name; the instructor's is only there when a step is hidden from students."""
 """Whom a page is for; a student's has no more of a hidden step than its title, outcome and points."""
 
 _CHECK_TEXT = 1_200

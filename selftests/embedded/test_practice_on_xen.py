@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from test_embedded_lab import ROOT, lab, outcomes
 
-from xenlab.grading.writing import read_grade
 from xenlab.outcomes import Grade, Outcome
 from xenlab.remote.waiting import wait_for
+from xenlab.report.grade_file import read_grade
 from xenlab.scenarios.sheet import SEEN, TASKS
 from xenlab.testbed.plan import GUESTS, MOUNT_POINT
 
