@@ -93,6 +93,10 @@ class LoginRefused(CannotObserve):
     """The host answers but does not let this user in with this key or password."""
 
 
+class SudoRefused(CannotObserve):
+    """The login succeeds, but sudo runs nothing for it: a wrong password, or none, or it is in no sudoers file."""
+
+
 class IncompatiblePeer(CannotObserve):
     """The host speaks only SSH algorithms that are refused as too old."""
 
