@@ -39,7 +39,10 @@ if ! [ -e "$state/asks-nothing" ] && { [ "$forget" ] || ! [ -e "$state/remembere
     tries=0 entered=
     while [ $tries -lt 3 ]; do
         printf '%s' "$prompt" | sed 's/%%/%/g' >&2
-        IFS= read -r entered || { [ $tries -gt 0 ] && say "$tries incorrect password attempt"; say 'no password was provided'; }
+        if ! IFS= read -r entered; then
+            [ $tries -gt 0 ] && say "$tries incorrect password attempt"
+            say 'no password was provided'
+        fi
         [ -t 0 ] && echo >&2
         [ "$entered" = "$(cat "$state/password")" ] && break
         tries=$((tries + 1))

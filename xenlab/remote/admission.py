@@ -84,6 +84,7 @@ def refused(account: str, words: str) -> SudoRefused:
             f"{account}: sudo wants a password there",
             hint="name the variable that holds it, as sudo_password_env in the lab file; or let it ask for none, by a "
             f"line in sudoers: `{account.partition(' on ')[0]} ALL=(root) NOPASSWD: ALL`",
+            wants_password=True,
         )
     if _NEEDS_TERMINAL.search(words):
         return SudoRefused(
