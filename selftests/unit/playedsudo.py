@@ -1,7 +1,7 @@
 """A sudo that asks for a password, as sudo(8) does: played by a script, since few machines that run tests have one.
 
 It knows -n, -k, -S and -p, says its lecture once, remembers a password where -k does not forbid it, and asks three
-times. `id -u` says what it would under it.
+times. `id -u` says what it would under it. What it lets through runs by `$PLAYED_ROOTS_SHELL`, where that is set.
 """
 
 import os
@@ -55,7 +55,7 @@ if ! [ -e "$state/asks-nothing" ] && { [ "$forget" ] || ! [ -e "$state/remembere
     [ "$forget" ] || : >"$state/remembered"
 fi
 [ $# -gt 0 ] || exit 0
-PLAYED_ROOT=1 "$@"
+PLAYED_ROOT=1 ${PLAYED_ROOTS_SHELL:-} "$@"
 """
 _ID = r"""#!/bin/sh
 [ "$1" = -un ] && exec /usr/bin/id -un

@@ -63,10 +63,7 @@ class Admission:
     def refusal(self, account: str, seconds: float | None = None) -> SudoRefused:
         """The error for a command that sudo did not let through; `seconds`: nor refused, in that time."""
         if self._asked > 1 or _WRONG.search(self.words):
-            return SudoRefused(
-                f"{account}: sudo does not take the password",
-                hint="it was tried once, so that the account is not locked; check it by hand",
-            )
+            return wrong_password(account)
         lines = [line.strip() for line in self.words.splitlines() if line.strip()]
         if seconds is None:
             return refused(account, lines[-1] if lines else "")
@@ -74,6 +71,14 @@ class Admission:
             f"{account}: sudo has let nothing through within {seconds:g} s; it says {(lines or [''])[-1][-160:]!r}",
             hint="`Defaults passprompt_override` in sudoers has it ask in our words; else let it ask for no password",
         )
+
+
+def wrong_password(account: str) -> SudoRefused:
+    """The error for a password that sudo does not take."""
+    return SudoRefused(
+        f"{account}: sudo does not take the password",
+        hint="it was tried once, so that the account is not locked; check it by hand",
+    )
 
 
 def refused(account: str, words: str) -> SudoRefused:
