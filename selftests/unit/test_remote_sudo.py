@@ -77,13 +77,13 @@ def test_commands_run_as_root_and_nothing_is_mixed_into_what_they_say(
 
 
 def test_the_password_is_in_no_argument_no_environment_and_no_record(
-    logged_in: Open, sshd: Sshd, sudo: PlayedSudo, journal: Journal
+    logged_in: Open, sshd: Sshd, sudo: PlayedSudo, journal: Journal, tmp_path: Path
 ) -> None:
     host = logged_in()
     seen = host.run("sh", "-c", ABOVE, "sh", str(os.getpid()))
     assert "sudo\n-k\n-S\n" in seen.stdout
     host.run("cat", stdin="mine\n")
-    host.write_file("/dev/null", b"data")
+    host.write_file(str(tmp_path / "file"), b"data")
     told = "\n".join([seen.stdout, *sudo.calls, *sshd.commands, repr(journal.entries), repr(host)])
     assert PASSWORD not in told
     assert shlex.quote(PASSWORD) not in told
@@ -182,8 +182,9 @@ def test_a_prompt_of_other_words_is_not_answered_but_told(logged_in: Open, sudo:
 
 
 def test_a_login_that_repeats_its_commands_gets_no_password(logged_in: Open, sshd: Sshd, sudo: PlayedSudo) -> None:
-    sshd.login_shell = ["bash", "-c", 'echo "$0" >&2; eval "$0"']
+    sshd.login_shell = ["bash", "-c", 'echo "$0" >&2; sleep 0.2; eval "$0"']
     host = logged_in()
+    assert host.run("cat", stdin="mine\n").stdout == "mine\n"
     sudo.set("asks-nothing")
     assert host.run("cat", stdin="mine\n").stdout == "mine\n"
 
