@@ -1,4 +1,4 @@
-"""What sudo asks before a command begins, answered: the password goes out when it is asked for, once. Pure.
+"""What sudo asks before a command begins, answered: the password goes out when it is asked for, once.
 
 Sent on suspicion, it would be lost (sudo empties a terminal's input before it asks) or become the command's own input
 (where sudo asks nothing after all). Asked a second time, sudo has refused it: another try might lock the account.
@@ -77,7 +77,7 @@ def wrong_password(account: str) -> SudoRefused:
     """The error for a password that sudo does not take."""
     return SudoRefused(
         f"{account}: sudo does not take the password",
-        hint="it was tried once, so that the account is not locked; check it by hand",
+        hint="it is not sent again in this run, so that the account is not locked; check it by hand",
     )
 
 

@@ -154,7 +154,7 @@ class ConsoleHost:
             self._console_login(dialogue).start_agent()
         except EOFError as end:
             console.terminal.close()
-            raise console_ended(self._where, dialogue.tail, self._login.password) from end
+            raise console_ended(self._where, dialogue.tail, self._login) from end
         except BaseException as failure:
             if isinstance(failure, SudoRefused):
                 self._refusal = failure

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import frames, prompts
-from xenlab.remote.admission import refused, wrong_password
+from xenlab.remote.admission import MASK, refused, wrong_password
 from xenlab.remote.dialogue import Dialogue, Terminal
 from xenlab.remote.errors import ConsoleBusy, LoginRefused, NoConsole, NoLoginPrompt, OutputFlood
 from xenlab.remote.login import Login
@@ -102,8 +102,8 @@ class ConsoleLogin:
             self._dialogue.expect((prompts.QUESTION, prompts.SHELL), self._timeouts.login)
 
     def shown(self) -> str:
-        """What the screen shows last, short; never the password, should it have been echoed."""
-        return _last_line(self._dialogue.tail, self._login.password)
+        """What the screen shows last, short; never a password, should it have been echoed."""
+        return _last_line(self._dialogue.tail, self._login)
 
     @property
     def _by_sudo(self) -> bool:
@@ -129,7 +129,9 @@ class ConsoleLogin:
         if found.re is asked:
             self._dialogue.send(_CTRL_C)
         account = f"{self._login.user} on {self._where}"
-        raise wrong_password(account) if found.re is asked else refused(account, _last_line("\n".join(said), None))
+        raise (
+            wrong_password(account) if found.re is asked else refused(account, _last_line("\n".join(said), self._login))
+        )
 
     def _find_prompt(self) -> re.Match[str]:
         """What is there: Enter makes getty repeat its prompt, a shell its own, the agent say that it is there."""
@@ -191,9 +193,9 @@ def read_screen(
         dialogue.close()
 
 
-def console_ended(where: str, tail: str, secret: str | None = None) -> CannotObserve:
+def console_ended(where: str, tail: str, login: Login | None = None) -> CannotObserve:
     """The error for an `xl console` that has ended, told by its last words."""
-    said = _last_line(tail, secret)
+    said = _last_line(tail, login)
     if _LOCKED.search(said):
         return ConsoleBusy(f"someone else has {where}: {said}", hint="leave it there with Ctrl-]")
     return NoConsole(f"{where} ended: {said}", hint="xl list on both hosts shows where the guest is")
@@ -209,7 +211,9 @@ def _shows_prompt(dialogue: Dialogue, timeouts: ConsoleTimeouts, deadline: float
     return shows_login_prompt(dialogue.screen)
 
 
-def _last_line(tail: str, secret: str | None) -> str:
-    text = tail.replace(secret, "********") if secret else tail
+def _last_line(tail: str, login: Login | None) -> str:
+    text = tail
+    for secret in filter(None, (login.password, login.sudo_password) if login else ()):
+        text = text.replace(secret, MASK)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return repr(lines[-1][-160:]) if lines else "nothing"
