@@ -126,12 +126,11 @@ class ConsoleLogin:
             return
         # The login may have ended with sudo, and its prompt stand below what sudo said.
         said = [line for line in self._dialogue.tail.splitlines() if "sudo" in line]
+        account = f"{self._login.user} on {self._where}"
         if found.re is asked:
             self._dialogue.send(_CTRL_C)
-        account = f"{self._login.user} on {self._where}"
-        raise (
-            wrong_password(account) if found.re is asked else refused(account, _last_line("\n".join(said), self._login))
-        )
+            raise wrong_password(account)
+        raise refused(account, _last_line("\n".join(said), self._login))
 
     def _find_prompt(self) -> re.Match[str]:
         """What is there: Enter makes getty repeat its prompt, a shell its own, the agent say that it is there."""
