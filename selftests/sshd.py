@@ -4,15 +4,31 @@ import contextlib
 import socket
 import subprocess
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
 import paramiko
+from paramiko.common import cMSG_CHANNEL_SUCCESS
 
 from xenlab.remote.login import Limits, Login
 
 LIMITS = Limits(connect=5, banner=10, login=10, channel=10)
+
+
+class Serving(paramiko.Transport):
+    """Tells by `told` when a client has our word that what it asked for on a channel is done."""
+
+    def __init__(self, client: socket.socket) -> None:
+        super().__init__(client)
+        self.told: defaultdict[int, threading.Event] = defaultdict(threading.Event)
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)
+        sent = paramiko.Message(data.asbytes())
+        if sent.get_byte() == cMSG_CHANNEL_SUCCESS:
+            self.told[sent.get_int()].set()
 
 
 class Door(paramiko.ServerInterface):
@@ -55,25 +71,24 @@ class Door(paramiko.ServerInterface):
             self.server.answers.wait()
         else:
             argv = [*self.server.login_shell, command.decode()]
+            channel.get_transport().told[channel.remote_chanid].clear()
             threading.Thread(target=serve, args=(channel, argv), daemon=True).start()
         return True
 
 
 def serve(channel: paramiko.Channel, argv: list[str]) -> None:
-    # Input only comes once the client has our word that the command runs; sshd gives it first, too.
-    first = channel.recv(65536)
+    # The client has our word that the command runs first, as sshd gives it.
+    channel.get_transport().told[channel.remote_chanid].wait()
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as child:
 
         def pump(source: BufferedReader, send: Callable[[bytes], None]) -> None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, EOFError):
                 while data := source.read1(65536):
                     send(data)
 
         def feed() -> None:
             with contextlib.suppress(OSError, ValueError), child.stdin:
-                child.stdin.write(first)
-                child.stdin.flush()
                 while data := channel.recv(65536):
                     child.stdin.write(data)
                     child.stdin.flush()
@@ -138,7 +153,7 @@ class Sshd:
             while True:
                 client = self.listener.accept()[0]
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                transport = paramiko.Transport(client)
+                transport = Serving(client)
                 transport.add_server_key(self.host_key)
                 self.transports.append(transport)
                 # A client that refuses our key hangs up at once, which must not end this loop.

@@ -28,7 +28,7 @@ from xenlab.labfile_change import LabFileChange
 from xenlab.outcomes import Model
 from xenlab.tomlfile import Problem, listed, parse, read
 
-SECRETS = {"password", "passphrase"}
+SECRETS = {"password", "sudo_password", "passphrase"}
 
 HOSTS = "hosts"
 """Instead of one host's name: through, or from, either."""
@@ -47,8 +47,8 @@ class Reachable(Model):
     `key_file` and `known_hosts` are files of this machine, in the lab file relative to itself; whether the
     latter is there and has the machine's key shows when it is connected to. `password_env` names the
     environment variable that holds the password. With `sudo`, commands of a user who is not root run through
-    `sudo -n` where that asks for no password. `via` names the machine that it is reached through (ssh_config(5),
-    ProxyJump), where this one has no route to it.
+    sudo, where that asks for no password, or `sudo_password_env` names the variable that holds it. `via` names the
+    machine that it is reached through (ssh_config(5), ProxyJump), where this one has no route to it.
     """
 
     name: Name
@@ -59,6 +59,7 @@ class Reachable(Model):
     password_env: Variable | None = None
     known_hosts: LocalPath = Field(default_factory=_users_known_hosts)
     sudo: bool = True
+    sudo_password_env: Variable | None = None
     via: Name | None = None
 
     @property
@@ -203,7 +204,8 @@ class LabFile(Model):
     def password_variables(self) -> frozenset[str]:
         """The environment variables that hold its passwords."""
         machines = (*self.hosts, *self.guests, *self.jumps)
-        return frozenset(machine.password_env for machine in machines if machine.password_env)
+        named = (name for machine in machines for name in (machine.password_env, machine.sudo_password_env))
+        return frozenset(name for name in named if name)
 
     def without_files(self) -> Self:
         """The same lab, without the files of this machine that it is logged in by."""
@@ -352,5 +354,6 @@ def _says(loc: tuple[int | str, ...], problem: Problem) -> str:
         return "hosts: a lab has exactly two hosts: write two [[hosts]] tables"
     if loc and loc[-1] in SECRETS and problem["type"] != "missing":
         key = ".".join(map(str, loc))
-        return f"{key}: a lab file holds no secrets: name an environment variable in password_env instead"
+        instead = "sudo_password_env" if loc[-1] == "sudo_password" else "password_env"
+        return f"{key}: a lab file holds no secrets: name an environment variable in {instead} instead"
     return ""

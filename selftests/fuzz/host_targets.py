@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -21,6 +22,7 @@ from xenlab.probes.ping_output import parse_ping
 from xenlab.remote import console_login, facts, filesystems, frames, prompts, result, sections, shell
 from xenlab.remote.frames import AgentAnswer
 from xenlab.remote.host import RemoteHost
+from xenlab.remote.login import Login
 from xenlab.remote.output import KEPT_BYTES
 from xenlab.remote.result import CommandResult
 from xenlab.remote.sections import Section
@@ -141,10 +143,13 @@ def _agent_with_digest(body: bytes) -> AgentAnswer | None:
     return frames.read(b"<" + mark + b"\n" + answer + b"\n>" + mark + b" " + digest + b"\n", _NONCE)
 
 
+_LOGIN = Login("10.1.1.85", "student", Path("known_hosts"), password="secret", sudo_password="word")
+
+
 def _screen(received: bytes) -> None:
     shown = prompts.shown_on_screen(received[-_SCREEN_BYTES:])
     prompts.shows_login_prompt(shown)
-    console_login.console_ended("the console", shown, "secret")
+    console_login.console_ended("the console", shown, _LOGIN)
     tail = shown[-2000:]
     line = tail.rpartition("\n")[2]
     for pattern in (prompts.SHELL, prompts.LOGIN, prompts.QUESTION, prompts.REFUSED, prompts.question_other_than(line)):

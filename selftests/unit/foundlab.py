@@ -136,6 +136,9 @@ class FoundHost:
         self._must_answer()
         return self.is_root
 
+    def sudo_refusal(self) -> None:
+        self._must_answer()
+
     def close(self) -> None:
         pass
 

@@ -307,7 +307,7 @@ def test_an_interrupted_verb_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_a_call_that_is_to_outlive_its_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """nohup(1) has it started with SIGHUP ignored."""
 
-    def hung_up(_arguments: list[str], _working_copy: Path, *, silent: bool) -> int:
+    def hung_up(_arguments: list[str], _working_copy: Path, *, silent: bool, **_: object) -> int:
         assert not silent
         signal.raise_signal(signal.SIGHUP)
         return 0

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from io import StringIO
@@ -10,10 +11,13 @@ from pathlib import Path
 import paramiko
 import pytest
 from foundlab import FoundLab
+from playedsudo import PASSWORD, PlayedSudo
 from sshd import Sshd
 
 from xenlab.cli.main import main
+from xenlab.discovery.given import login_of
 from xenlab.discovery.keys import KnownKeys
+from xenlab.discovery.writing import parsed
 from xenlab.labfile import load
 from xenlab.remote.errors import ShownKey
 
@@ -215,6 +219,62 @@ def test_a_password_is_named_by_its_variable_and_must_be_set(
 ) -> None:
     assert main([*reached.call, "--password-env", "LAB_PASSWORD"]) == 2
     assert "the environment variable LAB_PASSWORD is not set" in capsys.readouterr().err
+
+
+def students(reached: Reached) -> tuple[list[str], PlayedSudo]:
+    """The call as an ordinary user of whom sudo wants a password on both hosts, whose keys are known."""
+    sudo = PlayedSudo(reached.folder / "sudo")
+    for number, server in enumerate(reached.hosts):
+        roots = sudo.folder / f"root-of-{number}"
+        roots.write_text(f'#!/bin/sh\nshift 2\nexec {shlex.join(server.login_shell)} "$1"\n')
+        roots.chmod(0o755)
+        there = f"PATH={shlex.quote(str(sudo.folder))}:$PATH PLAYED_ROOTS_SHELL={shlex.quote(str(roots))}"
+        server.login_shell = ["sh", "-c", f'{there} exec sh -c "$0"']
+    Path(".ssh/known_hosts").write_text(reached.entries())
+    return [word.replace("root@", "student@") for word in reached.call], sudo
+
+
+def test_a_sudo_that_wants_a_password_is_missing_where_nobody_sits(
+    reached: Reached, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call, _ = students(reached)
+    assert main(call) == 2
+    said = capsys.readouterr().out
+    assert said.count("sudo wants a password there") == len(reached.hosts)
+    assert said.splitlines()[-1].endswith("--sudo-password-env NAME")
+    assert not Path("lab.toml").exists()
+
+
+def test_the_variable_of_sudos_password_is_written_and_used(
+    reached: Reached, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call, sudo = students(reached)
+    assert main([*call, "--sudo-password-env", "LAB_SUDO"]) == 2
+    assert "the environment variable LAB_SUDO is not set" in capsys.readouterr().err
+    monkeypatch.setenv("LAB_SUDO", PASSWORD)
+    assert main([*call, "--sudo-password-env", "LAB_SUDO"]) == 0, capsys.readouterr()
+    spec = load(Path("lab.toml"))
+    assert [host.sudo_password_env for host in spec.hosts] == ["LAB_SUDO", "LAB_SUDO"]
+    assert {guest.sudo_password_env for guest in spec.guests} == {None}
+    assert sudo.failures == 0
+    # An --update takes it from there.
+    assert login_of(parsed(Path("lab.toml").read_text()).unwrap()).sudo_password_env == "LAB_SUDO"
+
+
+@pytest.mark.parametrize(("typed_", "ends"), [(PASSWORD, 0), ("wrong", 3), ("", 2)])
+def test_somebody_at_a_terminal_is_asked_for_sudos_password_once(
+    reached: Reached, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed_: str, ends: int
+) -> None:
+    call, sudo = students(reached)
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr("xenlab.cli.asking.asker", lambda: lambda users: asked.append(tuple(users)) or typed_)
+    assert main(call) == ends
+    said = capsys.readouterr()
+    assert asked[0] == ("student on 127.0.0.1", "student on 127.0.0.1")
+    assert len(asked) == (1 if typed_ else 2)
+    assert sudo.failures == (len(reached.hosts) if typed_ == "wrong" else 0)
+    assert Path("lab.toml").exists() == (ends == 0)
+    assert PASSWORD not in said.out + said.err
 
 
 # Nothing but looks

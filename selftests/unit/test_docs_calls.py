@@ -159,7 +159,7 @@ def typed(
     (xen.folder / "lab.toml").write_text(dump(xen.spec))
     xen.runs("guest1", "labubuntu")
 
-    def run_pytest(arguments: list[str], _copy: Path, *, silent: bool = False) -> int:
+    def run_pytest(arguments: list[str], _copy: Path, *, silent: bool = False, secrets: object = None) -> int:
         del silent
         where = [f"--rootdir={ROOT}", "-c", str(ROOT / "pytest.ini"), str(ROOT / "tests")]
         quiet = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]

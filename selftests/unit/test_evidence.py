@@ -16,6 +16,8 @@ from xenlab.evidence.files import make_folder
 from xenlab.evidence.recorder import MASK, Journal
 from xenlab.evidence.text import bounded, brief, plain, points
 from xenlab.remote.record import CommandRecord
+from xenlab.xen.cfg import parse_config
+from xenlab.xen.changes import beyond_paths, compare
 
 
 def record(command: str = "xl list", stdout: str = "", stderr: str = "") -> CommandRecord:
@@ -76,6 +78,38 @@ def test_a_secret_is_masked_as_a_shell_or_json_would_quote_it(secret: str) -> No
     assert entry["stdout"] == f'{{"passwd": "{MASK}"}}'
     assert secret not in str(entry["stderr"])
     assert str(entry["stderr"]).count(MASK) == 1
+
+
+CONSOLES = """
+vnc = 1
+vncpasswd = 'hunter2'
+#spicepasswd="other"
+spicepasswd = 4711
+vfb = [ 'vnc=1,vncpasswd=hunter2,keymap=de', "type=vnc, vncpasswd=another" ]
+"""
+
+
+def test_passwords_of_graphical_consoles_are_kept_by_nobody() -> None:
+    journal = Journal()
+    listed = json.dumps([{"vnc": {"enable": "True", "passwd": 'hunter"2'}, "spice": {"passwd": ""}}], indent=4)
+    journal.append(record("cat guest1.cfg", CONSOLES, listed))
+    (entry,) = journal.entries
+    text, printed = str(entry["stdout"]), str(entry["stderr"])
+    for password in ("hunter", "another", "other", "4711"):
+        assert password not in text + printed
+    assert json.loads(printed)[0]["vnc"]["enable"] == "True"
+    assert "keymap=de" in text
+    assert Journal().mask(CONSOLES) != text  # nobody finds a password by trying what it would look like
+
+
+def test_a_config_whose_passwords_are_masked_says_otherwise_what_it_said() -> None:
+    mask = Journal().mask
+    before, after = parse_config(mask(f"name = 'g'\n{CONSOLES}")), parse_config(f"name = 'g'\n{CONSOLES}")
+    assert before.values.keys() == after.values.keys()
+    assert {change.key for change in beyond_paths(compare(before, after))} >= {"vfb"}
+    one, same, other = (parse_config(mask(f"vncpasswd = '{word}'")) for word in ("hunter2", "hunter2", "hunter3"))
+    assert not compare(one, same)
+    assert [change.key for change in compare(one, other)] == ["vncpasswd"]
 
 
 # The file

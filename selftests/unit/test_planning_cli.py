@@ -23,7 +23,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list
     before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     given: list[list[str]] = []
 
-    def run_pytest(arguments: list[str], _copy: Path, *, silent: bool = False) -> int:
+    def run_pytest(arguments: list[str], _copy: Path, *, silent: bool = False, secrets: object = None) -> int:
         given.append([*arguments, *(["silent"] if silent else [])])
         for word in arguments:
             if word.startswith("--plan-file=") and (tmp_path / "next.json").exists():

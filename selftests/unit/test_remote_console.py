@@ -178,8 +178,8 @@ def test_root_needs_no_sudo(host: ConsoleHost) -> None:
 @pytest.mark.parametrize(
     ("sudo", "allowed", "is_root"),
     [
-        ('shift; echo used >>sudos; exec "$@"', True, True),
-        ('shift; echo used >>sudos; exec "$@"', False, False),
+        ('[ "$1" = -k ] && shift; shift; echo used >>sudos; exec "$@"', True, True),
+        ('[ "$1" = -k ] && shift; shift; echo used >>sudos; exec "$@"', False, False),
         ("echo 'sudo: a password is required' >&2; exit 1", True, False),
     ],
 )

@@ -130,7 +130,10 @@ def as_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have `id -u` say that we are an ordinary user, and sudo be what the returned script says."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name, text in {"id": "echo 1000", "sudo": 'echo sudo "$1" >>"$SUDO_LOG"; shift; exec "$@"'}.items():
+    for name, text in {
+        "id": "echo 1000",
+        "sudo": 'echo sudo "$@" >>"$SUDO_LOG"; [ "$1" = -k ] && shift; shift; exec "$@"',
+    }.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("SUDO_LOG", str(tmp_path / "sudo.log"))
@@ -153,7 +156,7 @@ def test_sudo_is_used_where_it_asks_nothing(host: RemoteHost, sshd: Sshd, as_use
     assert host.read_bytes(str(tmp_path / "file")) == b"data"
     assert host.testinfra.file(str(tmp_path / "file")).exists
     log = (tmp_path / "sudo.log").read_text().splitlines()
-    assert set(log) == {"sudo -n"}
+    assert {line.partition(" sh ")[0] for line in log if " sh " in line} == {"sudo -k -n", "sudo -n"}
     assert len(log) >= len(sshd.commands) - 1
     # The pinned connection knows it without asking again.
     pinned = host.pinned_connection()
@@ -165,7 +168,9 @@ def test_sudo_is_used_where_it_asks_nothing(host: RemoteHost, sshd: Sshd, as_use
 
 
 def test_what_sudo_says_each_time_is_none_of_a_commands(host: RemoteHost, as_user: Path) -> None:
-    as_user.write_text('#!/bin/sh\necho "sudo: unable to resolve host baye" >&2\nshift; exec "$@"\n')
+    as_user.write_text(
+        '#!/bin/sh\necho "sudo: unable to resolve host baye" >&2\n[ "$1" = -k ] && shift; shift; exec "$@"\n'
+    )
     result = host.run("sh", "-c", "echo mine >&2")
     assert result.stderr == "mine\n"
     assert host.runs_as_root()

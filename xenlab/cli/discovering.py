@@ -21,7 +21,8 @@ _WORDS = """\
 Reads only: no command of it changes anything on a host. Behind each value of the lab.toml stands where it was seen.
 On a terminal it asks what it could not find; elsewhere it lists that, writes nothing, and ends with exit status 2.
 
-  -J and passwords: a jump host is [USER@]HOST[:PORT]; a password is never given, only the name of a variable with it
+  -J and passwords: a jump host is [USER@]HOST[:PORT]; a password is never given, only the name of a variable with it;
+                    one that sudo wants is asked for on a terminal
   host keys:        one that no known_hosts file has is shown and asked for, or else must be given by --fingerprint;
                     it is then kept in the file known_hosts beside the lab.toml
 """
@@ -44,6 +45,9 @@ def add_verbs(verbs: Verbs) -> None:
     init.add_argument("-i", "--identity", metavar="FILE", help="the private key (default: SSH agent and your own keys)")
     init.add_argument("-J", "--jump", metavar="HOST[,HOST...]", help="through these machines, in this order")
     init.add_argument("--password-env", default="", metavar="NAME", help="the environment variable with the password")
+    init.add_argument(
+        "--sudo-password-env", default="", metavar="NAME", help="the variable with the password that sudo wants"
+    )
     init.add_argument("--known-hosts", metavar="FILE", help="where host keys are known (default: ~/.ssh/known_hosts)")
     init.add_argument(
         "--fingerprint", action="append", default=[], metavar="SHA256:...", help="of a host key that is right"
@@ -63,14 +67,16 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    from xenlab.cli.asking import asker
     from xenlab.discovery.making import Talk, find_out, text_there, write
     from xenlab.evidence.recorder import Journal
 
     request, journal = _request(arguments), Journal()
     text = text_there(request)
-    someone = sys.stdin.isatty() and sys.stderr.isatty()
+    ask_password = asker()
     _say("init only reads: it changes nothing on any host")
-    made = find_out(request, text, Talk(_say, _ask, _confirm) if someone else Talk(_say), journal, os.environ)
+    talk = Talk(_say, _ask, _confirm, ask_password) if ask_password else Talk(_say)
+    made = find_out(request, text, talk, journal, os.environ)
     missing = made.proposal.missing
     if not missing:
         lab, is_new = write(request, made, text)
@@ -101,6 +107,7 @@ def _request(arguments: argparse.Namespace) -> "Request":
         jumps=tuple(map(given.target, arguments.jump.split(","))) if arguments.jump else (),
         key_file=_file(arguments.identity),
         password_env=arguments.password_env,
+        sudo_password_env=arguments.sudo_password_env,
         known_hosts=_file(arguments.known_hosts),
         fingerprints=tuple(arguments.fingerprint),
         given=given.Given(
@@ -127,6 +134,7 @@ def _options(arguments: argparse.Namespace) -> Iterable[str]:
         "-i": arguments.identity,
         "-J": arguments.jump,
         "--password-env": arguments.password_env,
+        "--sudo-password-env": arguments.sudo_password_env,
         "--known-hosts": arguments.known_hosts,
         "--name": arguments.name,
         "--share": arguments.share,

@@ -185,7 +185,25 @@ def grade(arguments: argparse.Namespace, options: Sequence[str], *, silent: bool
     """Have pytest grade the lab as the call says; returns the exit status."""
     from xenlab.cli.pytest_child import run_pytest
 
-    return run_pytest(["tests", *_given(arguments), *options], arguments.working_copy, silent=silent)
+    call = ["tests", *_given(arguments), *options]
+    return run_pytest(call, arguments.working_copy, silent=silent, secrets=_passwords(arguments))
+
+
+def _passwords(arguments: argparse.Namespace) -> dict[str, str]:
+    """The passwords that sudo wants on somebody's hosts; asked for once, however often the lab is looked at."""
+    if arguments.lab == EMBEDDED:
+        return {}
+    if "passwords" not in arguments:
+        from xenlab.cli.asking import passwords_for
+        from xenlab.labfile import load
+
+        try:
+            arguments.passwords = passwords_for(load(Path(arguments.lab)))
+        except UsageError:
+            forget(arguments.reports, arguments.working_copy)
+            raise
+    passwords: dict[str, str] = arguments.passwords
+    return passwords
 
 
 def _given(arguments: argparse.Namespace) -> list[str]:

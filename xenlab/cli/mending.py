@@ -1,6 +1,7 @@
 """What runs that were killed or cut off have left: their guests brought home, their lock given back."""
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -42,27 +43,31 @@ def _mend(_arguments: argparse.Namespace) -> int:
 
 
 def _mended(found: "LabFound", acts: "tuple[Act, ...]") -> bool:
+    from xenlab.cli.asking import passwords_for
     from xenlab.lab.custody import Custody
     from xenlab.lab.lab import Lab
     from xenlab.opening import open_found
     from xenlab.testbed.provision import no_record
 
     done = True
-    with open_found(found) as spec, Lab(spec, no_record, custody=Custody(run=found.run)) as lab:
-        for home in lab.mend(found, acts):
-            print(plain(str(home)))
-            done &= home.is_done
+    with open_found(found) as spec:
+        environ = {**os.environ, **passwords_for(spec)}
+        with Lab(spec, no_record, environ, custody=Custody(run=found.run)) as lab:
+            for home in lab.mend(found, acts):
+                print(plain(str(home)))
+                done &= home.is_done
     return done
 
 
 def _unlock(arguments: argparse.Namespace) -> int:
+    from xenlab.cli.asking import passwords_for
     from xenlab.lab.lab import Lab
     from xenlab.lab.lock import unlock
     from xenlab.opening import lab_as_it_is
     from xenlab.testbed.provision import no_record
 
     spec = lab_as_it_is(arguments.lab, arguments.working_copy)
-    with Lab(spec, no_record) as lab:
+    with Lab(spec, no_record, {**os.environ, **passwords_for(spec)}) as lab:
         freed = unlock(lab.hosts, arguments.id)
     print(
         f"run {arguments.id} no longer holds {' and '.join(freed)}" if freed else f"no host is held by {arguments.id}"

@@ -22,6 +22,7 @@ class Access:
 
     key_file: str = ""
     password_env: str = ""
+    sudo_password_env: str = ""
     jumps: tuple[SshTarget, ...] = ()
     known_hosts: Callable[[str], str] = lambda _name: ""
 
@@ -37,6 +38,11 @@ class Access:
         yield from ((key, Proposed(value, _OF_THE_CALL)) for key, value in said.items() if value)
         if known_hosts := self.known_hosts(key_name(target)):
             yield "known_hosts", Proposed(known_hosts, "it has the host key that was verified")
+
+    def for_sudo(self, target: SshTarget) -> Iterator[tuple[str, Proposed]]:
+        """What a lab file says of sudo on a host."""
+        if self.sudo_password_env and target.user != "root":
+            yield "sudo_password_env", Proposed(self.sudo_password_env, _OF_THE_CALL)
 
     def through(self) -> Iterator[tuple[str, Proposed]]:
         """Through whom the hosts are reached."""

@@ -156,6 +156,7 @@ class LoginGiven:
 
     key_file: str = ""
     password_env: str = ""
+    sudo_password_env: str = ""
     known_hosts: str = ""
     jumps: tuple[SshTarget, ...] = ()
 
@@ -169,8 +170,9 @@ def login_of(data: Mapping[str, Any]) -> LoginGiven:
     while (jump := named.pop(str(via), None)) is not None:
         way.insert(0, SshTarget(str(jump["address"]), str(jump.get("user", "root")), int(jump.get("port", 22))))
         via = jump.get("via")
-    key_file, password_env, known_hosts = (str(row.get(k, "")) for k in ("key_file", "password_env", "known_hosts"))
-    return LoginGiven(key_file, password_env, known_hosts, tuple(way))
+    keys = ("key_file", "password_env", "sudo_password_env", "known_hosts")
+    key_file, password_env, sudo_password_env, known_hosts = (str(row.get(key, "")) for key in keys)
+    return LoginGiven(key_file, password_env, sudo_password_env, known_hosts, tuple(way))
 
 
 def answered(given: Given, option: str, prefix: str, value: str) -> Given:

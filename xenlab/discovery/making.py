@@ -14,6 +14,7 @@ from xenlab.discovery.session import Ask, Call, Discovery, discover
 from xenlab.discovery.writing import differences, merged, parsed, save, still_missing, written
 from xenlab.errors import UsageError
 from xenlab.evidence.recorder import Journal
+from xenlab.lab.sudo_passwords import AskPassword
 from xenlab.labfile import LabFile, loads
 
 _NOTHING = Proposal(Proposed("", ""), {}, (), ())
@@ -32,6 +33,7 @@ class Request:
     jumps: tuple[SshTarget, ...] = ()
     key_file: Path | None = None
     password_env: str = ""
+    sudo_password_env: str = ""
     known_hosts: Path | None = None
     fingerprints: tuple[str, ...] = ()
     given: Given = Given()  # noqa: RUF009  # it is frozen
@@ -39,11 +41,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """How one speaks with whoever calls: `ask` and `confirm` are None where nobody sits there."""
+    """How one speaks with whoever calls: all but `say` are None where nobody sits there."""
 
     say: Callable[[str], None]
     ask: Ask | None = None
     confirm: Confirm | None = None
+    ask_password: AskPassword | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def find_out(request: Request, text: str | None, talk: Talk, journal: Journal, e
             request.jumps or login.jumps,
             request.key_file or _local(login.key_file, folder),
             request.password_env or login.password_env,
+            request.sudo_password_env or login.sudo_password_env,
             said.names_of(data),
         )
         others = request.known_hosts or _local(login.known_hosts, folder)
@@ -135,13 +139,14 @@ def _look(
         return "" if file == users else _as_written(file, folder)
 
     key_file = _as_written(call.key_file, folder) if call.key_file else ""
-    access = Access(key_file, call.password_env, call.jumps, file_with)
-    with Discovery(call, keys, journal.append, environ) as found:
+    access = Access(key_file, call.password_env, call.sudo_password_env, call.jumps, file_with)
+    with Discovery(call, keys, journal.append, environ, talk.ask_password) as found:
+        talk.say(f"logging in on {' and '.join(map(str, call.targets))}")
+        unmet = found.connect()
         for secret in found.secrets:
             journal.add_secret(secret)
-        talk.say(f"logging in on {' and '.join(map(str, call.targets))}")
-        if unknown := found.connect():
-            return Made(replace(_NOTHING, missing=unknown), call.targets)
+        if unmet:
+            return Made(replace(_NOTHING, missing=unmet), call.targets)
         talk.say("looking at domains, networks, mounts, exports and configs")
         seen = discover(found, known, talk.ask, lambda lab, given: propose(lab, given, access))
     # Only now, as keys that were confirmed meanwhile lie in another file.

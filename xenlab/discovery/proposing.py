@@ -76,6 +76,7 @@ def _host_entry(lab: LabSeen, number: int, address: Proposed | Missing, access: 
     entry = {"name": hosts.name_of(lab, number)}
     if isinstance(address, Proposed):
         entry |= {"address": address, **dict(access.entry(lab.hosts[number].target, str(address.value)))}
+    entry |= dict(access.for_sudo(lab.hosts[number].target))
     return {**entry, **dict(hosts.peer_entry(lab, number, address)), **dict(access.through())}
 
 
@@ -83,7 +84,7 @@ def _unfit(lab: LabSeen) -> Iterator[Missing]:
     """Hosts that are none of a lab: no Xen, no root, or only one."""
     for host in lab.hosts:
         if not host.is_root:
-            why = "its commands run without root's rights: log in as root, or let sudo ask for no password (NOPASSWD)"
+            why = "its commands run without root's rights: log in as root, or allow that user sudo"
             yield Missing("hosts", f"{host.spelled}: {why}")
         elif isinstance(host.rows, Unknown):
             yield Missing("hosts", f"{host.spelled}: no Xen host: xl list: {host.rows.why}")

@@ -16,8 +16,9 @@ from xenlab.discovery.looking import look_at, look_closer_at, look_for_configs
 from xenlab.discovery.proposal import Missing, Proposal, Proposed
 from xenlab.discovery.seen import CloserLook, HostSeen, LabSeen
 from xenlab.errors import CannotObserve, UsageError
+from xenlab.lab.sudo_passwords import AskPassword
 from xenlab.remote.connection import Sink
-from xenlab.remote.errors import HostKeyUnknown
+from xenlab.remote.errors import HostKeyUnknown, SudoRefused
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.jump import Jump, through
 from xenlab.remote.login import Limits, Login
@@ -41,6 +42,7 @@ class Call:
     jumps: tuple[SshTarget, ...] = ()
     key_file: Path | None = None
     password_env: str = ""
+    sudo_password_env: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,19 +53,21 @@ class NotReached(CannotObserve):
 class Discovery:
     """Both hosts and the machines on the way to them; a context manager that closes every connection at its end."""
 
-    def __init__(self, call: Call, keys: KnownKeys, sink: Sink, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        call: Call,
+        keys: KnownKeys,
+        sink: Sink,
+        environ: Mapping[str, str],
+        ask_password: AskPassword | None = None,
+    ) -> None:
         self._call = call
         self._keys = keys
         self._sink = sink
         self._open = ExitStack()
-        self._password: str | None = None
-        if call.password_env:
-            self._password = environ.get(call.password_env) or None
-            if self._password is None:
-                raise UsageError(
-                    f"the environment variable {call.password_env} is not set",
-                    hint=f"export {call.password_env}=... before the call",
-                )
+        self._ask_password = ask_password
+        self._password = _variable(call.password_env, environ)
+        self._sudo_password = _variable(call.sudo_password_env, environ)
         self._hosts: list[RemoteHost] = []
         self._way: Way = connect_tcp
 
@@ -80,17 +84,17 @@ class Discovery:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no record may show."""
-        return (self._password,) if self._password else ()
+        """What no record may show; a password is asked for by `connect`."""
+        return tuple(filter(None, (self._password, self._sudo_password)))
 
     def connect(self) -> tuple[Missing, ...]:
-        """Log in on all hosts, their keys verified; returns the keys that nobody vouches for.
+        """Log in on all hosts, their keys verified; returns what is missing: keys that nobody vouches for, a password.
 
         :raises NotReached: a host cannot be logged in on; names every such host, and every key beside.
         """
         if (key := self._meet_jumps()) is not None:
             return (key,)
-        unknown: list[Missing] = []
+        missing: list[Missing] = []
         machines = [(target, self._host(target)) for target in self._call.targets]
         met = side_by_side(_try_login, [host for _, host in machines])
         failures: list[CannotObserve] = []
@@ -98,14 +102,19 @@ class Discovery:
             if isinstance(failure, HostKeyUnknown) and self._is_confirmed(target.host, failure):
                 host = self._host(target)
                 failure = _try_login(host)
+            if isinstance(failure, SudoRefused) and failure.wants_password and self._is_asked_for(target):
+                host = self._host(target)
+                failure = _try_login(host)
             self._hosts.append(host)
             if isinstance(failure, HostKeyUnknown):
-                unknown.append(_unknown_key(failure))
+                missing.append(_unknown_key(failure))
+            elif isinstance(failure, SudoRefused) and failure.wants_password:
+                missing.append(Missing("hosts", str(failure), "--sudo-password-env", "", "NAME"))
             elif failure is not None:
                 failures.append(failure)
         if failures:
-            raise NotReached("\n".join([*map(str, failures), *(missing.why for missing in unknown)]))
-        return tuple(unknown)
+            raise NotReached("\n".join([*map(str, failures), *(one.why for one in missing)]))
+        return tuple(missing)
 
     def look(self) -> LabSeen:
         """The first looks: what each host is, and all files on it that may be guests' configs."""
@@ -202,6 +211,7 @@ class Discovery:
             self._call.key_file,
             self._password,
             via=via,
+            sudo_password=self._sudo_password,
         )
 
     def _host(self, target: SshTarget) -> RemoteHost:
@@ -240,6 +250,13 @@ class Discovery:
         except HostKeyUnknown as unknown:
             return None if self._is_confirmed(name, unknown) else _unknown_key(unknown)
         return None
+
+    def _is_asked_for(self, target: SshTarget) -> bool:
+        """Whether there is a password for sudo by now: one for both hosts."""
+        if self._sudo_password is None and self._ask_password is not None:
+            users = [f"{other.user} on {other.host}" for other in self._call.targets if other.user == target.user]
+            self._sudo_password = self._ask_password(users) or None
+        return self._sudo_password is not None
 
     def _is_confirmed(self, machine: str, unknown: HostKeyUnknown) -> bool:
         return unknown.shown is not None and self._keys.is_confirmed(machine, unknown.shown)
@@ -294,10 +311,17 @@ def _own_name(others: Sequence[HostSeen]) -> str:
 def _try_login(host: RemoteHost) -> CannotObserve | None:
     """What keeps us from logging in, if anything."""
     try:
-        host.runs_as_root()
+        return host.sudo_refusal()
     except CannotObserve as failure:
         return failure
-    return None
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> str | None:
+    if not name:
+        return None
+    if not (value := environ.get(name)):
+        raise UsageError(f"the environment variable {name} is not set", hint=f"export {name}=... before the call")
+    return value
 
 
 def _unknown_key(unknown: HostKeyUnknown) -> Missing:

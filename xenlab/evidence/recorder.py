@@ -1,10 +1,12 @@
 """The journal of a run: every remote command, in order, with an id that checks point at."""
 
+import hmac
 import json
 import shlex
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from secrets import token_bytes
 from typing import TypedDict
 
 from typeguard import TypeCheckError, check_type
@@ -14,11 +16,13 @@ from xenlab.evidence.lines import Lines
 from xenlab.evidence.text import bounded
 from xenlab.jsontext import parsed
 from xenlab.remote.record import CommandRecord
+from xenlab.xen.console_passwords import with_passwords_replaced
 
 LIMIT = 64 * 1024
 """Characters kept of each output stream of one command."""
 
 MASK = "********"
+_TOLD_APART = "masked-"
 
 
 class _Entry(TypedDict):
@@ -69,6 +73,7 @@ class Journal:
         self._limit = limit
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
+        self._key = token_bytes(32)
         self._entries: list[dict[str, object]] = []
         for secret in secrets:
             self.add_secret(secret)
@@ -92,10 +97,20 @@ class Journal:
             self._secrets = tuple(sorted({*self._secrets, *forms}, key=len, reverse=True))
 
     def mask(self, text: str) -> str:
-        """`text` with every known secret replaced."""
+        """`text` with every known secret replaced, and every password of a guest's graphical console."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return text
+        return with_passwords_replaced(text, self._told_apart)
+
+    def _told_apart(self, password: str) -> str:
+        """What stands for a password: the same for the same one, so that a change of it shows when judged again.
+
+        Without this run's key, which is kept nowhere, nothing is found out by it. A bare number stays one.
+        """
+        if password == MASK or password.startswith(_TOLD_APART):
+            return password
+        number = int.from_bytes(hmac.digest(self._key, password.encode(errors="replace"), "sha256")[:4], "big")
+        return f"{number:010}" if password.isdecimal() else f"{_TOLD_APART}{number:010}"
 
     def resume(self, lines: Iterable[str]) -> None:
         """Begin with what another journal has written.

@@ -74,6 +74,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--plan", action="store_true", help="tell what would be done, and do nothing")
     group.addoption("--plan-file", metavar="PATH", help="write the plan as JSON, to be done --as-planned")
     group.addoption("--as-planned", metavar="PATH", help="do what that plan says, if nothing has changed since")
+    group.addoption(
+        "--secrets-fd", type=int, metavar="FD", help="an open pipe with passwords that ./lab has asked for, as JSON"
+    )
     add_option(group)
 
 

@@ -12,15 +12,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from threading import BoundedSemaphore, Event, Thread, Timer
 
 import paramiko
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.activity import activity
+from xenlab.remote.admission import Admission, refused, wants_password
 from xenlab.remote.echo import Echo
 from xenlab.remote.echoed import Echoed
-from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood
+from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood, SudoRefused
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.output import FLOOD_BYTES, KEPT_BYTES, Output, Stream
 from xenlab.remote.record import CommandRecord
@@ -58,6 +60,8 @@ class SshConnection:
         self._sink = sink
         self._limits = limits
         self._slots = BoundedSemaphore(SESSIONS)
+        self._account = f"{login.user} on {name}"
+        self._sudo_password = login.sudo_password or ""
         self.client, self._transport = open_client(name, login, limits, way)
         self.fingerprint: str = self._transport.get_remote_server_key().fingerprint
         try:
@@ -106,12 +110,14 @@ class SshConnection:
         :raises CommandTimedOut: it did not end in time.
         :raises OutputFlood: it wrote without end.
         :raises ConnectionLost: the connection broke.
+        :raises SudoRefused: sudo did not let it through; it was not run.
         """
         line = shown or shlex.join(argv)
         with activity(f"{self.name}: {shown or in_short(argv)}"), self._slots:
-            ended = self._converse(self.shell.line(argv, None if leave_running else timeout), timeout, stdin, keep)
+            sent = self.shell.line(argv, None if leave_running else timeout)
+            ended = self._converse(sent, timeout, stdin, keep, self.shell)
         stdout = self.shell.after_mark(ended.stdout) or b""
-        stderr = ended.stderr.removeprefix(self.shell.noise)
+        stderr = self.shell.own_errors(ended.stderr) if ended.refusal is None else ended.admission.words.encode()
         kept = text(stdout), text(stderr)
         id_ = self._sink(
             CommandRecord(
@@ -128,6 +134,9 @@ class SshConnection:
                 ended.stderr_cut,
             )
         )
+        if ended.refusal is not None:
+            ended.refusal.evidence = (id_,) if id_ else ()
+            raise ended.refusal
         if ended.exit_code is None:
             raise self._unfinished(ended, shortened(line), timeout, *kept, (id_,) if id_ else ())
         cut = ended.stdout_cut, ended.stderr_cut
@@ -137,6 +146,7 @@ class SshConnection:
         """Begin to send numbered lines through `cat` on this very connection, one every `interval` seconds.
 
         :raises ConnectionLost: the connection is dead.
+        :raises SudoRefused: sudo did not let it through.
         """
         channel = self._open_channel()
         started, begun = datetime.now(UTC), time.monotonic()
@@ -146,36 +156,65 @@ class SshConnection:
             self._sink(CommandRecord(self.name, "cat", code, f"{echoed}\n", "", started, begun, seconds, False))
 
         self._start(channel, self.shell.line(("cat",), None))
-        return Echo(channel, interval, record, lambda: lost_on_the_way(self._transport), self.shell.after_mark)
+        return Echo(channel, interval, record, lambda: lost_on_the_way(self._transport), self._after_greeting)
 
     def terminal(self, argv: Sequence[str]) -> paramiko.Channel:
         """Start a program on a terminal of its own; it ends when the channel, which is the caller's, is closed.
 
         :raises ConnectionLost: the connection is dead.
+        :raises SudoRefused: sudo did not let it through.
         """
         channel = self._open_channel()
-        self._start(channel, self.shell.line(argv, None), on_terminal=True)
+        self._start(channel, self.shell.line(argv, None, on_terminal=True), on_terminal=True)
         return channel
+
+    def _after_greeting(self, stdout: bytes) -> bytes | None:
+        """What a program that was started prints; sudo's mark was taken off as it began."""
+        return stdout if self.shell.prompt else self.shell.after_mark(stdout)
 
     def _ask_shell(self, login: Login) -> Shell:
         nonce = secrets.token_hex(16)
-        account, limit = f"{login.user} on {self.name}", self._limits.channel
-        ended = self._converse(probe(nonce, sudo=login.sudo), limit, None, KEPT_BYTES)
+        account, limit = self._account, self._limits.channel
+        ended = self._converse(probe(nonce, sudo=login.sudo), limit, None, KEPT_BYTES, Shell())
         if ended.exit_code is None:
             out, err = text(ended.stdout), text(ended.stderr)
             raise self._unfinished(ended, f"the login shell of {account}", limit, out, err, ())
-        return read_probe(nonce, text(ended.stdout), ended.stderr, account=account)
+        shell = read_probe(nonce, text(ended.stdout), ended.stderr, account=account)
+        if shell.is_root or not self._sudo_password:
+            return shell
+        if not wants_password(shell.refused):
+            raise refused(account, shell.refused)
+        # Whether it is the right one shows here, before any command of a step needs it.
+        shell = shell.by_password(secrets.token_hex(16))
+        ended = self._converse(shell.line(("true",), limit), limit, None, KEPT_BYTES, shell)
+        if ended.refusal is not None:
+            raise ended.refusal
+        if ended.exit_code is None:
+            out, err = text(ended.stdout), ended.admission.words
+            raise self._unfinished(ended, f"sudo of {account}", limit, out, err, ())
+        return shell
 
-    def _converse(self, sent: str, timeout: float, stdin: bytes | None, keep: int) -> "_Ended":
+    def _converse(self, sent: str, timeout: float, stdin: bytes | None, keep: int, shell: Shell) -> "_Ended":
         channel = self._open_channel()
         started, begun = datetime.now(UTC), time.monotonic()
         output = Output(keep)
         expired, broken = Event(), False
+        admission = Admission(shell, self._sudo_password, partial(_send, channel), partial(_feed, channel, b""))
 
-        def drain(receive: Callable[[int], bytes], stream: Stream) -> None:
+        def drain(receive: Callable[[int], bytes], stream: Stream, name: str) -> None:
             while data := receive(CHUNK):
+                if not admission.begun.is_set():
+                    admission.hear(name, data)
+                    if admission.begun.is_set():
+                        feed()
                 if not output.take(stream, data):
                     _close(channel)
+
+        def feed() -> None:
+            if stdin:
+                Thread(target=_feed, args=(channel, stdin), daemon=True).start()
+            else:
+                _feed(channel, b"")
 
         def expire() -> None:
             expired.set()
@@ -187,13 +226,11 @@ class SshConnection:
         timer.start()
         try:
             channel.exec_command(sent.encode())
-            if stdin:
-                Thread(target=_feed, args=(channel, stdin), daemon=True).start()
-            else:
-                _feed(channel, b"")
-            errors = Thread(target=drain, args=(channel.recv_stderr, output.stderr))
+            if admission.begun.is_set():
+                feed()
+            errors = Thread(target=drain, args=(channel.recv_stderr, output.stderr, "stderr"))
             errors.start()
-            drain(channel.recv, output.stdout)
+            drain(channel.recv, output.stdout, "stdout")
             errors.join()
             exit_code = channel.recv_exit_status()
         except (paramiko.SSHException, EOFError, OSError):
@@ -211,6 +248,9 @@ class SshConnection:
             unfinished = "timed out"
         elif not complete or (exit_code == -1 and not self.alive):
             unfinished = "lost"
+        refusal = None
+        if not admission.begun.is_set() and unfinished in ("", "timed out"):
+            refusal = admission.refusal(self._account, timeout if unfinished else None)
         return _Ended(
             None if unfinished else exit_code,
             bytes(output.stdout.head),
@@ -221,6 +261,8 @@ class SshConnection:
             begun,
             time.monotonic() - begun,
             unfinished,
+            admission,
+            refusal,
         )
 
     def _unfinished(
@@ -271,10 +313,33 @@ class SshConnection:
             if on_terminal:
                 channel.get_pty()
             channel.exec_command(line.encode())
+            if self.shell.prompt:
+                self._await_begin(channel)
         except (paramiko.SSHException, EOFError, OSError) as death:
             raise self._dead(death) from death
         finally:
             timer.cancel()
+
+    def _await_begin(self, channel: paramiko.Channel) -> None:
+        """Have sudo let the program through that was started on a channel, and take nothing of what it writes."""
+        admission = Admission(self.shell, self._sudo_password, partial(_send, channel), partial(_close, channel))
+
+        def drain_errors() -> None:
+            with suppress(OSError, EOFError, paramiko.SSHException):
+                while data := channel.recv_stderr(CHUNK):
+                    admission.hear("stderr", data)
+
+        errors = Thread(target=drain_errors, daemon=True)
+        errors.start()
+        while not admission.begun.is_set() and (data := channel.recv(1)):
+            admission.hear("stdout", data)
+        if not admission.begun.is_set():
+            ended = channel.eof_received
+            _close(channel)
+            errors.join()
+            if not self.alive:
+                raise self._dead(EOFError("it broke"))
+            raise admission.refusal(self._account, None if ended else self._limits.channel)
 
     def _dead(self, death: Exception) -> ConnectionLost:
         return ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False)
@@ -282,7 +347,10 @@ class SshConnection:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """One command as it came to its end; `exit_code` is None when that was not seen, and `unfinished` says why."""
+    """One command as it came to its end; `exit_code` is None when that was not seen, and `unfinished` says why.
+
+    `refusal`: sudo, not the command, has ended.
+    """
 
     exit_code: int | None
     stdout: bytes
@@ -293,6 +361,14 @@ class _Ended:
     begun: float
     seconds: float
     unfinished: str
+    admission: Admission
+    refusal: SudoRefused | None
+
+
+def _send(channel: paramiko.Channel, data: bytes) -> None:
+    # Who asked may be gone by now, which the channel's end tells.
+    with suppress(OSError, EOFError, paramiko.SSHException):
+        channel.sendall(data)
 
 
 def _feed(channel: paramiko.Channel, stdin: bytes) -> None:

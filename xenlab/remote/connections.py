@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TypeVar
 
 from xenlab.remote.connection import Sink, SshConnection
-from xenlab.remote.errors import ConnectionLost
+from xenlab.remote.errors import ConnectionLost, SudoRefused
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.ssh_client import Way, connect_tcp
 
@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 
 class Connections:
-    """The connections to one host. Several threads may use them together; opening is done by one of them."""
+    """The connections to one host. Several threads may use them together; opening is done by one of them.
+
+    Once sudo has refused there, none is opened or used any more: each try of a wrong password counts.
+    """
 
     def __init__(
         self, name: str, login: Login, sink: Sink, limits: Limits | None = None, way: Way = connect_tcp
@@ -27,6 +30,7 @@ class Connections:
         self._opening = Lock()
         self._current: SshConnection | None = None
         self._retired: list[SshConnection] = []
+        self._refusal: SudoRefused | None = None
 
     def current(self, *, instead_of: SshConnection | None = None) -> SshConnection:
         """Return the open connection, opening one when there is none or it is dead or `instead_of`.
@@ -34,6 +38,8 @@ class Connections:
         :raises HostUnreachable: and its siblings in `xenlab.remote.errors`.
         """
         with self._opening:
+            if self._refusal is not None:
+                raise self._refusal
             current = self._current
             if current is not None and current.alive and current is not instead_of:
                 return current
@@ -41,7 +47,11 @@ class Connections:
             if current is not None:
                 # Other threads may still wait for commands on it, so it is closed only in the end.
                 self._retired.append(current)
-            self._current = SshConnection(self._name, self._login, self._sink, self._limits, way=self._way)
+            try:
+                self._current = SshConnection(self._name, self._login, self._sink, self._limits, way=self._way)
+            except SudoRefused as refusal:
+                self._refusal = refusal
+                raise
             return self._current
 
     def use(self, action: Callable[[SshConnection], T]) -> T:
@@ -57,6 +67,9 @@ class Connections:
         except ConnectionLost as lost:
             if lost.sent:
                 raise
+        except SudoRefused as refusal:
+            self._refusal = refusal
+            raise
         return action(self.current(instead_of=connection))
 
     def pinned(self) -> SshConnection:

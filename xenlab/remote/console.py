@@ -23,7 +23,7 @@ from xenlab.remote.activity import activity
 from xenlab.remote.connection import Sink
 from xenlab.remote.console_login import ConsoleLogin, ConsoleTimeouts, console_ended
 from xenlab.remote.dialogue import Dialogue, Terminal
-from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood
+from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood, SudoRefused
 from xenlab.remote.frames import AgentAnswer
 from xenlab.remote.login import Login
 from xenlab.remote.machine import await_login
@@ -49,7 +49,7 @@ class ConsoleHost:
 
     `open_console` opens the console on the host that has the guest now, or raises HostUnreachable. `timeout` is the
     time in seconds that a command has when its call does not say. Threads that share it wait for each other. Where its
-    user is not root, commands run through `sudo -n` if they can.
+    user is not root, commands run through sudo if they can: where that asks for a password, the login as a whole does.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class ConsoleHost:
         self._dialogue: Dialogue | None = None
         self._host = ""
         self._shell: Shell | None = None
+        self._refusal: SudoRefused | None = None
 
     def __repr__(self) -> str:
         return f"ConsoleHost({self.name!r}, {self._login.user})"
@@ -145,14 +146,18 @@ class ConsoleHost:
                 self._console_login(self._dialogue).ask_user()
                 return self._dialogue
             self._drop()
+        if self._refusal is not None:  # each try of a wrong password counts
+            raise self._refusal
         console = self._open_console()
         dialogue, self._host = Dialogue(console.terminal), console.host
         try:
             self._console_login(dialogue).start_agent()
         except EOFError as end:
             console.terminal.close()
-            raise console_ended(self._where, dialogue.tail, self._login.password) from end
-        except BaseException:
+            raise console_ended(self._where, dialogue.tail, self._login) from end
+        except BaseException as failure:
+            if isinstance(failure, SudoRefused):
+                self._refusal = failure
             dialogue.close()
             raise
         self._dialogue = dialogue

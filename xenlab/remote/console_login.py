@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import frames, prompts
+from xenlab.remote.admission import MASK, refused, wrong_password
 from xenlab.remote.dialogue import Dialogue, Terminal
 from xenlab.remote.errors import ConsoleBusy, LoginRefused, NoConsole, NoLoginPrompt, OutputFlood
 from xenlab.remote.login import Login
@@ -17,6 +18,7 @@ from xenlab.remote.prompts import shows_login_prompt
 # xl's own client locks a guest's console (/var/lock/xenconsole.5; tools/console/client/main.c).
 _LOCKED = re.compile(r"Could not lock ")
 _PROMPTS = (frames.READY, prompts.LOGIN, prompts.SHELL, prompts.QUESTION)
+_CTRL_C = b"\x03"
 _NO_PROMPT_HINT = (
     "a getty on hvc0 in the guest, console=hvc0 on its kernel's command line, and no program left running on it"
 )
@@ -55,14 +57,17 @@ class ConsoleLogin:
         :raises NoLoginPrompt: it shows nothing that one could log in at.
         :raises LoginRefused: it does not take the user or password.
         :raises ConsoleBusy: someone else is logged in there.
+        :raises SudoRefused: sudo does not take the password, or refuses for another reason.
         """
         try:
             prompt = self._find_prompt()
+            if prompt.re is frames.READY and self._by_sudo and self._ask()["uid"] != "0":
+                self.leave()  # an earlier run's, which knew no password
+                prompt = self._find_prompt()
             if prompt.re in (prompts.LOGIN, prompts.QUESTION):
                 self._log_in(prompt["line"])
             if prompt.re is not frames.READY:
-                self._dialogue.send(frames.start(instead_of_shell=prompt.re is not prompts.SHELL))
-                self._dialogue.expect((frames.STARTING,), self._timeouts.login)
+                self._start(instead_of_shell=prompt.re is not prompts.SHELL)
                 self._dialogue.send(frames.program())
                 self._dialogue.expect((frames.READY,), self._timeouts.login)
             user = self.ask_user()
@@ -78,13 +83,16 @@ class ConsoleLogin:
             )
 
     def ask_user(self) -> str:
-        """Whom the agent runs as; raises TimeoutError when no agent is there."""
+        """Whose login the agent runs for; raises TimeoutError when no agent is there."""
+        return self._ask()["user"]
+
+    def _ask(self) -> re.Match[str]:
         nonce = secrets.token_hex(8)
         deadline = time.monotonic() + self._timeouts.agent
         while time.monotonic() < deadline:
             self._dialogue.send(frames.question(nonce))
             with suppress(TimeoutError):
-                return self._expect_before(deadline, (frames.answered(nonce),), settle=0.0)[1]
+                return self._expect_before(deadline, (frames.answered(nonce),), settle=0.0)
         raise TimeoutError
 
     def leave(self) -> None:
@@ -94,8 +102,35 @@ class ConsoleLogin:
             self._dialogue.expect((prompts.QUESTION, prompts.SHELL), self._timeouts.login)
 
     def shown(self) -> str:
-        """What the screen shows last, short; never the password, should it have been echoed."""
-        return _last_line(self._dialogue.tail, self._login.password)
+        """What the screen shows last, short; never a password, should it have been echoed."""
+        return _last_line(self._dialogue.tail, self._login)
+
+    @property
+    def _by_sudo(self) -> bool:
+        return self._login.sudo and self._login.sudo_password is not None
+
+    def _start(self, *, instead_of_shell: bool) -> None:
+        """Have the agent be read, by sudo where that has a password."""
+        prompt = f"{secrets.token_hex(8)}%" if self._by_sudo else ""
+        self._dialogue.send(frames.start(instead_of_shell=instead_of_shell, prompt=prompt))
+        if not self._by_sudo:
+            self._dialogue.expect((frames.STARTING,), self._timeouts.login)
+            return
+        asked = re.compile(rf"{re.escape(prompt)}\Z")
+        others = (frames.STARTING, prompts.QUESTION, prompts.SHELL)
+        found = self._expect(asked, *others)
+        if found.re is asked:
+            self._dialogue.send((self._login.sudo_password or "").encode() + frames.ENTER)
+            found = self._expect(asked, *others)
+        if found.re is frames.STARTING:
+            return
+        # The login may have ended with sudo, and its prompt stand below what sudo said.
+        said = [line for line in self._dialogue.tail.splitlines() if "sudo" in line]
+        account = f"{self._login.user} on {self._where}"
+        if found.re is asked:
+            self._dialogue.send(_CTRL_C)
+            raise wrong_password(account)
+        raise refused(account, _last_line("\n".join(said), self._login))
 
     def _find_prompt(self) -> re.Match[str]:
         """What is there: Enter makes getty repeat its prompt, a shell its own, the agent say that it is there."""
@@ -157,9 +192,9 @@ def read_screen(
         dialogue.close()
 
 
-def console_ended(where: str, tail: str, secret: str | None = None) -> CannotObserve:
+def console_ended(where: str, tail: str, login: Login | None = None) -> CannotObserve:
     """The error for an `xl console` that has ended, told by its last words."""
-    said = _last_line(tail, secret)
+    said = _last_line(tail, login)
     if _LOCKED.search(said):
         return ConsoleBusy(f"someone else has {where}: {said}", hint="leave it there with Ctrl-]")
     return NoConsole(f"{where} ended: {said}", hint="xl list on both hosts shows where the guest is")
@@ -175,7 +210,9 @@ def _shows_prompt(dialogue: Dialogue, timeouts: ConsoleTimeouts, deadline: float
     return shows_login_prompt(dialogue.screen)
 
 
-def _last_line(tail: str, secret: str | None) -> str:
-    text = tail.replace(secret, "********") if secret else tail
+def _last_line(tail: str, login: Login | None) -> str:
+    text = tail
+    for secret in filter(None, (login.password, login.sudo_password) if login else ()):
+        text = text.replace(secret, MASK)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return repr(lines[-1][-160:]) if lines else "nothing"

@@ -93,6 +93,17 @@ class LoginRefused(CannotObserve):
     """The host answers but does not let this user in with this key or password."""
 
 
+class SudoRefused(CannotObserve):
+    """The login succeeds, but sudo runs nothing for it: a wrong password, or it is in no sudoers file.
+
+    `wants_password`: it would ask for one, and there is none to give.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", wants_password: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.wants_password = wants_password
+
+
 class IncompatiblePeer(CannotObserve):
     """The host speaks only SSH algorithms that are refused as too old."""
 

@@ -60,7 +60,7 @@ line=
 while :; do
     case $line in
     '') printf '\nxenlab-agent 2\n' ;;
-    '?'*) sent= && printf '\n?%s %s\n' "${line#?}" "$(id -un)" ;;
+    '?'*) sent= && printf '\n?%s %s %s\n' "${line#?}" "${SUDO_USER:-$(id -un)}" "$(id -u)" ;;
     +*) sent=$sent${line#?} ;;
     !*) line=${line#?} && run "${line#* }" && tell "${line%% *}" && sent= ;;
     =*) tell "${line#?}" ;;
@@ -94,13 +94,18 @@ STARTING = re.compile(r"xenlab-starts\s*\Z")
 """What `start` prints once it reads the agent's text."""
 
 
-def start(*, instead_of_shell: bool) -> bytes:
-    """The line that has any shell read the agent's text, `program`; `instead_of_shell` ends the login with it."""
+def start(*, instead_of_shell: bool, prompt: str = "") -> bytes:
+    """The line that has any shell read the agent's text, `program`; `instead_of_shell` ends the login with it.
+
+    With a `prompt`, which must hold a %, sudo asks for a password by these words, and the agent runs as root.
+    """
     # Short, since busybox edits no line over 1024 characters. The space in front keeps it out of the histories that
     # heed one; `printf` keeps its echo from looking like its answer.
     read = 'while read -r l && [ "$l" != . ]; do a=$a$l; done'
     words = f'printf "xenlab-%s\\n" starts; a=; {read}; eval "$(echo $a | base64 -d)"'
-    return f" {'exec ' if instead_of_shell else ''}sh -c '{words}'\r".encode()
+    # sudo shows %% as %, which the line's echo does not.
+    sudo = f"sudo -k -p '{prompt.replace('%', '%%')}' " if prompt else ""
+    return f" {'exec ' if instead_of_shell else ''}{sudo}sh -c '{words}'\r".encode()
 
 
 def program() -> bytes:
@@ -119,8 +124,8 @@ def question(nonce: str) -> bytes:
 
 
 def answered(nonce: str) -> re.Pattern[str]:
-    """The agent's answer to `question`; its group is the user that the agent runs as."""
-    return re.compile(rf"\?{nonce} (\S+)\n")
+    """The agent's answer to `question`: `user` is whose login it runs for, `uid` as whom."""
+    return re.compile(rf"\?{nonce} (?P<user>\S+)(?: (?P<uid>[0-9]+))?\n")
 
 
 def command(script: str, nonce: str) -> bytes:

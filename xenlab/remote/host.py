@@ -11,10 +11,11 @@ from testinfra.host import Host as TestinfraHost
 
 from xenlab.errors import WouldChange
 from xenlab.remote.activity import activity
+from xenlab.remote.admission import refused, wants_password
 from xenlab.remote.connection import Sink, SshConnection
 from xenlab.remote.connections import Connections
 from xenlab.remote.console_login import read_screen
-from xenlab.remote.errors import ConsoleBusy, NoConsole, RemoteCommandFailed
+from xenlab.remote.errors import ConsoleBusy, NoConsole, RemoteCommandFailed, SudoRefused
 from xenlab.remote.login import Limits, Login
 from xenlab.remote.machine import await_login
 from xenlab.remote.output import KEPT_BYTES
@@ -30,7 +31,7 @@ class RemoteHost:
     """One machine over SSH: bounded commands, quoted arguments, every record given to `sink`.
 
     It connects when first used and may be shared between threads. `timeout` is the time in seconds that a
-    command has when its call does not say. Where its user is not root, commands run through `sudo -n` if they can.
+    command has when its call does not say. Where its user is not root, commands run through sudo if they can.
     `way` is how its SSH server is reached. One that is `read_only` is never asked to change anything.
     """
 
@@ -82,6 +83,17 @@ class RemoteHost:
         :raises HostUnreachable: and its siblings: a connection is opened when there is none.
         """
         return self._connections.current().shell.is_root
+
+    def sudo_refusal(self) -> SudoRefused | None:
+        """Why commands do not run as root, where all that sudo lacks is a password.
+
+        :raises HostUnreachable: and its siblings: a connection is opened when there is none.
+        :raises SudoRefused: there is one, and sudo refuses all the same.
+        """
+        shell = self._connections.current().shell
+        if not wants_password(shell.refused):
+            return None
+        return refused(f"{self._login.user} on {self.name}", shell.refused)
 
     def terminal(self, *argv: str) -> paramiko.Channel:
         """Start a program on a terminal of its own, unbounded and unrecorded, until the channel is closed.

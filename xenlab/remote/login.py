@@ -13,7 +13,8 @@ class Login:
     """Address, user and the one credential to use for them; the password is never shown.
 
     With neither key nor password, the SSH agent and the user's own keys are tried. `sudo`: commands of a user who is
-    not root run through `sudo -n` where that works without a password. `via` names the machine on the way, for words.
+    not root run through sudo, where that asks for no password, or for `sudo_password`. `via` names the machine on the
+    way, for words.
     """
 
     address: str
@@ -24,21 +25,29 @@ class Login:
     password: str | None = field(default=None, repr=False)
     sudo: bool = True
     via: str = ""
+    sudo_password: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, spec: Reachable, environ: Mapping[str, str]) -> "Login":
-        """Return the login of a lab file's machine, its password taken from `environ`.
+        """Return the login of a lab file's machine, its passwords taken from `environ`.
 
         :raises UsageError: the lab file names an environment variable that is not set.
         """
-        password = _password(spec, environ) or None
-        if spec.password_env is not None and password is None:
-            raise UsageError(
-                f"the environment variable {spec.password_env}, the password of {spec.name}, is not set",
-                hint=f"export {spec.password_env}=... before the call",
-            )
+        password, for_sudo = (
+            _named(spec, variable, environ) for variable in (spec.password_env, spec.sudo_password_env)
+        )
         via = "the hosts" if spec.via == HOSTS else spec.via or ""
-        return cls(spec.ssh_host, spec.user, spec.known_hosts, spec.port, spec.key_file, password, spec.sudo, via)
+        return cls(
+            spec.ssh_host,
+            spec.user,
+            spec.known_hosts,
+            spec.port,
+            spec.key_file,
+            password,
+            spec.sudo,
+            via,
+            for_sudo or environ.get(asked_for(spec.name)) or None,
+        )
 
     @property
     def host_key_name(self) -> str:
@@ -51,12 +60,25 @@ def secrets_of(spec: LabFile, environ: Mapping[str, str]) -> tuple[str, ...]:
 
     One whose environment variable is not set is left out: `Login.of` says so.
     """
-    found = (_password(machine, environ) for machine in (*spec.hosts, *spec.guests, *spec.jumps))
-    return tuple(dict.fromkeys(filter(None, found)))
+    machines = (*spec.hosts, *spec.guests, *spec.jumps)
+    names = (*sorted(spec.password_variables), *(asked_for(machine.name) for machine in machines))
+    return tuple(dict.fromkeys(filter(None, (environ.get(name) for name in names))))
 
 
-def _password(spec: Reachable, environ: Mapping[str, str]) -> str:
-    return environ.get(spec.password_env, "") if spec.password_env is not None else ""
+def asked_for(machine: str) -> str:
+    """What stands for a variable's name where the password for sudo was asked for, not named: no shell can set it."""
+    return f"sudo on {machine}"
+
+
+def _named(spec: Reachable, variable: str | None, environ: Mapping[str, str]) -> str | None:
+    if variable is None:
+        return None
+    if not (password := environ.get(variable)):
+        raise UsageError(
+            f"the environment variable {variable}, the password of {spec.name}, is not set",
+            hint=f"export {variable}=... before the call",
+        )
+    return password
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ command line.
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xenlab.remote.errors import NoisyLogin, NotAShell
 
@@ -21,7 +21,8 @@ TIMEOUT = "XENLAB_TIMEOUT"
 # The remote side ends a process a little after this side has given up, so that the two never race.
 GRACE_SECONDS = 2
 # coreutils and new busybox know -k, older busybox does not, and some guests have no timeout(1) at all. What sudo
-# says although it works (that it cannot resolve the host's name, say) is shown, since it says it every time.
+# says although it works (that it cannot resolve the host's name, say) is shown, since it says it every time. With -k it
+# forgets for this once that the user has typed a password lately: that would not last as long as a run.
 # The mark is sent in two parts, so that a shell that repeats its commands cannot repeat the mark.
 _PROBE = """
 printf '%s%s\\n' "$2" "$3"
@@ -29,11 +30,14 @@ if timeout -k 1 5 true 2>/dev/null; then echo "timeout -k 5"
 elif timeout 5 true 2>/dev/null; then echo timeout
 else echo
 fi
+said=
 if [ "$(id -u)" = 0 ]; then echo root
-elif [ "$1" = sudo ] && said=$(sudo -n sh -c : 2>&1 </dev/null); then
+elif [ "$1" = sudo ] && said=$(LC_ALL=C sudo -k -n sh -c : 2>&1 </dev/null); then
     echo sudo
     [ -z "$said" ] || echo "$said" >&2
-else echo user
+else
+    echo user
+    [ -z "$said" ] || printf '%s\\n' "$said" | tail -n 1
 fi
 printf '%s%s\\n' "$2" "$3"
 """
@@ -44,8 +48,13 @@ class Shell:
     """How commands are run for one login.
 
     `timeout` is the timeout(1) to put before a command, () where the host has none; `is_root` whether commands run
-    as root, with `sudo` through `sudo -n`. `noise` is what the login puts on stderr before each command. A login that
-    prints on stdout before each command has a `mark`, which stands between that and what the command prints.
+    as root, with `sudo` through `sudo -n`, and where it is not root, `refused` is what sudo said. `noise` is what the
+    login puts on stderr before each command. A login that prints on stdout before each command has a `mark`, which
+    stands between that and what the command prints.
+
+    With a `prompt` sudo asks for a password, by these words. Each command begins with the mark then, on both streams,
+    and what stands before it is sudo's: that tells for certain whether sudo let it through, and when its own input
+    may be sent.
     """
 
     timeout: tuple[str, ...] = ()
@@ -53,21 +62,35 @@ class Shell:
     sudo: bool = False
     noise: bytes = b""
     mark: str = ""
+    refused: str = ""
+    prompt: str = ""
 
-    def script(self, argv: Sequence[str], seconds: float | None) -> str:
+    def by_password(self, nonce: str) -> "Shell":
+        """The same login, its commands run by a sudo that asks for the password; `nonce` must be fresh."""
+        half = len(nonce) // 2
+        mark, prompt = self.mark or nonce[:half], f"{nonce[:half]}%{nonce[half:]}"
+        return replace(self, is_root=True, sudo=True, mark=mark, refused="", prompt=prompt)
+
+    def script(self, argv: Sequence[str], seconds: float | None, *, on_terminal: bool = False) -> str:
         """The script for sh that becomes a program, ended there `GRACE_SECONDS` after `seconds`.
 
-        None: never ended there.
+        None: never ended there. On a terminal, where both streams are one, the mark comes once.
         """
         bound = [*self.timeout, str(math.ceil(seconds) + GRACE_SECONDS)] if self.timeout and seconds is not None else []
         surroundings = f'{_SURROUNDINGS} {TIMEOUT}="{" ".join(self.timeout)}"'
-        script = f"{surroundings}; {self._marking}exec {shlex.join([*bound, *argv])}"
+        marking = self._marking + (self._marking.replace(";", " >&2;") if self.prompt and not on_terminal else "")
+        script = f"{surroundings}; {marking}exec {shlex.join([*bound, *argv])}"
         # sudo comes first: a timeout(1) without root's rights could not end what runs with them.
-        return f"exec {shlex.join(['sudo', '-n', 'sh', '-c', script])}" if self.sudo else script
+        if not self.prompt:
+            return f"exec {shlex.join(['sudo', '-n', 'sh', '-c', script])}" if self.sudo else script
+        # With -k no password that was typed before counts, and this one will count for no other command. sudo shows
+        # %% as %, so that a shell that repeats its commands cannot repeat the prompt.
+        asking = ["sudo", "-k", "-S", "-p", self.prompt.replace("%", "%%"), "sh", "-c", script]
+        return f"export LC_ALL=C; exec {shlex.join(asking)}"
 
-    def line(self, argv: Sequence[str], seconds: float | None) -> str:
+    def line(self, argv: Sequence[str], seconds: float | None, *, on_terminal: bool = False) -> str:
         """The line for the login shell that does the same."""
-        return _through_sh(self.script(argv, seconds))
+        return _through_sh(self.script(argv, seconds, on_terminal=on_terminal))
 
     def after_mark(self, stdout: bytes) -> bytes | None:
         """What the command has printed; None where the mark has not come yet."""
@@ -75,6 +98,12 @@ class Shell:
             return stdout
         _, mark, rest = stdout.partition(f"{self.mark}\n".encode())
         return rest if mark else None
+
+    def own_errors(self, stderr: bytes) -> bytes:
+        """What of stderr is the command's own, and neither the login's nor sudo's."""
+        if not self.prompt:
+            return stderr.removeprefix(self.noise)
+        return stderr.partition(f"{self.mark}\n".encode())[2]
 
     @property
     def _marking(self) -> str:
@@ -110,9 +139,9 @@ def read_probe(nonce: str, stdout: str, stderr: bytes, *, account: str) -> Shell
             "authorized_keys and no ForceCommand in sshd_config stands before it",
         )
     match answer.splitlines():
-        case [timeout, "root" | "sudo" | "user" as user] if not after:
-            mark = nonce if before else ""
-            return Shell(tuple(timeout.split()), user != "user", user == "sudo", stderr, mark)
+        case [timeout, "root" | "sudo" | "user" as user, *words] if not after and (not words or user == "user"):
+            mark, refused = (nonce if before else ""), " ".join(words)
+            return Shell(tuple(timeout.split()), user != "user", user == "sudo", stderr, mark, refused)
     said = _first_line(after or answer)
     raise NoisyLogin(
         f"the login of {account} prints words of its own with every command: {said!r}",

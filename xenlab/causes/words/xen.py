@@ -33,8 +33,7 @@ XEN = (
         ),
         meaning="root is needed on {host}, and the lab file's login is another user's",
         side="runner",
-        remedy="give root's login for {host} in the lab file (ssh://root@...), or allow that user sudo without a "
-        "password",
+        remedy="give root's login for {host} in the lab file (ssh://root@...), or allow that user sudo there",
         example="xencall: error: Could not obtain handle on privileged command interface: Permission denied",
         source=_LIBXL,
         blame="unobservable",

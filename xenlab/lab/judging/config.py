@@ -1,6 +1,5 @@
 """A guest's config on the share: readable, of this guest, leading to the share, and otherwise as it was. Pure."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import unified_diff
 
@@ -17,10 +16,9 @@ from xenlab.remote.filesystems import Place
 from xenlab.xen.cfg import ConfigPath, XlConfig
 from xenlab.xen.changes import beyond_paths, compare
 from xenlab.xen.conf import XlConf
+from xenlab.xen.console_passwords import with_passwords_replaced
 from xenlab.xen.disk import DiskSpec
 
-# A config may hold passwords of consoles (xl.cfg(5)): they are nobody's business in a report.
-_SECRET = re.compile(r"""((?:vnc|spice)passwd)(\s*=\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;'"\]]+)""")
 _SWAP = "swap"
 _FOLDER = "p9["
 _DEVICES = "/dev/"
@@ -189,7 +187,8 @@ def only_paths_changed(
 
 
 def _without_secrets(text: str, key: str = "") -> str:
-    return f"{key}: changed" if key.endswith("passwd") else _SECRET.sub(r"\1\2***", text)
+    # A config may hold passwords of consoles (xl.cfg(5)): they are nobody's business in a report.
+    return f"{key}: changed" if key.endswith("passwd") else with_passwords_replaced(text, lambda _: "***")
 
 
 def same_as_original(guest: str, original: XlConfig, fixed: XlConfig, look: IdentityLook) -> Iterator[Finding]:

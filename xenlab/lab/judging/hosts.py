@@ -55,7 +55,7 @@ def is_reached(look: HostLook) -> Finding:
             False,
             expected,
             actual=f"logged in on {_shown(look.name)}, but not as root",
-            hint="log in as root, or allow the lab file's user sudo without a password: xl needs root",
+            hint="xl needs root: log in as root, or allow the lab file's user sudo (sudo_password_env, where it asks)",
             host=look.host,
             evidence=look.ids,
         )
