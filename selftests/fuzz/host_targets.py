@@ -19,7 +19,7 @@ from xenlab.probes import heartbeat, host_ping, inside, outside
 from xenlab.probes.continuity import analyse
 from xenlab.probes.neighbours import neighbours
 from xenlab.probes.ping_output import parse_ping
-from xenlab.remote import console_login, facts, filesystems, frames, prompts, result, sections, shell
+from xenlab.remote import admission, console_login, facts, filesystems, frames, prompts, result, sections, shell
 from xenlab.remote.frames import AgentAnswer
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
@@ -163,6 +163,18 @@ def _login(text: str) -> None:
     shell.read_probe(_NONCE, text, text.encode(), account="root on baye")
 
 
+def _sudo(received: bytes) -> None:
+    asking = shell.Shell().by_password(_NONCE)
+    sent: list[bytes] = []
+    told = admission.Admission(asking, "word", sent.append, lambda: None)
+    for start in range(0, len(received), 1 << 16):
+        told.hear("stderr" if start % 3 else "stdout", received[start : start + (1 << 16)])
+    assert sent in ([], [b"word\n"])
+    assert "word" not in told.words
+    _ = str(told.refusal("student on baye")), str(told.refusal("student on baye", 20.0))
+    _ = str(admission.refused("student on baye", told.words)), admission.wants_password(told.words)
+
+
 def _shown(text: str) -> None:
     shown = texts.plain(text)
     assert shown == texts.plain(shown)
@@ -289,6 +301,17 @@ HOSTS = (
         (*seeds.answered("list", "whole", "logs", "name", "xl-conf"), *seeds.texts("0\n")),
         clean=(),
         most=KEPT_BYTES // 40,  # so many sections are answered with it
+    ),
+    Target(
+        "sudo",
+        _sudo,
+        seeds.texts(
+            "sudo: a password is required",
+            "sudo: sorry, you must have a tty to run sudo",
+            "student is not in the sudoers file.",
+            "Sorry, try again.\nsudo: 1 incorrect password attempt\n",
+            f"{shell.Shell().by_password(_NONCE).prompt}{_NONCE[: len(_NONCE) // 2]}\n",
+        ),
     ),
     Target("answer over a console", _agent, _CONSOLE, most=_CONSOLE_BYTES),
     Target(

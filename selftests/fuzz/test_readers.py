@@ -79,7 +79,7 @@ def test_what_grew_too_fast_no_longer_does(name: str, fragment: str) -> None:
 READS = {"parsed", "data_of", "model_validate_json", "validate_json"}
 """What reads files and what others send."""
 
-OF_ITS_OWN = {"_grade_in", "_addresses", "_submission", "find_out", "_by_step", "unreadable"}
+OF_ITS_OWN = {"_grade_in", "_addresses", "_submission", "find_out", "_by_step", "unreadable", "environ_with"}
 """What reads, by those, what this very run or an earlier one has written, and has tests of its own."""
 
 NO_TEXT_OF_OTHERS = {
@@ -87,6 +87,7 @@ NO_TEXT_OF_OTHERS = {
     **dict.fromkeys(("frames.end", "prompts.question_other_than"), "makes a pattern"),
     **dict.fromkeys(("cause.template", "cause.names_in", "dictionary.cause_named", "wording.with_names"), "of ours"),
     **dict.fromkeys(("ssh_client.connect_tcp", "ssh_client.open_client", "ssh_client.where"), "a machine's name"),
+    "admission.wrong_password": "a login of the lab file",
     "network.is_address": "one word",
     **dict.fromkeys(("testinfra_backend.modules_of", "commands.names_in"), "a machine's name, a pattern"),
 }

@@ -13,6 +13,8 @@ from xenlab.remote.result import text
 from xenlab.remote.shell import Shell
 
 MASK = "********"
+_KEPT_BYTES = 1 << 16
+_MARK_BYTES = 64  # no mark of ours, with its line end, is longer
 
 _WRONG = re.compile(r"[Ss]orry, try again|incorrect password|[Ii]ncorrect authentication")
 _NEEDS_TERMINAL = re.compile(r"\b(?:tty|terminal)\b")
@@ -44,10 +46,11 @@ class Admission:
         """Take what has come on "stdout" (a terminal: of both) or "stderr"; sends what is to be sent."""
         if self.begun.is_set():
             return
-        self._heard[stream] += data
-        if stream == "stdout" and self._mark.search(self._heard["stdout"]):
+        before = self._heard[stream]
+        self._heard[stream] = (before + data)[-_KEPT_BYTES:]
+        if stream == "stdout" and self._mark.search(before[-_MARK_BYTES:] + data):
             self.begun.set()
-        elif self._heard[stream].count(self._prompt) > self._asked:
+        elif self._prompt in before[1 - len(self._prompt) :] + data:
             self._asked += 1
             if self._asked == 1:
                 self._send(f"{self._password}\n".encode())
