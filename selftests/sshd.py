@@ -80,7 +80,8 @@ def serve(channel: paramiko.Channel, argv: list[str]) -> None:
     # The client has our word that the command runs first, as sshd gives it.
     channel.get_transport().told[channel.remote_chanid].wait()
     pipe = subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+    # A child that has ended does not take the rest of its input.
+    with contextlib.suppress(BrokenPipeError), subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as child:
 
         def pump(source: BufferedReader, send: Callable[[bytes], None]) -> None:
             with contextlib.suppress(OSError, EOFError):
