@@ -17,7 +17,7 @@ from xenlab.lab.judging.exports import covering, kind, matches, ruling
 from xenlab.lab.lock import HostLock
 from xenlab.probes import heartbeat, host_ping, inside, outside
 from xenlab.probes.continuity import analyse
-from xenlab.probes.neighbours import neighbours
+from xenlab.probes.neighbours import macs_at, neighbours
 from xenlab.probes.ping_output import parse_ping
 from xenlab.remote import admission, console_login, facts, filesystems, frames, prompts, result, sections, shell
 from xenlab.remote.frames import AgentAnswer
@@ -216,6 +216,11 @@ def _facts(names: Iterable[tuple[str, Callable[[str], object], tuple[bytes, ...]
     return tuple(Target(name, of_text(read), found) for name, read, found in names)
 
 
+def _neighbours(text: str) -> object:
+    table = neighbours(text)
+    return [macs_at(address, table) for address, _ in table[:20]]
+
+
 def _with_one_nonce(found: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return tuple(re.sub(rb"\n=[0-9a-f]{16} ", b"\n=" + _NONCE.encode() + b" ", one) for one in found)
 
@@ -290,7 +295,7 @@ HOSTS = (
                 _heartbeat,
                 (*seeds.answered("heartbeat"), *seeds.texts("1 1795828180,7 61.99\n2 1795828180.8 62.04\n3 62.1\n")),
             ),
-            ("/proc/net/arp", neighbours, _NEIGHBOURS),
+            ("/proc/net/arp", _neighbours, _NEIGHBOURS),
             ("info usernet", _ways_in, _USERNET),
             ("apt, of a suite", lambda text: debian.lacks_suite(text, "bullseye"), _ARCHIVE),
         )
