@@ -12,6 +12,9 @@ from xenlab.remote import errors
 from xenlab.remote.console import ConsoleHost
 from xenlab.remote.record import CommandRecord
 
+# Each start of a played sudo is one of Python, which a busy machine is slow at.
+PATIENT = replace(TIMEOUTS, prompt=20, login=20, agent=10, lull=2, interrupt=10)
+
 
 @pytest.fixture
 def asking(tmp_path: Path) -> Iterator[tuple[FakeGuest, PlayedSudo]]:
@@ -24,7 +27,7 @@ def asking(tmp_path: Path) -> Iterator[tuple[FakeGuest, PlayedSudo]]:
 
 def sudoer(guest: FakeGuest, records: list[CommandRecord], password: str | None = PASSWORD) -> ConsoleHost:
     login = replace(LOGIN, sudo_password=password)
-    return ConsoleHost("guest1", login, guest.open_console, lambda r: records.append(r) or "", timeouts=TIMEOUTS)  # type: ignore[func-returns-value]
+    return ConsoleHost("guest1", login, guest.open_console, lambda r: records.append(r) or "", timeouts=PATIENT)  # type: ignore[func-returns-value]
 
 
 @pytest.fixture
