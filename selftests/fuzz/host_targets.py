@@ -19,7 +19,7 @@ from xenlab.probes import heartbeat, host_ping, inside, outside
 from xenlab.probes.continuity import analyse
 from xenlab.probes.neighbours import macs_at, neighbours
 from xenlab.probes.ping_output import parse_ping
-from xenlab.remote import admission, console_login, facts, filesystems, frames, prompts, result, sections, shell
+from xenlab.remote import console_login, facts, filesystems, frames, prompts, result, sections, shell, sudo
 from xenlab.remote.frames import AgentAnswer
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.login import Login
@@ -166,13 +166,13 @@ def _login(text: str) -> None:
 def _sudo(received: bytes) -> None:
     asking = shell.Shell().by_password(_NONCE)
     sent: list[bytes] = []
-    told = admission.Admission(asking, "word", sent.append, lambda: None)
+    told = sudo.SudoDialogue(asking, "word", sent.append, lambda: None)
     for start in range(0, len(received), 1 << 16):
-        told.hear("stderr" if start % 3 else "stdout", received[start : start + (1 << 16)])
+        told.receive("stderr" if start % 3 else "stdout", received[start : start + (1 << 16)])
     assert sent in ([], [b"word\n"])
     assert "word" not in told.words
     _ = str(told.refusal("student on baye")), str(told.refusal("student on baye", 20.0))
-    _ = str(admission.refused("student on baye", told.words)), admission.wants_password(told.words)
+    _ = str(sudo.refused("student on baye", told.words)), sudo.wants_password(told.words)
 
 
 def _shown(text: str) -> None:

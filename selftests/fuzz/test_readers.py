@@ -87,7 +87,7 @@ NO_TEXT_OF_OTHERS = {
     **dict.fromkeys(("frames.end", "prompts.question_other_than"), "makes a pattern"),
     **dict.fromkeys(("cause.template", "cause.names_in", "dictionary.cause_named", "wording.with_names"), "of ours"),
     **dict.fromkeys(("ssh_client.connect_tcp", "ssh_client.open_client", "ssh_client.where"), "a machine's name"),
-    "admission.wrong_password": "a login of the lab file",
+    "sudo.wrong_password": "a login of the lab file",
     "network.is_address": "one word",
     **dict.fromkeys(("testinfra_backend.modules_of", "commands.names_in"), "a machine's name, a pattern"),
 }

@@ -371,3 +371,9 @@ def test_places_and_lengths_are_noticed() -> None:
     assert foreign_places("planted", "/home/artem/guest1.cfg, ./work/x, at https://xenbits.xen.org") == []
     assert too_long("planted", "x\n" * 401)
     assert not too_long("planted", "x\n" * 400)
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """pytest would collect the tests of one of them alone."""
+    names = [path.stem for path in (ROOT / "selftests").rglob("test_*.py")]
+    assert [name for name in set(names) if names.count(name) > 1] == []

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from xenlab.evidence.files import make_folder
-from xenlab.evidence.recorder import MASK, Journal
+from xenlab.evidence.recorder import Journal
 from xenlab.evidence.text import bounded, brief, plain, points
-from xenlab.remote.record import CommandRecord
+from xenlab.remote.record import MASK, CommandRecord
 from xenlab.xen.cfg import parse_config
 from xenlab.xen.changes import beyond_paths, compare
 

@@ -14,7 +14,6 @@ from recorded import step_tests, steps
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.evidence import bundle
-from xenlab.evidence.recorder import MASK
 from xenlab.grading.planning import StepTest, keep_to, load_plan, pace_of, plan, rehearse, save_plan
 from xenlab.grading.run import Run, StepRun
 from xenlab.grading.scoring import StepSpec
@@ -26,6 +25,7 @@ from xenlab.lab.seen import seen_of
 from xenlab.lab.tape import PlayedTape
 from xenlab.labfile import load
 from xenlab.outcomes import Grade, LabInfo, MigrationRecord, Score
+from xenlab.remote.record import MASK
 from xenlab.report import act_plan as shown
 from xenlab.report.folder import ReportsFolder
 from xenlab.testbed.plan import GUEST_PASSWORD

@@ -76,3 +76,20 @@ def test_a_look_that_comes_to_no_grade_solves_nothing(
     assert calls[0][:2] == ["tests", "--lab=embedded"]
     assert calls[0][-2:] == ["--read-only", "--step=hosts"]
     assert "the lab could not be looked at (./lab check says why)" in capsys.readouterr().err
+
+
+def test_going_back_discards_work_and_so_is_told_where_to(
+    calls: list[list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(practice, "go_back", lambda _copy, step: calls.append([step]))
+    assert main(["back", "start"]) == 0
+    assert main(["back", "hosts"]) == 0
+    assert calls == [["start"], ["hosts"]]
+    assert capsys.readouterr().out.splitlines() == [
+        "the lab is as it was when the practice began",
+        "the lab is as it was when hosts was solved",
+    ]
+    with pytest.raises(SystemExit) as refused:
+        main(["back"])
+    assert refused.value.code == 2
+    assert "STEP" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from xenlab.cli.grading import grade
 from xenlab.cli.main import main
 from xenlab.cli.pytest_child import run_pytest
 from xenlab.errors import UsageError
-from xenlab.grading.handed_on import environ_with, pipe_with
+from xenlab.grading.password_pipe import environ_with, pipe_with
 from xenlab.lab.lab import Lab
 from xenlab.lab.sudo_passwords import sudo_passwords
 from xenlab.labfile import LabFile, load
@@ -177,7 +177,7 @@ def test_what_was_asked_for_comes_through_a_pipe_and_shows_nowhere(
         "def pytest_addoption(parser):\n    parser.addoption('--secrets-fd', type=int)\n"
     )
     (tmp_path / "test_told.py").write_text(
-        "import json, os\nfrom xenlab.grading.handed_on import environ_with\n"
+        "import json, os\nfrom xenlab.grading.password_pipe import environ_with\n"
         "def test_it(pytestconfig):\n"
         "    shown = open('/proc/self/cmdline').read() + open('/proc/self/environ').read()\n"
         "    environ = environ_with(pytestconfig.getoption('--secrets-fd'))\n"

@@ -131,7 +131,7 @@ def _of_table(path: Path) -> list[Team]:
         rows.setdefault(row["team"], []).append((line, row))
     found = []
     for name, told in rows.items():
-        of_team = {key: _told_once(path, name, key, told) for key in ("lab", "handed_in")}
+        of_team = {key: _given_once(path, name, key, told) for key in ("lab", "handed_in")}
         lab = path.parent / (of_team["lab"] or name)
         if not lab.exists() and not of_team["lab"]:
             raise UsageError(f"{path}:{told[0][0]}: lab: is missing, and {lab} is not there")
@@ -163,7 +163,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise UsageError(f"{path}: cannot be read: {problem}") from None
 
 
-def _told_once(path: Path, name: str, key: str, rows: Sequence[tuple[int, dict[str, str]]]) -> str:
+def _given_once(path: Path, name: str, key: str, rows: Sequence[tuple[int, dict[str, str]]]) -> str:
     values = {row[key]: line for line, row in rows if row[key]}
     if len(values) > 1:
         line = list(values.values())[1]

@@ -73,13 +73,6 @@ def add_grading(verb: argparse.ArgumentParser) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from xenlab.opening import refuse_practice
-
-    try:
-        refuse_practice(arguments.lab, arguments.working_copy)
-    except UsageError:
-        forget(arguments.reports, arguments.working_copy)
-        raise
     options = [f"--profile={arguments.profile}"] if arguments.profile else []
     options += [f"--network={arguments.network}"] if arguments.network else []
     options += [f"--step={step}" for step in arguments.step]
@@ -93,7 +86,18 @@ def _verify(arguments: argparse.Namespace) -> int:
         options += _planned(arguments)
     elif arguments.lab != EMBEDDED and not arguments.yes:
         return _ask_and_grade(arguments, options)
+    _refuse_practice(arguments)
     return grade(arguments, options)
+
+
+def _refuse_practice(arguments: argparse.Namespace) -> None:
+    from xenlab.opening import refuse_practice
+
+    try:
+        refuse_practice(arguments.lab, arguments.working_copy)
+    except UsageError:
+        forget(arguments.reports, arguments.working_copy)
+        raise
 
 
 def _planned(arguments: argparse.Namespace) -> list[str]:

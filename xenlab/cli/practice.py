@@ -43,7 +43,7 @@ def add_verbs(verbs: Verbs) -> None:
         "have the practice as it was when a step was solved, or as it began, in seconds",
         "path-fixes",
     )
-    back.add_argument("step", metavar="STEP", nargs="?", help="a solved step (default: the beginning)")
+    back.add_argument("step", metavar="STEP", help="a solved step, or start: what was done since is gone")
     finish = add_verb(verbs, "finish", _finish, "grade the practice as it is, as ./lab verify does", "--guest guest1")
     add_grading(finish)
     add_reports(finish, "where the reports go")
@@ -101,12 +101,12 @@ def _seen(arguments: argparse.Namespace, steps: Sequence[str], guests: Sequence[
 def _back(arguments: argparse.Namespace) -> int:
     from xenlab.opening import forget_embedded
     from xenlab.practice.practice import go_back
+    from xenlab.scenarios.sheet import START
 
     go_back(arguments.working_copy, arguments.step)
     forget_embedded(arguments.working_copy)
-    print(
-        f"the lab is as it was {f'when {arguments.step} was solved' if arguments.step else 'when the practice began'}"
-    )
+    when = "the practice began" if arguments.step == START else f"{arguments.step} was solved"
+    print(f"the lab is as it was when {when}")
     return 0
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xenlab.grading.handed_on import pipe_with
+from xenlab.grading.password_pipe import pipe_with
 from xenlab.testbed import tools
 
 INTERRUPTED = 130

@@ -15,14 +15,13 @@ from xenlab.errors import UsageError
 from xenlab.evidence.lines import Lines
 from xenlab.evidence.text import bounded
 from xenlab.jsontext import parsed
-from xenlab.remote.record import CommandRecord
+from xenlab.remote.record import MASK, CommandRecord
 from xenlab.xen.console_passwords import with_passwords_replaced
 
 LIMIT = 64 * 1024
 """Characters kept of each output stream of one command."""
 
-MASK = "********"
-_TOLD_APART = "masked-"
+_STAND_IN = "masked-"
 
 
 class _Entry(TypedDict):
@@ -100,17 +99,17 @@ class Journal:
         """`text` with every known secret replaced, and every password of a guest's graphical console."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return with_passwords_replaced(text, self._told_apart)
+        return with_passwords_replaced(text, self._stand_in)
 
-    def _told_apart(self, password: str) -> str:
+    def _stand_in(self, password: str) -> str:
         """What stands for a password: the same for the same one, so that a change of it shows when judged again.
 
         Without this run's key, which is kept nowhere, nothing is found out by it. A bare number stays one.
         """
-        if password == MASK or password.startswith(_TOLD_APART):
+        if password == MASK or password.startswith(_STAND_IN):
             return password
         number = int.from_bytes(hmac.digest(self._key, password.encode(errors="replace"), "sha256")[:4], "big")
-        return f"{number:010}" if password.isdecimal() else f"{_TOLD_APART}{number:010}"
+        return f"{number:010}" if password.isdecimal() else f"{_STAND_IN}{number:010}"
 
     def resume(self, lines: Iterable[str]) -> None:
         """Begin with what another journal has written.

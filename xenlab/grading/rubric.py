@@ -60,7 +60,7 @@ def _said(text: str) -> str:
     return text
 
 
-def _told_apart(checks: "tuple[CheckRule, ...]") -> "tuple[CheckRule, ...]":
+def _with_unique_ids(checks: "tuple[CheckRule, ...]") -> "tuple[CheckRule, ...]":
     ids = [check.id for check in checks]
     if twice := [id_ for id_ in dict.fromkeys(ids) if ids.count(id_) > 1]:
         raise ValueError(f"{listed(twice)}: each check has an id of its own")
@@ -164,7 +164,7 @@ class Rubric(Model):
     thresholds: Thresholds = Thresholds()
     steps: dict[SheetStepId, StepRule] = Field(default_factory=dict)
     waivers: tuple[WaiverRule, ...] = ()
-    checks: Annotated[tuple[CheckRule, ...], AfterValidator(_told_apart)] = ()
+    checks: Annotated[tuple[CheckRule, ...], AfterValidator(_with_unique_ids)] = ()
 
     def weighed(self, spec: StepSpec) -> StepSpec:
         """`spec` as this rubric has it."""

@@ -69,12 +69,12 @@ def why_no_logins(guest: GuestSpec, machine: Machine, host: Dom0, seconds: float
 
 def other_machine_at(guest: GuestSpec, host: Dom0) -> LabFault | None:
     """The fault that another machine has the guest's address, where the guest's host sees one there."""
-    pinged = host.remote.run(*commands.ping_few(guest.address), timeout=_ASKED_SECONDS)
-    table = host.remote.run(*commands.read(TABLE), timeout=_ASKED_SECONDS)
-    look = look_at_domains(host)
-    stored = () if isinstance(look.stored, Unknown) else look.stored
-    macs = {mac for domain in stored if domain.name == guest.name for mac in domain.macs}
     with suppress(CannotObserve):
+        pinged = host.remote.run(*commands.ping_few(guest.address), timeout=_ASKED_SECONDS)
+        table = host.remote.run(*commands.read(TABLE), timeout=_ASKED_SECONDS)
+        look = look_at_domains(host)
+        stored = () if isinstance(look.stored, Unknown) else look.stored
+        macs = {mac for domain in stored if domain.name == guest.name for mac in domain.macs}
         holders = macs_at(guest.address, neighbours(table.check().stdout))
         return another_machine_answers(guest, host.name, holders, macs, (pinged.id, table.id, *look.ids))
     return None

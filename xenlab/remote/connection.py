@@ -19,7 +19,6 @@ import paramiko
 
 from xenlab.errors import CannotObserve
 from xenlab.remote.activity import activity
-from xenlab.remote.admission import Admission, refused, wants_password
 from xenlab.remote.echo import Echo
 from xenlab.remote.echoed import Echoed
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, OutputFlood, SudoRefused
@@ -29,6 +28,7 @@ from xenlab.remote.record import CommandRecord
 from xenlab.remote.result import CommandResult, RawResult, in_short, shortened, text
 from xenlab.remote.shell import Shell, probe, read_probe
 from xenlab.remote.ssh_client import Way, connect_tcp, lost_on_the_way, open_client
+from xenlab.remote.sudo import SudoDialogue, refused, wants_password
 
 Sink = Callable[[CommandRecord], str]
 """Takes a record and returns its id."""
@@ -117,7 +117,7 @@ class SshConnection:
             sent = self.shell.line(argv, None if leave_running else timeout)
             ended = self._converse(sent, timeout, stdin, keep, self.shell)
         stdout = self.shell.after_mark(ended.stdout) or b""
-        stderr = self.shell.own_errors(ended.stderr) if ended.refusal is None else ended.admission.words.encode()
+        stderr = self.shell.own_errors(ended.stderr) if ended.refusal is None else ended.sudo.words.encode()
         kept = text(stdout), text(stderr)
         id_ = self._sink(
             CommandRecord(
@@ -190,7 +190,7 @@ class SshConnection:
         if ended.refusal is not None:
             raise ended.refusal
         if ended.exit_code is None:
-            out, err = text(ended.stdout), ended.admission.words
+            out, err = text(ended.stdout), ended.sudo.words
             raise self._unfinished(ended, f"sudo of {account}", limit, out, err, ())
         return shell
 
@@ -199,13 +199,13 @@ class SshConnection:
         started, begun = datetime.now(UTC), time.monotonic()
         output = Output(keep)
         expired, broken = Event(), False
-        admission = Admission(shell, self._sudo_password, partial(_send, channel), partial(_feed, channel, b""))
+        sudo = SudoDialogue(shell, self._sudo_password, partial(_send, channel), partial(_feed, channel, b""))
 
         def drain(receive: Callable[[int], bytes], stream: Stream, name: str) -> None:
             while data := receive(CHUNK):
-                if not admission.begun.is_set():
-                    admission.hear(name, data)
-                    if admission.begun.is_set():
+                if not sudo.begun.is_set():
+                    sudo.receive(name, data)
+                    if sudo.begun.is_set():
                         feed()
                 if not output.take(stream, data):
                     _close(channel)
@@ -226,7 +226,7 @@ class SshConnection:
         timer.start()
         try:
             channel.exec_command(sent.encode())
-            if admission.begun.is_set():
+            if sudo.begun.is_set():
                 feed()
             errors = Thread(target=drain, args=(channel.recv_stderr, output.stderr, "stderr"))
             errors.start()
@@ -249,8 +249,8 @@ class SshConnection:
         elif not complete or (exit_code == -1 and not self.alive):
             unfinished = "lost"
         refusal = None
-        if not admission.begun.is_set() and unfinished in ("", "timed out"):
-            refusal = admission.refusal(self._account, timeout if unfinished else None)
+        if not sudo.begun.is_set() and unfinished in ("", "timed out"):
+            refusal = sudo.refusal(self._account, timeout if unfinished else None)
         return _Ended(
             None if unfinished else exit_code,
             bytes(output.stdout.head),
@@ -261,7 +261,7 @@ class SshConnection:
             begun,
             time.monotonic() - begun,
             unfinished,
-            admission,
+            sudo,
             refusal,
         )
 
@@ -322,24 +322,24 @@ class SshConnection:
 
     def _await_begin(self, channel: paramiko.Channel) -> None:
         """Have sudo let the program through that was started on a channel, and take nothing of what it writes."""
-        admission = Admission(self.shell, self._sudo_password, partial(_send, channel), partial(_close, channel))
+        sudo = SudoDialogue(self.shell, self._sudo_password, partial(_send, channel), partial(_close, channel))
 
         def drain_errors() -> None:
             with suppress(OSError, EOFError, paramiko.SSHException):
                 while data := channel.recv_stderr(CHUNK):
-                    admission.hear("stderr", data)
+                    sudo.receive("stderr", data)
 
         errors = Thread(target=drain_errors, daemon=True)
         errors.start()
-        while not admission.begun.is_set() and (data := channel.recv(1)):
-            admission.hear("stdout", data)
-        if not admission.begun.is_set():
+        while not sudo.begun.is_set() and (data := channel.recv(1)):
+            sudo.receive("stdout", data)
+        if not sudo.begun.is_set():
             ended = channel.eof_received
             _close(channel)
             errors.join()
             if not self.alive:
                 raise self._dead(EOFError("it broke"))
-            raise admission.refusal(self._account, None if ended else self._limits.channel)
+            raise sudo.refusal(self._account, None if ended else self._limits.channel)
 
     def _dead(self, death: Exception) -> ConnectionLost:
         return ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False)
@@ -361,7 +361,7 @@ class _Ended:
     begun: float
     seconds: float
     unfinished: str
-    admission: Admission
+    sudo: SudoDialogue
     refusal: SudoRefused | None
 
 

@@ -50,7 +50,7 @@ class Connections:
             try:
                 self._current = SshConnection(self._name, self._login, self._sink, self._limits, way=self._way)
             except SudoRefused as refusal:
-                self._refusal = refusal
+                self._remember(refusal)
                 raise
             return self._current
 
@@ -68,9 +68,14 @@ class Connections:
             if lost.sent:
                 raise
         except SudoRefused as refusal:
-            self._refusal = refusal
+            self._remember(refusal)
             raise
         return action(self.current(instead_of=connection))
+
+    def _remember(self, refusal: SudoRefused) -> None:
+        # A host that was only slow must still be reached where guests are to be brought home.
+        if not refusal.may_pass:
+            self._refusal = refusal
 
     def pinned(self) -> SshConnection:
         """Open a connection of its own that never reconnects, nor gives up by itself while a guest moves."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import frames, prompts
-from xenlab.remote.admission import MASK, refused, wrong_password
 from xenlab.remote.dialogue import Dialogue, Terminal
 from xenlab.remote.errors import ConsoleBusy, LoginRefused, NoConsole, NoLoginPrompt, OutputFlood
 from xenlab.remote.login import Login
 from xenlab.remote.prompts import shows_login_prompt
+from xenlab.remote.record import MASK
+from xenlab.remote.sudo import refused, wrong_password
 
 # xl's own client locks a guest's console (/var/lock/xenconsole.5; tools/console/client/main.c).
 _LOCKED = re.compile(r"Could not lock ")

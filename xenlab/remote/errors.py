@@ -96,12 +96,14 @@ class LoginRefused(CannotObserve):
 class SudoRefused(CannotObserve):
     """The login succeeds, but sudo runs nothing for it: a wrong password, or it is in no sudoers file.
 
-    `wants_password`: it would ask for one, and there is none to give.
+    `wants_password`: it would ask for one, and there is none to give. `may_pass`: it was only slow, and no password is
+    known to be refused.
     """
 
-    def __init__(self, message: str, *, hint: str = "", wants_password: bool = False) -> None:
+    def __init__(self, message: str, *, hint: str = "", wants_password: bool = False, may_pass: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.wants_password = wants_password
+        self.may_pass = may_pass
 
 
 class IncompatiblePeer(CannotObserve):

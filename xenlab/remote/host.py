@@ -11,7 +11,6 @@ from testinfra.host import Host as TestinfraHost
 
 from xenlab.errors import WouldChange
 from xenlab.remote.activity import activity
-from xenlab.remote.admission import refused, wants_password
 from xenlab.remote.connection import Sink, SshConnection
 from xenlab.remote.connections import Connections
 from xenlab.remote.console_login import read_screen
@@ -22,6 +21,7 @@ from xenlab.remote.output import KEPT_BYTES
 from xenlab.remote.record import CommandRecord
 from xenlab.remote.result import CommandResult, RawResult, in_short
 from xenlab.remote.ssh_client import Way, connect_tcp
+from xenlab.remote.sudo import refused, wants_password
 from xenlab.remote.testinfra_backend import modules_of
 
 WRITE_FILE = 'umask 077; cat >"$1" && chmod "$2" "$1"'

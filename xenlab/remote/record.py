@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+MASK = "********"
+"""What stands for a password in all that is kept or shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:

@@ -13,7 +13,7 @@ from xenlab.lab.lab import Lab
 from xenlab.labfile import LabFile
 from xenlab.labfile_change import LabFileChange
 from xenlab.remote.machine import Machine
-from xenlab.scenarios.scenario import LabChange, Scenario, Underneath
+from xenlab.scenarios.scenario import LabChange, LesserProcessor, Scenario, Underneath
 from xenlab.testbed.embedded import EmbeddedLab
 from xenlab.testbed.joining import join, lab_file_of
 from xenlab.testbed.provision import no_record
@@ -95,7 +95,7 @@ def plant(scenario: Scenario, spec: LabFile, embedded: EmbeddedLab) -> None:
     with Lab(spec, no_record) as lab:
         for change in scenario.changes:
             _run(scenario, _machine(lab, change), change.script, "cannot be made")
-        for change in scenario.changes:
+        for change in (*scenario.changes, *map(_seen, scenario.processors)):
             _run(scenario, _machine(lab, change), change.took, "did not take")
 
 
@@ -113,6 +113,11 @@ def _run(scenario: Scenario, machine: Machine, script: str, what: str) -> None:
     if not result.ok:
         words = (result.stderr or result.stdout).strip()[-_WORDS:] or f"exit code {result.exit_code}"
         raise NotPlanted(f"{scenario.name}: its change of {machine.name} {what}: {words}", evidence=result.evidence)
+
+
+def _seen(processor: LesserProcessor) -> LabChange:
+    """What shows that the host's processor lacks them; what Xen hides from Dom0 anyway shows nothing."""
+    return LabChange(processor.host, ":", f"! grep -m1 -w -e {' -e '.join(processor.without)} /proc/cpuinfo")
 
 
 def _machine(lab: Lab, change: LabChange) -> Machine:

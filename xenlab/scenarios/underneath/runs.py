@@ -25,7 +25,7 @@ _AT = {
 _SIGNALS = {"interrupted": DisruptionKind.INTERRUPT, "terminated": DisruptionKind.TERMINATE}
 
 
-def _told_to_end() -> Iterator[Underneath]:
+def _signalled() -> Iterator[Underneath]:
     """Ctrl-C and SIGTERM at every step, and before the first."""
     for word, kind in _SIGNALS.items():
         yield _run(
@@ -51,7 +51,7 @@ def _run(name: str, what: str, step: str, must_end: MustEnd, *disruptions: Disru
 
 
 RUNS: tuple[Underneath, ...] = (
-    *_told_to_end(),
+    *_signalled(),
     _run(
         "hung-up-in-live-migration",
         "the terminal goes away while a guest is on its way",

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from threading import Event
 
 from xenlab.remote.errors import SudoRefused
+from xenlab.remote.record import MASK
 from xenlab.remote.result import text
 from xenlab.remote.shell import Shell
 
-MASK = "********"
 _KEPT_BYTES = 1 << 16
 _MARK_BYTES = 64  # no mark of ours, with its line end, is longer
 
@@ -21,10 +21,10 @@ _NEEDS_TERMINAL = re.compile(r"\b(?:tty|terminal)\b")
 _ASKS = re.compile(r"a password is required|interactive authentication|terminal is required to read the password")
 
 
-class Admission:
-    """The start of one command: `hear` takes what comes of it, `send` and `end_input` are what it is told with.
+class SudoDialogue:
+    """The start of one command: `receive` takes what comes of it, `send` and `end_input` are what it is told with.
 
-    `begun` is set once the command itself runs: from then on all input is its own. Its streams may be heard by two
+    `begun` is set once the command itself runs: from then on all input is its own. Its streams may be read by two
     threads. Without a prompt in `shell` it has begun from the start.
     """
 
@@ -36,18 +36,18 @@ class Admission:
         self._password = password
         self._send = send
         self._end_input = end_input
-        self._heard = {"stdout": b"", "stderr": b""}
+        self._received = {"stdout": b"", "stderr": b""}
         self._asked = 0
         self.begun = Event()
         if not shell.prompt:
             self.begun.set()
 
-    def hear(self, stream: str, data: bytes) -> None:
+    def receive(self, stream: str, data: bytes) -> None:
         """Take what has come on "stdout" (a terminal: of both) or "stderr"; sends what is to be sent."""
         if self.begun.is_set():
             return
-        before = self._heard[stream]
-        self._heard[stream] = (before + data)[-_KEPT_BYTES:]
+        before = self._received[stream]
+        self._received[stream] = (before + data)[-_KEPT_BYTES:]
         if stream == "stdout" and self._mark.search(before[-_MARK_BYTES:] + data):
             self.begun.set()
         elif self._prompt in before[1 - len(self._prompt) :] + data:
@@ -60,7 +60,7 @@ class Admission:
     @property
     def words(self) -> str:
         """What sudo has said, without its prompts; never the password, should it have been echoed."""
-        said = text(b"".join(self._heard.values()).replace(self._prompt, b"\n"))
+        said = text(b"".join(self._received.values()).replace(self._prompt, b"\n"))
         return said.replace(self._password, MASK) if self._password else said
 
     def refusal(self, account: str, seconds: float | None = None) -> SudoRefused:
@@ -73,6 +73,7 @@ class Admission:
         return SudoRefused(
             f"{account}: sudo has let nothing through within {seconds:g} s; it says {(lines or [''])[-1][-160:]!r}",
             hint="`Defaults passprompt_override` in sudoers has it ask in our words; else let it ask for no password",
+            may_pass=True,
         )
 
 
