@@ -1,6 +1,7 @@
 """A real SSH server in this process, which gives its commands to a login shell."""
 
 import contextlib
+import select
 import socket
 import subprocess
 import threading
@@ -152,6 +153,8 @@ class Sshd:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
+                # accept() wants a file handle even before anybody calls, and a test may have left none.
+                select.select([self.listener], [], [])
                 client = self.listener.accept()[0]
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 transport = Serving(client)

@@ -1,6 +1,7 @@
 """The catalogue of right and wrong labs: what each names is there, its scripts are shell, its edits do as they say."""
 
 import ast
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,8 +107,9 @@ def test_every_script_is_shell(scenario: Scenario) -> None:
 # What the scripts do
 
 
-def sh(script: str) -> int:
-    return subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode
+def sh(script: str, **environment: str) -> int:
+    env = os.environ | environment
+    return subprocess.run(["sh", "-c", script], capture_output=True, check=False, env=env).returncode
 
 
 def moved(text: str, folder: Path) -> str:
@@ -196,8 +198,13 @@ def test_a_program_goes_on_by_itself(tmp_path: Path) -> None:
 def test_what_waits_does_nothing_yet(change: LabChange, tmp_path: Path) -> None:
     (tmp_path / MOUNT_POINT[1:]).mkdir(parents=True)
     change = within(change, tmp_path)
+    # A host without a move: other tests, and other labs, play theirs on this machine.
+    nothing_found = tmp_path / "bin/pgrep"
+    nothing_found.parent.mkdir()
+    nothing_found.write_text("#!/bin/sh\nexit 1\n")
+    nothing_found.chmod(0o755)
     try:
-        assert sh(change.script) == sh(change.took) == 0
+        assert sh(change.script, PATH=f"{nothing_found.parent}:{os.environ['PATH']}") == sh(change.took) == 0
     finally:
         sh(f"kill $(cat {tmp_path}/run/scenario/program)")
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from xenlab.remote.answers import ends_of
 
+_TICK = 0.01
+"""Seconds that the uptime counts by: it is cut off, so that what has the stamp t came from t to t + `_TICK`."""
+
 _LINE = re.compile(r"(\d{1,12}\.\d{1,9}|-) (.*)", re.DOTALL)
 
 
@@ -63,7 +66,7 @@ def placed(answer: ActAnswer, asked: float, answered: float) -> StampedWords | N
     if log.began is None or answer.at is None:
         return None
     # It began after it was asked for, and its host's last word was said before we heard it.
-    return StampedWords(log.began, log.lines, asked - log.began, answered - answer.at)
+    return StampedWords(log.began, log.lines, asked - log.began - _TICK, answered - answer.at + _TICK)
 
 
 def read_answer(text: str) -> ActAnswer:
