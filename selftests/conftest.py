@@ -1,16 +1,17 @@
-"""What concerns all of the project's own tests."""
+"""What concerns all of the project's own tests: how they are run."""
 
 import os
 import sys
 
 import pytest
 
+# Asserts of the helpers show their values too; pytest does that by itself for test modules alone.
+pytest.register_assert_rewrite("console", "madeuplooks", "pages", "playedsessions", "playedxen")
+pytest_plugins = ["shared_fixtures"]
+
 # Hundreds of children would each compile all that they import, wherever the machine forbids to keep it.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-
-# Asserts of the helpers show their values too; pytest does that by itself for test modules alone.
-pytest.register_assert_rewrite("console", "madeuplooks", "pages", "playedsessions", "playedxen")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,8 +27,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Many of the quick tests wait, so three run at once; those on the one embedded lab must not.
+    """Many of the tests wait, so three run at once; those on the one embedded lab must not.
 
     Each worker costs 4 s of processor time to import and collect, and each test 2 ms to be handed over and told of.
     """
-    return 3 if config.option.markexpr == "not embedded" else 0
+    on_the_lab = any("embedded" in given or given.rstrip("/").endswith("selftests") for given in config.args)
+    return 0 if on_the_lab else 3

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from selftests import recorded
 from selftests.fuzz import seeds
 from selftests.fuzz.target import Read, Target, of_text
+from selftests.helpers import recorded
+from selftests.helpers.paths import RECORDINGS
 from xenlab import labfile
 from xenlab.errors import XenlabError
 from xenlab.evidence import bundle
@@ -90,7 +91,7 @@ def _archive(folder: Path) -> None:
 def _run() -> Path:
     """The evidence of a recorded run, unpacked."""
     folder = _folder("run")
-    with zipfile.ZipFile(seeds.RECORDINGS / f"{_RUN}.zip") as archive:
+    with zipfile.ZipFile(RECORDINGS / f"{_RUN}.zip") as archive:
         archive.extractall(folder)
     return folder
 
@@ -281,7 +282,7 @@ _PAGE = seeds.texts(
     '<body><img src="//x/y.png"><style>@import url("http://x")</style></body>',
 )
 _ZIPS = (
-    *((seeds.RECORDINGS / f"{name}.zip").read_bytes() for name in ("bridge-renamed", "no-key-to-peer")),
+    *((RECORDINGS / f"{name}.zip").read_bytes() for name in ("bridge-renamed", "no-key-to-peer")),
     _zip(("tape.jsonl", "commands.jsonl", "lab.toml", "run.json", "grade.json", "manifest.json")),
     _zip(("../x", "/y", "a/b", "a", "a/")),
 )

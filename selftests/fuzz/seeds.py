@@ -5,13 +5,10 @@ import re
 import zipfile
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
+from selftests.helpers.paths import DATA, RECORDINGS
 from xenlab.causes.dictionary import CAUSES
 
-ROOT = Path(__file__).resolve().parents[2]
-RECORDINGS = ROOT / "selftests/recordings"
-_DATA = ROOT / "selftests/unit/data"
 _MARK = re.compile(r"\n=[0-9a-f]{16} ([a-z0-9-]+)(?:=[0-9]+)?\n")
 _LONGEST = 6000
 
@@ -45,7 +42,7 @@ def kept(name: str, of: str = "left-a-file") -> bytes:
 
 def data(pattern: str) -> tuple[bytes, ...]:
     """The unit tests' files of that name."""
-    return tuple(path.read_bytes() for path in sorted(_DATA.rglob(pattern)))
+    return tuple(path.read_bytes() for path in sorted(DATA.rglob(pattern)))
 
 
 def texts(*lines: str) -> tuple[bytes, ...]:

@@ -22,10 +22,10 @@ import xenlab
 from selftests.fuzz.found import FOUND, GREW
 from selftests.fuzz.growth import grown
 from selftests.fuzz.mutations import mutated
-from selftests.fuzz.seeds import ROOT
 from selftests.fuzz.strategies import inputs_of
 from selftests.fuzz.target import Target, of_text, tried
 from selftests.fuzz.targets import TARGETS, target_named
+from selftests.helpers.paths import ROOT
 
 REFUSES = {"lock", "holder of reports"}
 """What tells by an error whom it has read of."""

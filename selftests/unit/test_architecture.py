@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 from rooms import DOWNWARD, LEFT_TO_CALLERS, PURE
-
-ROOT = Path(__file__).resolve().parents[2]
 
 IO_MODULES = frozenset(
     {

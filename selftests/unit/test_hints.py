@@ -7,11 +7,9 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from paths import ROOT
 
 DESTROYS = re.compile(
     r"\bxl destroy\b|\bvirsh destroy\b|\bumount\s|\blosetup (-d|-D|--detach)|\bexportfs -\w*u"

@@ -4,11 +4,10 @@ pings/lost.txt: the far end ignored pings for half a second. queued.txt: its lin
 looked for a neighbour that was gone. stalled.txt: the same with ping's own small buffer, without -S.
 """
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import PINGS
 
 from xenlab.errors import CannotObserve
 from xenlab.probes.continuity import Continuity, Verdict, analyse, verdict
@@ -16,8 +15,6 @@ from xenlab.probes.host_ping import ClockOffset, ClockReading, clock_offset, hos
 from xenlab.probes.neighbours import neighbours
 from xenlab.probes.ping_output import PingOutput, ReplyLine, parse_ping
 from xenlab.probes.trace import PingTrace
-
-PINGS = Path(__file__).with_name("pings")
 
 
 def recorded(name: str) -> PingOutput:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from test_recordings import RECORDINGS, row
+from test_recordings import RECORDED, row
 
 from xenlab.lab.judging import boot, config, hosts, left, moves, share, watched
 from xenlab.outcomes import Finding
@@ -69,7 +69,7 @@ def failing() -> dict[str, set[Path]]:
                 return changed(function(*given, **more), seen)
 
             patch.setattr(module, name, watched_over)
-        for recording in RECORDINGS:
+        for recording in RECORDED:
             now[:] = [recording]
             row(recording)
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from madeuplooks import GUEST, config_look, holds
+from paths import DATA
 
 from xenlab.errors import UsageError
 from xenlab.lab.judging.config import only_paths_changed
@@ -15,7 +16,6 @@ from xenlab.xen.disk import parse_disk
 from xenlab.xen.modernising import modernise, without_prefix
 from xenlab.xen.onto_share import OntoShare, onto_share
 
-DATA = Path(__file__).parent / "data"
 ORIGINAL = (DATA / "report_guest1_original.cfg").read_text("utf-8")
 SHARE = "/mnt/private/artem"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pages import check as checked
 from pages import grade, step
+from paths import ROOT
 from test_class_gradebook import entry
 
 from xenlab.classroom.gradebook import moodle, table
@@ -17,7 +18,6 @@ from xenlab.grading.steps import own_steps
 from xenlab.remote.changing import what_changes
 from xenlab.tomlfile import parse
 
-ROOT = Path(__file__).resolve().parents[2]
 GOOD = '[[checks]]\nid = "in-fstab"\nwhat = "It is there."\npoints = 5\ncommand = "grep nfs /etc/fstab"\n'
 KEYS = "id, on, command, exit_code, contains, matches, seconds, hint, changes, what, points, needs, required, hidden"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pages import check, grade, step
+from paths import ROOT
 
 from xenlab.errors import UsageError
 from xenlab.scenarios.sheet import SEEN, TASKS, UNSOLVED, Task, TypedLine, not_there_yet, task_of, what_is_next
@@ -15,7 +16,6 @@ from xenlab.testbed.provision import shared_paths
 from xenlab.testbed.trees import original_config
 from xenlab.xen.cfg import parse_config, rewrite_paths
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "practice.md").read_text("utf-8")
 RELEASE = os.uname().release
 each = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.step)

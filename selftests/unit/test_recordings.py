@@ -6,6 +6,7 @@ A recording is a run's evidence, made by `./lab record NAME`.
 from pathlib import Path
 
 import pytest
+from paths import RECORDINGS
 from recorded import judged, steps
 
 from xenlab.evidence import bundle
@@ -13,8 +14,8 @@ from xenlab.proving.row import Row, graded
 from xenlab.report.compare import differences
 from xenlab.scenarios.catalogue import scenario_named
 
-RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.zip"))
-each = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.stem)
+RECORDED = sorted(RECORDINGS.glob("*.zip"))
+each = pytest.mark.parametrize("recording", RECORDED, ids=lambda path: path.stem)
 
 
 def row(recording: Path) -> Row:
@@ -37,5 +38,5 @@ def test_it_is_judged_as_it_was_then(recording: Path) -> None:
 
 
 def test_every_step_has_recordings_of_its_own() -> None:
-    reddened = {scenario.red.step for path in RECORDINGS if (scenario := scenario_named(path.stem)).red}
+    reddened = {scenario.red.step for path in RECORDED if (scenario := scenario_named(path.stem)).red}
     assert reddened == set(steps())

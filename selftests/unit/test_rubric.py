@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import ROOT
 
 from xenlab.errors import UsageError
 from xenlab.grading.lateness import late
@@ -16,7 +17,6 @@ from xenlab.grading.scoring import StepSpec
 from xenlab.labfile import ProbeSpec
 from xenlab.outcomes import CheckResult, Late, Outcome, StepResult
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("hosts", "boot-from-share")
 
 GOOD = """

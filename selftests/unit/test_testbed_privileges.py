@@ -5,15 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from xenlab.errors import UsageError
 from xenlab.testbed.privileges import Privileges, choose
 from xenlab.testbed.tools import AS_ROOT_OF_NAMESPACE
-
-ROOT = Path(__file__).resolve().parents[2]
 
 OWN_MACHINE = Privileges("root", root=True, mounts=True)
 CONTAINER = Privileges("root", root=True, mounts=False)

@@ -18,7 +18,6 @@ from xenlab.testbed.trees import dom0_overlay, guest_overlay, original_config
 from xenlab.xen.cfg import XlConfig, parse_config, rewrite_paths
 from xenlab.xen.changes import compare
 
-ROOT = Path(__file__).resolve().parents[2]
 KEYS = LabKeys.generate([*HOSTS, *GUESTS])
 KERNEL = "6.1.0-xen"
 

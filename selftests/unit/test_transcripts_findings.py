@@ -1,15 +1,13 @@
 """Each kind of finding beside those by words: what it needs to be found, and what takes it away."""
 
 import time
-from pathlib import Path
 
 import pytest
+from paths import DATA
 from soundlabs import COLD, CONFIG, FOLDER, LIVE, MOVED, OUTSIDE, PAUSED, PING, SHARE, SOUND, listing, pings, summary
 
 from xenlab.transcripts import Weight, examine
 from xenlab.transcripts.typed import prompt_of
-
-DATA = Path(__file__).parent / "data"
 
 
 def kinds(text: str) -> dict[str, Weight]:

@@ -4,15 +4,15 @@ import html
 import re
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from paths import DATA
 from soundlabs import SOUND
 from test_causes_moves import MOVES
 
 from xenlab.transcripts import Note, Weight, examine
 
-REPORT = (Path(__file__).parent / "data" / "lab-report.md").read_text("utf-8")
+REPORT = (DATA / "lab-report.md").read_text("utf-8")
 SEVEN = (
     "mount-type",
     "server-is-neither-host",

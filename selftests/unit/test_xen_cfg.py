@@ -1,12 +1,12 @@
 """The config reader and path rewriting, on the report's own config and on made-up ones."""
 
 from contextlib import suppress
-from pathlib import Path
 from time import process_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import DATA
 
 from xenlab.errors import LabFault, UsageError
 from xenlab.xen.cfg import ConfigPath, parse_config, rewrite_paths
@@ -14,7 +14,6 @@ from xenlab.xen.changes import compare
 from xenlab.xen.grammar import LONGEST, Atom, ConfigSyntaxError, read_assignments
 from xenlab.xen.numbers import c_int_prefix, c_long
 
-DATA = Path(__file__).parent / "data"
 ORIGINAL = (DATA / "report_guest1_original.cfg").read_text("utf-8")
 FIXED = (DATA / "report_guest1_fixed.cfg").read_text("utf-8")
 SHARE = "/mnt/private/artem/"

@@ -1,14 +1,12 @@
 """What counts as a change between two configs: meaning, not spelling."""
 
-from pathlib import Path
-
 import pytest
+from paths import DATA
 
 from xenlab.xen.cfg import parse_config
 from xenlab.xen.changes import ConfigChange, compare
 from xenlab.xen.conf import XlConf
 
-DATA = Path(__file__).parent / "data"
 ORIGINAL = (DATA / "report_guest1_original.cfg").read_text("utf-8")
 FIXED = (DATA / "report_guest1_fixed.cfg").read_text("utf-8")
 HVM = "type='hvm'\n"

@@ -1,15 +1,14 @@
 """xl.conf, and what an interface is on a host that has it."""
 
-from pathlib import Path
-
 import pytest
+from paths import DATA
 
 from xenlab.xen.cfg import parse_config
 from xenlab.xen.conf import XlConf, parse_xl_conf
 from xenlab.xen.grammar import ConfigSyntaxError
 from xenlab.xen.vif import VifSpec, VifSyntaxError, parse_vif
 
-ROUTED = (Path(__file__).parent / "data" / "xl_cfg" / "routed_vif.cfg").read_text("utf-8")
+ROUTED = (DATA / "xl_cfg" / "routed_vif.cfg").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

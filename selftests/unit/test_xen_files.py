@@ -1,14 +1,13 @@
 """Which files xl opens, on the small configs of data/xl_cfg and on others of their kind."""
 
-from pathlib import Path
-
 import pytest
+from paths import DATA
 
 from xenlab.errors import UsageError
 from xenlab.xen.cfg import ConfigPath, parse_config, rewrite_paths
 from xenlab.xen.grammar import ConfigSyntaxError
 
-XL_CFG = Path(__file__).parent / "data" / "xl_cfg"
+XL_CFG = DATA / "xl_cfg"
 DEMO = "/mnt/private/demo/"
 
 

@@ -8,17 +8,16 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import libxlutil
 import pytest
+from paths import DATA
 
 from xenlab.xen.disk import DiskSpec, DiskSyntaxError, parse_disk
 from xenlab.xen.grammar import Atom, ConfigSyntaxError, Value, read_settings
 from xenlab.xen.numbers import c_long
 
-DATA = Path(__file__).parent / "data"
 CONFIGS = [path.read_text("utf-8") for path in sorted((*DATA.glob("*.cfg"), *DATA.glob("xl_cfg/*.cfg")))]
 KEYS = ("a", "b.c", "name", "memory", "disk", "vif", "type", "kernel", "extra", "x_0")
 WORDS = (

@@ -1,12 +1,10 @@
 """What xl says when it migrates: its stages, the guest's fate, and which of the two ends spoke a line."""
 
-from pathlib import Path
-
 import pytest
+from paths import DATA
 
 from xenlab.xen.messages import is_course, is_error, is_migration, parse_migration, turns_of
 
-DATA = Path(__file__).parent / "data"
 ALL_STAGES = (
     *("connected", "sending", "transferred", "acknowledged"),
     *("permitted", "started", "confirmed", "finished"),

@@ -1,8 +1,7 @@
 """xl's command lines and what it prints back."""
 
-from pathlib import Path
-
 import pytest
+from paths import DATA
 
 from xenlab.errors import CannotObserve, UsageError
 from xenlab.xen import xl
@@ -13,8 +12,6 @@ from xenlab.xen.parsers import (
     parse_list,
     parse_list_long,
 )
-
-DATA = Path(__file__).parent / "data"
 
 
 def read(name: str) -> str:
