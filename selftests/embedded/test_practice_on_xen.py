@@ -1,4 +1,7 @@
-"""A practice on real Xen: unsolved it fails each step, each is solved in turn, and solved it has all points."""
+"""A practice on real Xen: unsolved it fails each step, each is solved in turn, and solved it has all points.
+
+Takes an hour, and is run by `./lab test --whole`.
+"""
 
 import subprocess
 import sys
@@ -15,7 +18,7 @@ from xenlab.report.grade_file import read_grade
 from xenlab.scenarios.sheet import SEEN, TASKS
 from xenlab.testbed.plan import GUESTS, MOUNT_POINT
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(7200)]
+pytestmark = [pytest.mark.embedded, pytest.mark.whole, pytest.mark.timeout(7200)]
 GUEST = GUESTS[0]
 ONLY = f"--guest={GUEST.name}"
 STEPS = [task.step for task in TASKS]
@@ -66,7 +69,6 @@ def test_unsolved_fails_each_step_and_what_is_solved_passes(tmp_path: Path) -> N
         _go_back_and_forth(tmp_path)
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("profile", ["classic", "modern"])
 def test_from_unsolved_to_all_points(profile: str, tmp_path: Path) -> None:
     with practice(profile):
