@@ -59,7 +59,8 @@ class FakeGuest:
         self._unread = b""
         self._lock = threading.Lock()
         self._master, slave = pty.openpty()
-        argv = ["setsid", "-c", "sh", "-c", program, "sh", USER, PASSWORD]
+        # What tests are started from, in the background of a shell, may ignore Ctrl-C; what init starts does not.
+        argv = ["env", "--default-signal=INT", "setsid", "-c", "sh", "-c", program, "sh", USER, PASSWORD]
         self._child = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=folder)
         os.close(slave)
         threading.Thread(target=self._show, daemon=True).start()

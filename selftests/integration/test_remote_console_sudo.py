@@ -50,6 +50,9 @@ def test_a_sudo_that_asks_is_answered_once_a_login(
     assert host.runs_as_root()
     assert len([call for call in sudo.calls if "xenlab" in call]) == guest.logins == 1
     assert PASSWORD not in repr([records, sudo.calls])
+    with pytest.raises(errors.CommandTimedOut):
+        host.run("sleep", "60", timeout=0.3)
+    assert host.run("echo", "next").stdout == "next\n"
     host.close()
 
 
