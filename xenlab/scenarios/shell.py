@@ -77,6 +77,22 @@ def in_image(script: str, took: str, guest: GuestPlan = GUESTS[0]) -> LabChange:
     return LabChange(SERVER.name, mounted(script, "rw"), mounted(took, "ro"))
 
 
+def partitioned(machine: str, image: str) -> LabChange:
+    """A disk's image with a partition table, in whose one partition is what the disk was (the MBR of a PC)."""
+    table = (
+        "import os, struct, sys; "
+        'entry = struct.pack("<B3xB3xII", 0, 0x83, 2048, os.path.getsize(sys.argv[1]) // 512); '
+        'record = bytes(440) + b"lab1" + bytes(2) + entry + bytes(48) + b"\\x55\\xaa"; '
+        "sys.stdout.buffer.write(record.ljust(1 << 20, bytes(1)))"
+    )
+    return LabChange(
+        machine,
+        f"python3 -c {shlex.quote(table)} {image} >{image}.new && "
+        f"dd if={image} of={image}.new bs=1M seek=1 conv=sparse,notrunc && mv {image}.new {image}",
+        f'test "$(blkid -p -o value -s PTTYPE {image})" = dos',
+    )
+
+
 def exported(*lines: str) -> LabChange:
     """The server's /etc/exports with these lines alone, in force, what its clients have cached forgotten."""
     folders = sorted({line.split()[0] for line in lines})

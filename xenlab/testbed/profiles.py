@@ -44,7 +44,10 @@ DOM0_PACKAGES = (
     "nfs-common", "linux-image-amd64", "procps", "e2fsprogs", "initramfs-tools", "python3",
 )  # fmt: skip
 # sysvinit, since a guest of emulated hosts needs a minute and more to boot with systemd.
-GUEST_PACKAGES = ("sysvinit-core", "iproute2", "iputils-ping", "openssh-server", "procps", "login", "e2fsprogs")
+# Of busybox nothing is used but by a guest that is to have no other tools.
+GUEST_PACKAGES = (
+    "sysvinit-core", "iproute2", "iputils-ping", "openssh-server", "procps", "login", "e2fsprogs", "busybox",
+)  # fmt: skip
 
 
 def profile_named(name: str) -> Profile:

@@ -3,8 +3,8 @@
 from xenlab.labfile import HOSTS
 from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
-from xenlab.scenarios.shell import GUEST, PASSWORD_ENV, done, in_image
-from xenlab.testbed.plan import CLIENT, SERVER
+from xenlab.scenarios.shell import GUEST, PASSWORD_ENV, both_configs_edited, done, in_image, partitioned
+from xenlab.testbed.plan import CLIENT, EXPORT, MOUNT_POINT, SERVER
 
 BY_CONSOLE = (
     LabFileChange(GUEST.name, "login", "console"),
@@ -22,6 +22,32 @@ GUESTS: tuple[Scenario, ...] = (
             'uuid=$(blkid -o value -s UUID "$(findmnt -n -o SOURCE -T .)"); '
             'sed -i "s,^/dev/xvda1,UUID=$uuid," etc/fstab',
             "grep -q ^UUID= etc/fstab",
+        ),
+    ),
+    right(
+        "disk-with-partitions",
+        "the guest's disk has a partition table, / is in its first partition, and swap is another disk",
+        "boot-from-share",
+        in_image("sed -i s/xvda2/xvdb/ etc/fstab", "grep -q xvdb etc/fstab"),
+        partitioned(SERVER.name, f"{GUEST.shared_folder}/{GUEST.name}.img".replace(MOUNT_POINT, EXPORT)),
+        partitioned(GUEST.home.name, f"{GUEST.original_folder}/UbuntuXen.img"),
+        *both_configs_edited("s/xvda1,/xvda,/; s/xvda2,/xvdb,/"),
+    ),
+    right(
+        "guest-without-swap",
+        "the guest has a swap disk, and has never used it",
+        "boot-from-share",
+        in_image("sed -i /swap/d etc/fstab", "! grep -q swap etc/fstab"),
+        lab=(LabFileChange(GUEST.name, "swap", None),),
+    ),
+    right(
+        "guest-of-busybox",
+        "the guest's shell, ping and tools are busybox's",
+        "live-migration",
+        in_image(
+            "chroot . /bin/busybox --install -s /usr/local/bin && ln -sf busybox bin/sh && "
+            "sed -i '/^root:/s,/bin/bash$,/bin/sh,' etc/passwd",
+            'test -L usr/local/bin/ping && test "$(readlink bin/sh)" = busybox',
         ),
     ),
     right("runs-when-found", "the guests run when they are found", "boot-from-share", runs=True),
