@@ -241,10 +241,7 @@ class LabFile(Model):
         tables |= {"share": data["share"][0], "probes": data["probes"], "timeouts": data["timeouts"]}
         shares = {row["mount_point"]: row for row in data["share"]}
         for change in changes:
-            if change.table.startswith("/"):
-                table = shares.setdefault(change.table, {"mount_point": change.table})
-            else:
-                table = tables[change.table]
+            table = tables.get(change.table) or shares.setdefault(change.table, {"mount_point": change.table})
             table[change.key] = change.value
         return self.model_validate(data | {"share": [*shares.values()]})
 
@@ -301,10 +298,8 @@ class LabFile(Model):
             if (one.server, one.export) == (other.server, other.export):
                 yield f"{key}.export: {other.server}:{other.export} is already {earlier}: name each share once"
             if one.holds(other.mount_point) or other.holds(one.mount_point):
-                yield (
-                    f"{key}.mount_point: {other.mount_point} and {one.mount_point} of {earlier} hide each other: "
-                    "mount the shares beside one another, none in another"
-                )
+                among = f"{other.mount_point} and {one.mount_point} of {earlier}"
+                yield f"{key}.mount_point: {among} lie in one another: mount them beside each other"
 
     def _machines(self) -> dict[str, Reachable]:
         """Every machine by its key in the file."""

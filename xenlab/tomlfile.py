@@ -108,10 +108,8 @@ def _as_written(loc: Iterable[int | str], data: object) -> Iterator[int | str]:
         if isinstance(part, int) and not isinstance(data, list):
             continue
         yield part
-        if isinstance(data, list):
-            data = data[part] if isinstance(part, int) else None
-        else:
-            data = data.get(part) if isinstance(data, dict) else None
+        rows = dict(enumerate(data)) if isinstance(data, list) else data
+        data = rows.get(part) if isinstance(rows, dict) else None
 
 
 def _says(loc: tuple[int | str, ...], error: Problem, model: type[Model], tables: Mapping[str, type[Model]]) -> str:

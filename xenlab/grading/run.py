@@ -50,8 +50,8 @@ class StepRun:
     those that are in force. One that `ended_early` did not come to make all its checks; `unjudged` is what would have
     taken an act in a run that only reads, `taken_over` when an earlier run saw and did what it is judged by. `commands`
     are the ids of those that were begun for it, `claim` is what it has to itself meanwhile. It is `over` when its test
-    is, and `finished` when pytest has told how it went: of two that run side by side one may wait for that. What is wrong
-    with its first checks, so many, has been `told`.
+    is, and `finished` when pytest has told how it went: of two that run side by side one may wait for that. Of so many
+    checks what is wrong has been `told`.
     """
 
     spec: StepSpec
