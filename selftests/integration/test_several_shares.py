@@ -143,6 +143,7 @@ def test_of_two_shares_the_one_that_squashes_root_is_named(graded: Graded, share
     (check,) = red(of(grade, "shared-storage"))
     assert (check.id, check.outcome, check.host) == ("no-root-squash", Outcome.FAILED, "baye")
     assert check.expected == f"{shares.second}: rw,no_root_squash for labubuntu"
+    assert check.actual.startswith(f"{shares.second}: 10.1.1.0/24(")
     assert [step.blocked_by for step in grade.steps] == [None, "shared-storage"]
     passed = [check.id for check in of(grade, "shared-storage").checks if check.expected.startswith(shares.first)]
     assert passed == [*OF_EACH, *["same-file"] * 3]
@@ -173,8 +174,8 @@ def test_the_other_host_may_export_a_folder_of_the_same_name_as_its_own_share(
     checks = of(graded("shared-storage"), "shared-storage").checks
     served = [check for check in checks if check.id in ("nfs-serves", "one-server")]
     assert [(check.outcome, check.actual) for check in served if check.id == "one-server"] == [
-        (Outcome.PASSED, "exported by baye"),
-        (Outcome.PASSED, "exported by labubuntu"),
+        (Outcome.PASSED, f"{shares.first}: exported by baye"),
+        (Outcome.PASSED, f"{shares.second}: exported by labubuntu"),
     ]
     assert [check.host for check in served if check.id == "nfs-serves"] == ["baye", "labubuntu"]
 

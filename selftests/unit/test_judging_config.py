@@ -24,7 +24,6 @@ from madeuplooks import (
     holds,
     identity,
     identity_look,
-    mounts,
     one,
     share_place,
     undecided,
@@ -36,7 +35,6 @@ from xenlab.errors import LabFault
 from xenlab.lab.judging import config as judge
 from xenlab.lab.looks import FileIdentity, FilesLook, IdentityLook, Unknown
 from xenlab.outcomes import Finding
-from xenlab.remote.filesystems import place_of
 from xenlab.remote.sections import Answer
 from xenlab.xen.cfg import XlConfig
 from xenlab.xen.conf import parse_xl_conf
@@ -120,18 +118,6 @@ def test_a_right_config_leads_to_the_share_from_both_hosts(host: str) -> None:
     for finding in found.values():
         holds(finding, POINT)
         assert finding.guest == "guest1"
-
-
-def test_a_file_may_lie_on_another_of_the_labs_shares() -> None:
-    """It is on none only where it is known where all of them are."""
-    look, elsewhere = files_look(), place_of(mounts(ROOT), "/mnt/other")
-    for shares in ([elsewhere, share_place(look)], [SILENT, share_place(look)]):
-        for finding in judge.files_on_share("guest1", config(), CONFIG_PATH, look, shares):
-            holds(finding, POINT)
-    for finding in judge.files_on_share("guest1", config(), CONFIG_PATH, look, [elsewhere, elsewhere]):
-        fails(finding, "which is none of the shares", hint="must lead to a file on the share")
-    for finding in judge.files_on_share("guest1", config(), CONFIG_PATH, look, [elsewhere, SILENT]):
-        undecided(finding, SILENT.why)
 
 
 def test_a_missing_an_empty_and_an_odd_file_are_told_with_their_line() -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import UsageError
-from xenlab.labfile import LabFile, ProbeSpec, ShareSpec, load
-from xenlab.labfile_change import LabFileChange
+from xenlab.labfile import LabFile, ProbeSpec, load
 from xenlab.remote.login import Login, secrets_of
 from xenlab.tomlfile import dump
 
@@ -98,105 +97,6 @@ def test_what_is_dumped_is_read_back(file: Path) -> None:
     copy.write_text(dump(lab))
     assert load(copy) == lab
     assert 'name = "guest1"' in copy.read_text()
-
-
-SECOND = """[[share]]
-server = "nas"
-address = "10.1.1.9"
-export = "/vol/second"
-mount_point = "/mnt/second"
-
-[probes]"""
-SEVERAL = (("[share]", "[[share]]"), ("[probes]", SECOND), ("/mnt/private/gaspar", "/mnt/second"))
-
-
-def test_a_lab_may_have_several_shares(file: Path) -> None:
-    one = load(file)
-    text = GOOD
-    for old, new in SEVERAL:
-        text = text.replace(old, new, 1)
-    file.write_text(text)
-    lab = load(file)
-    assert lab.shares == (
-        *one.shares,
-        ShareSpec(server="nas", address="10.1.1.9", export="/vol/second", mount_point="/mnt/second"),
-    )
-    assert (lab.server, lab.mount_points) == ("baye", ("/mnt/private", "/mnt/second"))
-    assert lab.guests[1].config == "/mnt/second/guest2.cfg"
-    assert dump(lab).count("[[share]]") == 2
-    file.write_text(dump(lab))
-    assert load(file) == lab
-    assert "\n[share]\n" in dump(one)
-    file.write_text(GOOD.replace("[share]", "[[share]]"))
-    assert load(file) == one
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line"),
-    [
-        (
-            "second/guest2",
-            "third/guest2",
-            "guests.1.config: '/mnt/third/guest2.cfg' is not on any of the shares: it must be below /mnt/private or",
-        ),
-        (
-            '"nas"\naddress = "10.1.1.9"',
-            '"nas"',
-            "share.1.server: 'nas' is not a host: allowed are labubuntu, baye; of a third",
-        ),
-        ('"/vol/second"', '"second"', "share.1.export: 'second' is not an absolute path"),
-        ('mount_point = "/mnt/second"', "", "share.1.mount_point: is missing and must be given"),
-        (
-            'export = "/vol',
-            'exports = "/vol',
-            "share.1.exports: unknown key: allowed are server, address, export, mount_point",
-        ),
-        (
-            't = "/mnt/second"',
-            't = "/mnt/private"',
-            "share.1.mount_point: /mnt/private and /mnt/private of share.0 lie in one another",
-        ),
-        (
-            't = "/mnt/second"',
-            't = "/mnt/private/second"',
-            "share.1.mount_point: /mnt/private/second and /mnt/private of share.0 lie in",
-        ),
-        (
-            't = "/mnt/second"',
-            't = "/mnt"',
-            "share.1.mount_point: /mnt and /mnt/private of share.0 lie in one another: mount them beside",
-        ),
-        (
-            '"nas"\naddress = "10.1.1.9"\nexport = "/vol/second"',
-            '"baye"\nexport = "/srv/private"',
-            "share.1.export: baye:/srv/private is already share.0: name each share once",
-        ),
-    ],
-)
-def test_each_share_is_told_by_its_number(file: Path, old: str, new: str, line: str) -> None:
-    lines = problems(file, *SEVERAL, (old, new))
-    assert [each for each in lines if each.startswith(f"lab.toml: {line}")], lines
-
-
-@pytest.mark.parametrize("written", ["share = []", "share = 1", "share = [1]"])
-def test_a_lab_without_a_share_is_refused(file: Path, written: str) -> None:
-    table = GOOD[GOOD.index("[share]") : GOOD.index("[probes]")]
-    (line,) = problems(file, ('name = "lia-lab-2"', f'name = "x"\n{written}'), (table, ""))
-    assert line.startswith("lab.toml: share")
-
-
-def test_a_share_is_changed_by_its_mount_point_or_added(file: Path) -> None:
-    lab = load(file)
-    nas = (LabFileChange("share", "server", "nas"), LabFileChange("share", "address", "10.1.1.9"))
-    assert lab.changed(nas).shares[0].address == "10.1.1.9"
-    assert lab.changed(nas) == lab.changed(LabFileChange("/mnt/private", c.key, c.value) for c in nas)
-    second = (LabFileChange("/mnt/second", "server", "baye"), LabFileChange("/mnt/second", "export", "/srv/second"))
-    assert lab.changed(second).shares == (
-        *lab.shares,
-        ShareSpec(server="baye", export="/srv/second", mount_point="/mnt/second"),
-    )
-    with pytest.raises(ValueError, match="export"):
-        lab.changed(second[:1])
 
 
 @pytest.mark.parametrize(

@@ -167,9 +167,12 @@ class ShareLooks:
 
 
 def _of_which(share: ShareSpec, others: Sequence[ShareSpec], findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings; beside other shares each says which one it is of."""
+    """The findings; beside other shares each says which one it is of, in either text, as reports show one alone."""
     which = f"{share.mount_point}: " if others else ""
-    return tuple(replace(finding, expected=f"{which}{finding.expected}") for finding in findings)
+    return tuple(
+        replace(finding, expected=f"{which}{finding.expected}", actual=f"{which}{finding.actual}")
+        for finding in findings
+    )
 
 
 def readable(text: str | Unknown) -> XlConfig | None:
