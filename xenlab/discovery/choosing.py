@@ -36,7 +36,7 @@ def choose(lab: LabSeen, given: Given) -> tuple[ShareFound, ...] | Missing:
     if own and _are_apart(lab, [*own, *beside]):
         return (*own, *beside)
     for group in (own, own_or_used, usable):
-        if len(group) == 1 or (group and all(map(with_configs.__contains__, group)) and _are_apart(lab, group)):
+        if len(group) == 1 or (group and _are_apart(lab, group)):
             return tuple(group)
         if group:
             return _missing("several shares may be meant", group)
