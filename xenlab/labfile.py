@@ -1,4 +1,4 @@
-"""lab.toml: which hosts, share and guests make up a lab, as a validated and unchanging model.
+"""lab.toml: which hosts, shares and guests make up a lab, as a validated and unchanging model.
 
 Nothing below this module knows of the file. What is wrong with one is said as in `tomlfile`.
 """
@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_serializer, model_validator
 
 from xenlab.fields import (
     BASE,
@@ -143,6 +143,15 @@ class ShareSpec(Model):
     export: RemotePath
     mount_point: RemotePath
 
+    def holds(self, path: str) -> bool:
+        """Whether a path is below the mount point, by its words."""
+        return PurePosixPath(path).is_relative_to(self.mount_point)
+
+
+def _tables(written: object) -> object:
+    """One table, or an array of them, as an array."""
+    return tuple(written) if isinstance(written, list | tuple) else (written,)
+
 
 class ProbeSpec(Model):
     """How a migration is watched, and what the two pings may miss before it counts as an interruption.
@@ -189,11 +198,11 @@ class TimeoutSpec(Model):
 
 
 class LabFile(Model):
-    """A whole lab."""
+    """A whole lab; its `shares` stand in the file as one [share] table, or as several [[share]] tables."""
 
     name: Name
     kind: Literal["embedded", "real"] = "real"
-    share: ShareSpec
+    shares: Annotated[tuple[ShareSpec, ...], BeforeValidator(_tables)] = Field(alias="share")
     probes: ProbeSpec = ProbeSpec()
     timeouts: TimeoutSpec = TimeoutSpec()
     hosts: tuple[HostSpec, HostSpec]
@@ -207,6 +216,16 @@ class LabFile(Model):
         named = (name for machine in machines for name in (machine.password_env, machine.sudo_password_env))
         return frozenset(name for name in named if name)
 
+    @property
+    def server(self) -> str:
+        """The machine that exports the first share: "server" of the checks that users write."""
+        return self.shares[0].server
+
+    @property
+    def mount_points(self) -> tuple[str, ...]:
+        """Where its shares are on both hosts."""
+        return tuple(share.mount_point for share in self.shares)
+
     def without_files(self) -> Self:
         """The same lab, without the files of this machine that it is logged in by."""
         nothing = {"key_file": None, "known_hosts": Path("known_hosts")}
@@ -217,12 +236,18 @@ class LabFile(Model):
 
     def changed(self, changes: Iterable[LabFileChange]) -> Self:
         """The same lab, but for some values; raises pydantic's ValidationError where they do not fit."""
-        data = self.model_dump()
-        machines = {row["name"]: row for table in ("hosts", "guests", "jumps") for row in data[table]}
+        data = self.model_dump(by_alias=True)
+        tables = {row["name"]: row for table in ("hosts", "guests", "jumps") for row in data[table]}
+        tables |= {"share": data["share"][0], "probes": data["probes"], "timeouts": data["timeouts"]}
+        shares = {row["mount_point"]: row for row in data["share"]}
         for change in changes:
-            table = data[change.table] if change.table in ("share", "probes", "timeouts") else machines[change.table]
+            table = tables.get(change.table) or shares.setdefault(change.table, {"mount_point": change.table})
             table[change.key] = change.value
-        return self.model_validate(data)
+        return self.model_validate(data | {"share": [*shares.values()]})
+
+    @field_serializer("shares", when_used="json")
+    def _as_in_the_file(self, shares: tuple[ShareSpec, ...]) -> tuple[ShareSpec, ...] | ShareSpec:
+        return shares if len(shares) > 1 else shares[0]
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -234,11 +259,7 @@ class LabFile(Model):
         hosts = listed(host.name for host in self.hosts)
         if not self.guests:
             yield "guests: at least one is needed: write a [[guests]] table"
-        if self.share.server not in (host.name for host in self.hosts) and self.share.address is None:
-            yield (
-                f"share.server: {self.share.server!r} is not a host: allowed are {hosts}; "
-                "of a third machine (a NAS) give its address as well"
-            )
+        yield from self._of_shares(hosts)
         yield from self._twice()
         yield from self._ways()
         for i, guest in enumerate(self.guests):
@@ -257,11 +278,28 @@ class LabFile(Model):
                 )
             if guest.original_config == guest.config:
                 yield f"guests.{i}.original_config: is the config itself: name the one from before, or leave it out"
-            if not PurePosixPath(guest.config).is_relative_to(self.share.mount_point):
+            if self.shares and not any(share.holds(guest.config) for share in self.shares):
+                what = "the share" if len(self.shares) == 1 else "any of the shares"
+                below = " or ".join(self.mount_points)
+                yield f"guests.{i}.config: {guest.config!r} is not on {what}: it must be below {below}"
+
+    def _of_shares(self, hosts: str) -> Iterator[str]:
+        """What is wrong with the shares, each by itself and beside the others."""
+        if not self.shares:
+            yield "share: at least one is needed: write a [share] table"
+        keys = ["share"] if len(self.shares) == 1 else [f"share.{i}" for i in range(len(self.shares))]
+        for key, share in zip(keys, self.shares, strict=True):
+            if share.server not in (host.name for host in self.hosts) and share.address is None:
                 yield (
-                    f"guests.{i}.config: {guest.config!r} is not on the share: "
-                    f"it must be below {self.share.mount_point}"
+                    f"{key}.server: {share.server!r} is not a host: allowed are {hosts}; "
+                    "of a third machine (a NAS) give its address as well"
                 )
+        for (earlier, one), (key, other) in combinations(zip(keys, self.shares, strict=True), 2):
+            if (one.server, one.export) == (other.server, other.export):
+                yield f"{key}.export: {other.server}:{other.export} is already {earlier}: name each share once"
+            if one.holds(other.mount_point) or other.holds(one.mount_point):
+                among = f"{other.mount_point} and {one.mount_point} of {earlier}"
+                yield f"{key}.mount_point: {among} lie in one another: mount them beside each other"
 
     def _machines(self) -> dict[str, Reachable]:
         """Every machine by its key in the file."""

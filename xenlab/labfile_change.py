@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LabFileChange:
-    """Another value of one key; `table` is "share", "probes" or "timeouts", or the name of a host or guest."""
+    """Another value of one key; `table` is "share", "probes" or "timeouts", or the name of a host or guest.
+
+    "share" is the lab's first one. One is also known by its mount point, and added where the lab has none there.
+    """
 
     table: str
     key: str

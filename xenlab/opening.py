@@ -25,7 +25,7 @@ class NothingToMend(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class MachineNames:
-    """What a lab's machines are called; `server` is the one that exports the share, which may be none of the hosts."""
+    """What a lab's machines are called; `server` is the one of the first share, which may be none of the hosts."""
 
     hosts: tuple[str, ...]
     server: str
@@ -37,7 +37,7 @@ def machine_names(lab_name: str) -> MachineNames:
     if lab_name == EMBEDDED:
         return MachineNames(_names(HOSTS), SERVER.name, _names(GUESTS))
     lab = load(Path(lab_name))
-    return MachineNames(_names(lab.hosts), lab.share.server, _names(lab.guests))
+    return MachineNames(_names(lab.hosts), lab.server, _names(lab.guests))
 
 
 def _names(machines: Iterable[NamedAddress]) -> tuple[str, ...]:

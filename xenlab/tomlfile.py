@@ -70,10 +70,12 @@ def parse(
         # that port = "22" or swap = 1 is refused instead of guessed at.
         return model.model_validate_json(data, strict=True, context=dict(context))
     except ValidationError as problems:
+        written = json.loads(data)
         lines = [
             line
             for error in problems.errors()
-            for line in (says(error["loc"], error) or _says(error["loc"], error, model, tables)).splitlines()
+            for loc in [tuple(_as_written(error["loc"], written))]
+            for line in (says(loc, error) or _says(loc, error, model, tables)).splitlines()
         ]
         raise UsageError("\n".join(f"{name}: {line}" for line in lines)) from problems
 
@@ -100,6 +102,16 @@ def listed(words: Iterable[str]) -> str:
     return ", ".join(words)
 
 
+def _as_written(loc: Iterable[int | str], data: object) -> Iterator[int | str]:
+    """Where a problem is; a table that may be one of several has no number where it is written as the only one."""
+    for part in loc:
+        if isinstance(part, int) and not isinstance(data, list):
+            continue
+        yield part
+        rows = dict(enumerate(data)) if isinstance(data, list) else data
+        data = rows.get(part) if isinstance(rows, dict) else None
+
+
 def _says(loc: tuple[int | str, ...], error: Problem, model: type[Model], tables: Mapping[str, type[Model]]) -> str:
     kind = error["type"]
     if not loc:
@@ -120,7 +132,7 @@ def _says(loc: tuple[int | str, ...], error: Problem, model: type[Model], tables
 
 def dump(model: Model) -> str:
     """A model as TOML text, which reads back to an equal one; what it does not have is left out."""
-    tables = model.model_dump(mode="json", exclude_none=True)
+    tables = model.model_dump(mode="json", exclude_none=True, by_alias=True)
     plain = {key: value for key, value in tables.items() if not isinstance(value, dict | list)}
     parts = ["".join(_assignments(plain))]
     for key, value in tables.items():

@@ -38,7 +38,10 @@ _LAB = (
 )
 _SEEN = Proposed("baye", "seen on baye")
 _PROPOSAL = Proposal(
-    _SEEN, {"server": _SEEN, "export": _SEEN}, ({"name": _SEEN, "address": _SEEN},), ({"name": _SEEN},)
+    _SEEN,
+    ({"server": _SEEN, "export": _SEEN, "mount_point": _SEEN},),
+    ({"name": _SEEN, "address": _SEEN},),
+    ({"name": _SEEN},),
 )
 _PLAN = ActPlan(
     lab_name="embedded",

@@ -14,7 +14,7 @@ from xenlab.outcomes import Grade
 HEAD = """
 import pytest
 from xenlab.errors import CannotObserve, LabFault
-from xenlab.grading.steps import check, step
+from xenlab.grading.steps import apart, check, step
 from xenlab.outcomes import Finding
 
 guests = pytest.mark.parametrize("guest_name", ["guest1", "guest2"])

@@ -176,7 +176,7 @@ class PlayedXen:
         self.machines = {name: self._host(name) for name in HOSTS} | {name: self._guest(name) for name in GUESTS}
         self.spec = LabFile(
             name="played",
-            share=ShareSpec(server="baye", export=f"{folder}/srv", mount_point=str(self.share)),
+            share=(ShareSpec(server="baye", export=f"{folder}/srv", mount_point=str(self.share)),),
             probes=ProbeSpec(),
             timeouts=TIMEOUTS,
             hosts=(self._host_spec("labubuntu"), self._host_spec("baye")),

@@ -119,7 +119,7 @@ def _nouns(lab: Lab, run: Run, step: StepRun) -> dict[str, object]:
         "lab": lambda: lab,
         "found": lambda: lab.found.hosts,
         "hosts": lambda: lab.hosts,
-        "share": lambda: lab.share,
+        "shares": lambda: lab.shares,
         "guests": lambda: tuple(lab.guest(name) for name in run.guests or lab.guests),
         "moves": lambda: Moves(lab, run),
         "left": lambda: LabLeft.of(lab),

@@ -26,7 +26,7 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("xenlab/lab/judging/*.py"))),
     *("xenlab/report/timeline.py", "xenlab/report/whereabouts.py", "xenlab/report/graph.py", "xenlab/report/svg.py"),
     *("xenlab/report/compare.py", "xenlab/report/views.py", "xenlab/report/reading.py", "xenlab/report/allure.py"),
-    *(f"xenlab/discovery/{name}.py" for name in ("given", "seen", "proposal", "hosts", "share", "guests")),
+    *(f"xenlab/discovery/{name}.py" for name in ("given", "seen", "proposal", "hosts", "share", "guests", "choosing")),
     *(f"xenlab/discovery/{name}.py" for name in ("access", "addresses", "guest_tables", "proposing")),
     "xenlab/remote/network.py",
     *("xenlab/classroom/member.py", "xenlab/classroom/row.py", "xenlab/classroom/gradebook.py"),

@@ -20,6 +20,10 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIM4PFFf1GhqsQSj/lhZG0tqmo+h1tFuHGwd0
 # A right lab
 
 
+def config_of(name: str, disk: str, address: str) -> str:
+    return f"# reached at {address}\nname='{name}'\ndisk=['{disk},raw,xvda,w']\n"
+
+
 def test_a_lab_like_the_embedded_one_is_found_whole(found_lab: FoundLab, init: Init) -> None:
     said = init()
     spec = made()
@@ -27,7 +31,7 @@ def test_a_lab_like_the_embedded_one_is_found_whole(found_lab: FoundLab, init: I
         ("labubuntu", LABUBUNTU, 22, None),
         ("baye", BAYE, 22, None),
     ]
-    assert spec.share == ShareSpec(server="baye", export="/srv/private", mount_point="/mnt/private")
+    assert spec.shares == (ShareSpec(server="baye", export="/srv/private", mount_point="/mnt/private"),)
     guest1, guest2 = spec.guests
     assert guest1.model_dump(exclude={"known_hosts"}, exclude_none=True) == {
         **{"name": "guest1", "address": "10.1.1.85", "user": "root", "port": 22, "sudo": True, "login": "ssh"},
@@ -182,7 +186,7 @@ def test_a_lab_of_ipv6_alone(found_lab: FoundLab, init: Init) -> None:
     (Path(".ssh") / "known_hosts").open("a").write(f"{net}85 {KEY}\n{net}86 {KEY}\n")
     assert "note:" not in init("--guest", f"guest2={net}86", hosts=(f"root@{hosts[0]}", f"[{hosts[1]}]:22"))
     assert [host.address for host in made().hosts] == list(hosts)
-    assert (made().share.server, made().share.export) == ("baye", "/srv/private")
+    assert [(share.server, share.export) for share in made().shares] == [("baye", "/srv/private")]
     assert [(guest.address, guest.ping_target) for guest in made().guests] == [
         (f"{net}85", f"{net}7"),
         (f"{net}86", f"{net}7"),
@@ -195,7 +199,7 @@ def test_an_export_below_the_root_of_nfs_4(found_lab: FoundLab, init: Init) -> N
     found_lab.labubuntu.has("/proc/self/mountinfo", ROOT_ONLY)
     found_lab.labubuntu.mounts(NFS.format(point="/mnt/private", source="baye:/private", address=BAYE))
     init()
-    assert made().share.export == "/srv/private"
+    assert [share.export for share in made().shares] == ["/srv/private"]
 
 
 def test_of_several_shares_the_one_with_configs_is_taken(found_lab: FoundLab, init: Init) -> None:
@@ -204,17 +208,68 @@ def test_of_several_shares_the_one_with_configs_is_taken(found_lab: FoundLab, in
     found_lab.labubuntu.has("/mnt/scratch/grub.txt", "nothing")
     found_lab.baye.also_says("exportfs", "/srv/scratch 10.1.1.0/24(rw)")
     init()
-    assert made().share.export == "/srv/private"
+    assert [share.export for share in made().shares] == ["/srv/private"]
 
 
-def test_of_several_shares_with_configs_one_is_to_be_named(found_lab: FoundLab, init: Init) -> None:
-    found_lab.labubuntu.mounts(NFS.format(point="/mnt/team8", source="10.1.1.143:/srv/team8", address=BAYE))
-    found_lab.labubuntu.has("/mnt/team8/guest8.cfg", "name='guest8'\ndisk=['/mnt/team8/guest8.img,raw,xvda,w']\n")
-    found_lab.baye.also_says("exportfs", "/srv/team8 10.1.1.0/24(rw)")
+def test_guests_on_several_shares_are_found_with_all_of_them(found_lab: FoundLab, init: Init) -> None:
+    """A second folder of the same server, and one of a NAS, each with a guest of its own."""
+    found_lab.baye.also_says("exportfs", "/srv/second 10.1.1.0/24(rw)")
+    for host in found_lab.hosts.values():
+        host.mounts(NFS.format(point="/mnt/second", source="10.1.1.143:/srv/second", address=BAYE))
+        host.mounts(NFS.format(point="/mnt/nas", source="nas.lab:/vol", address="10.1.1.5"))
+        host.has("/mnt/second/guest3.cfg", config_of("guest3", "/mnt/second/guest3.img", "10.1.1.93"))
+        host.has("/mnt/nas/guest4.cfg", config_of("guest4", "/mnt/nas/guest4.img", "10.1.1.94"))
+    said = init("--home", "guest3=baye", "--home", "guest4=labubuntu")
+    assert made().shares == (
+        ShareSpec(server="baye", export="/srv/private", mount_point="/mnt/private"),
+        ShareSpec(server="baye", export="/srv/second", mount_point="/mnt/second"),
+        ShareSpec(server="nas.lab", address="10.1.1.5", export="/vol", mount_point="/mnt/nas"),
+    )
+    assert [guest.config for guest in made().guests][2:] == ["/mnt/second/guest3.cfg", "/mnt/nas/guest4.cfg"]
+    text = Path("lab.toml").read_text()
+    assert text.count("[[share]]") == 3
+    assert behind("export", 1).startswith("mounted on labubuntu: 10.1.1.143:/srv/second, type nfs4")
+    assert "shares baye:/srv/private at /mnt/private, baye:/srv/second at /mnt/second, nas.lab:/vol at /mnt/nas" in said
+    assert "note: guests' configs lie on several shares, and all are taken" in said
+    assert "lab.toml has it all" in init("--update", hosts=())
+    assert Path("lab.toml").read_text() == text
+
+
+def test_of_several_shares_with_guests_those_that_are_meant_can_be_named(found_lab: FoundLab, init: Init) -> None:
+    for team in ("team8", "team9"):
+        found_lab.baye.also_says("exportfs", f"/srv/{team} 10.1.1.0/24(rw)")
+        for host in found_lab.hosts.values():
+            host.mounts(NFS.format(point=f"/mnt/{team}", source=f"10.1.1.143:/srv/{team}", address=BAYE))
+            host.has(f"/mnt/{team}/{team}.cfg", config_of(team, f"/mnt/{team}/guest.img", f"10.1.1.{team[-1]}"))
+    said = init("--share", "/mnt/private", "--share", "/mnt/team8", ends=2)
+    assert missing(said) == {
+        "guests.team8.home": "it is off, and no config of it lies in /etc/xen, /home or /root of one host alone"
+    }
+    assert said.splitlines()[-1].startswith(
+        "next: ./lab init root@10.1.1.189 root@10.1.1.143 --share /mnt/private --share"
+    )
+    init("--share", "/mnt/private", "--share", "/mnt/team8", "--home", "team8=baye")
+    assert [guest.name for guest in made().guests] == ["guest1", "guest2", "team8"]
+    assert made().mount_points == ("/mnt/private", "/mnt/team8")
+
+
+def test_a_share_with_the_same_guests_may_be_a_copy_and_one_is_to_be_named(found_lab: FoundLab, init: Init) -> None:
+    found_lab.labubuntu.mounts(NFS.format(point="/mnt/backup", source="10.1.1.143:/srv/backup", address=BAYE))
+    found_lab.labubuntu.has("/mnt/backup/guest1.cfg", told_config("labubuntu", "config"))
+    found_lab.baye.also_says("exportfs", "/srv/backup 10.1.1.0/24(rw)")
     said = init(ends=2)
     assert missing(said) == {"share": "several shares may be meant"}
-    assert perhaps(said) == ["baye:/srv/private=/mnt/private", "baye:/srv/team8=/mnt/team8"]
+    assert perhaps(said) == ["baye:/srv/private=/mnt/private", "baye:/srv/backup=/mnt/backup"]
     init("--share", "/mnt/private")
+    assert [guest.name for guest in made().guests] == ["guest1", "guest2"]
+
+
+def test_homes_of_a_third_machine_are_no_share_beside_the_hosts_own(found_lab: FoundLab, init: Init) -> None:
+    for host in found_lab.hosts.values():
+        host.mounts(NFS.format(point="/home", source="nas.lab:/homes", address="10.1.1.5"))
+        host.has("/home/eve/try.cfg", config_of("try", "/home/eve/try.img", "10.1.1.99"))
+    init()
+    assert made().mount_points == ("/mnt/private",)
     assert [guest.name for guest in made().guests] == ["guest1", "guest2"]
 
 
@@ -267,7 +322,7 @@ def test_a_hosts_words_stay_a_comment(found_lab: FoundLab, init: Init) -> None:
     found_lab.labubuntu.mounts(NFS.format(point="/mnt/private", source=source, address=BAYE))
     init("--leave-out", "guest2")
     text = Path("lab.toml").read_text()
-    assert (made().kind, made().share.export) == ("real", '/srv/private/\nkind = "embedded"\n#')
+    assert (made().kind, made().shares[0].export) == ("real", '/srv/private/\nkind = "embedded"\n#')
     assert "\x1b" not in text
 
 

@@ -86,7 +86,9 @@ def test_a_nas_that_is_neither_host_is_named_as_the_server(
         host.has("/proc/self/mountinfo", ROOT_ONLY)
         host.mounts(NFS.format(point="/mnt/private", source=f"{source}:/vol/private", address=address))
     init()
-    assert made().share == ShareSpec(server=server, address=address, export="/vol/private", mount_point="/mnt/private")
+    assert made().shares == (
+        ShareSpec(server=server, address=address, export="/vol/private", mount_point="/mnt/private"),
+    )
 
 
 def test_configs_that_cannot_be_read_are_told(found_lab: FoundLab, init: Init) -> None:
@@ -241,6 +243,42 @@ def test_update_says_what_was_seen_otherwise(found_lab: FoundLab, init: Init) ->
     assert Path("lab.toml").read_text() == moved
 
 
+def test_update_keeps_the_shares_that_are_there_and_tells_of_others(found_lab: FoundLab, init: Init) -> None:
+    init()
+    one = Path("lab.toml").read_text()
+    found_lab.baye.also_says("exportfs", "/srv/second 10.1.1.0/24(rw)")
+    guest3 = "# reached at 10.1.1.93\nname='guest3'\ndisk=['/mnt/second/guest3.img,raw,xvda,w']\n"
+    for host in found_lab.hosts.values():
+        host.mounts(NFS.format(point="/mnt/second", source="10.1.1.143:/srv/second", address=BAYE))
+        host.has("/mnt/second/guest3.cfg", guest3)
+    said = init("--update", hosts=())
+    assert "note: guests' configs lie on baye:/srv/second at /mnt/second, too: write a [[share]] table for each" in said
+    assert Path("lab.toml").read_text() == one
+    second = '[[share]]\n# of team 8\nserver = "baye"\nmount_point = "/mnt/second"\n'
+    Path("lab.toml").write_text(one.replace("[share]", "[[share]]") + second)
+    init("--update", "--home", "guest3=baye", hosts=())
+    assert "# of team 8" in Path("lab.toml").read_text()
+    assert [(share.export, share.mount_point) for share in made().shares] == [
+        ("/srv/private", "/mnt/private"),
+        ("/srv/second", "/mnt/second"),
+    ]
+    assert [guest.name for guest in made().guests] == ["guest1", "guest2", "guest3"]
+
+
+def test_shares_are_not_added_to_one_that_is_written_as_the_only_one(
+    found_lab: FoundLab, init: Init, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init()
+    mine = Path("lab.toml").read_text()
+    whole = "baye:/srv/second=/mnt/second"
+    assert main(["init", "--update", "--share", "/mnt/private", "--share", whole]) == 2
+    assert "share is written as the only one: write [[share]] instead of [share]" in capsys.readouterr().err
+    assert Path("lab.toml").read_text() == mine
+    Path("lab.toml").write_text(mine.replace("[share]", "[[share]]"))
+    init("--update", "--share", "/mnt/private", "--share", whole, hosts=())
+    assert made().mount_points == ("/mnt/private", "/mnt/second")
+
+
 def test_update_needs_no_more_than_the_file_lacks(found_lab: FoundLab, init: Init) -> None:
     """A hand-written file with names of its own, of guests that are off: what it says counts as found."""
     found_lab.off()
@@ -263,5 +301,5 @@ def test_update_needs_no_more_than_the_file_lacks(found_lab: FoundLab, init: Ini
     )
     init("--update", hosts=())
     spec = made()
-    assert (spec.name, spec.share.server) == ("team-7", "right")
+    assert (spec.name, spec.server) == ("team-7", "right")
     assert [guest.home for guest in spec.guests] == ["left", "right"]

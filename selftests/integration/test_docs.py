@@ -250,9 +250,12 @@ def test_every_page_is_found_from_the_readme() -> None:
 
 def test_the_lab_file_that_is_shown_is_read() -> None:
     shown = "\n".join(line[4:] for line in LAB_FILE.splitlines() if line.startswith("    "))
+    shown, share, more = shown.partition("[[share]]")
     first, jumps, second = shown.partition("[[jumps]]")
     assert [guest.name for guest in loads(first, "lab-file.md").guests] == ["guest1"]
     as_student = loads(re.sub(r"# (user|sudo_password_env) =", r"\1 =", first), "lab-file.md").hosts[1]
     assert (as_student.user, as_student.sudo, as_student.sudo_password_env) == ("student", True, "LAB_SUDO")
     behind = loads(f"{BESIDE}{jumps}{second}".replace('address = "10.1.1.85"\n', GUEST), "lab-file.md")
     assert (behind.guests[0].via, behind.probes.outside_from) == ("hosts", "hosts")
+    several = loads(re.sub(r"\[share\][^[]*", "", first) + share + more, "lab-file.md").shares
+    assert [one.mount_point for one in several] == ["/mnt/private", "/mnt/second"]

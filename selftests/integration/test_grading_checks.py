@@ -129,6 +129,21 @@ def test_essential_checks_that_hold_end_nothing(graded: Graded) -> None:
     assert made(ran) == [("x", "passed"), ("y", "passed")]
 
 
+def test_what_is_essential_to_a_part_ends_that_part_alone_and_is_told_in_the_end(graded: Graded) -> None:
+    part = "with apart():\n    check({}, essential=True)\n    check(found('never', True))\n"
+    parts = [part.format(essential) for essential in ("found('x', False)", "found('y', None)")]
+    ran = of_step(graded, f"{''.join(parts)}check(found('z', True))")
+    assert made(ran) == [("x", "failed"), ("y", "error"), ("z", "passed")]
+    assert (ran.ret, ran.steps["a"].earned) == (1, 0)
+    ran.result.assert_outcomes(failed=1)
+    ran.result.stdout.fnmatch_lines(["1 of 3 checks failed, 1 could not be told"])
+
+
+def test_a_fault_in_a_part_ends_the_step(graded: Graded) -> None:
+    ran = of_step(graded, "with apart():\n    raise LabFault('gone')\ncheck(found('never', True))")
+    assert [outcome for _, outcome in made(ran)] == ["failed"]
+
+
 def test_a_waived_essential_check_ends_nothing(graded: Graded, pytester: pytest.Pytester) -> None:
     (pytester.path / "rubric.toml").write_text(
         '[[waivers]]\nstep = "a"\ncheck = "x"\nwho = "T"\nwhy = "w"\nuntil = 2999-12-31\n'

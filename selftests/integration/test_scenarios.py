@@ -23,6 +23,8 @@ from xenlab.scenarios.shell import (
     when_it_leaves,
     written,
 )
+from xenlab.testbed.bootfiles import Images
+from xenlab.testbed.labplan import embedded_lab
 from xenlab.testbed.plan import GUESTS, HOSTS, MOUNT_POINT
 from xenlab.testbed.profiles import PROFILES, profile_named
 from xenlab.testbed.provision import shared_paths
@@ -102,6 +104,13 @@ def test_every_script_is_shell(scenario: Scenario) -> None:
         for script in (change.script, change.took):
             checked = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True, check=False)
             assert checked.returncode == 0, checked.stderr
+
+
+@each
+def test_what_the_lab_file_says_otherwise_fits_the_lab(scenario: Scenario, tmp_path: Path) -> None:
+    (tmp_path / "id_ed25519").touch()
+    lab = embedded_lab(profile_named("classic"), Images(tmp_path), {}, tmp_path / "known_hosts")
+    assert (lab.changed(scenario.lab) != lab) == bool(scenario.lab)
 
 
 # What the scripts do

@@ -78,7 +78,7 @@ def lab_of(hosts_via: str | None = None, outside_from: str | None = None, **gues
     rest = {"home": "labubuntu", "config": "/mnt/p/guest1.cfg", "ping_target": "10.1.1.1"}
     return LabFile(
         name="x",
-        share=ShareSpec(server="baye", export="/srv/p", mount_point="/mnt/p"),
+        share=(ShareSpec(server="baye", export="/srv/p", mount_point="/mnt/p"),),
         probes=ProbeSpec(outside_from=outside_from),
         hosts=(
             HostSpec(name="labubuntu", address="10.1.1.189", via=hosts_via),

@@ -200,8 +200,10 @@ def lived(lab: Lab) -> Judged:
         judged.raised.append(str(problem))
     config = guest.read_config(lab.others_than(guest))
     judged.findings += [*config.is_readable(), *config.is_taken_by_xl(), *config.shares_nothing_with_others()]
-    judged.findings += [*lab.share.carries_nonces(), *lab.share.shows_same_files(lab.spec.guests)]
-    judged.findings += [*lab.share.look().is_served(), *lab.found.hosts.are_reached()]
+    for share in lab.shares:
+        judged.findings += [*share.carries_nonces(), *share.shows_same_files(lab.spec.guests)]
+        judged.findings += share.look().is_served()
+    judged.findings += lab.found.hosts.are_reached()
     return judged
 
 

@@ -45,7 +45,7 @@ ping_target = "10.1.1.1"
 """
 SEEN = Proposal(
     name=Proposed("left-right", "the names of its hosts"),
-    share={key: Proposed(value, "seen") for key, value in (("server", "right"), ("mount_point", "/mnt/other"))},
+    shares=({key: Proposed(value, "seen") for key, value in (("server", "right"), ("mount_point", "/mnt/other"))},),
     hosts=(
         {"name": Proposed("left", "uname -n"), "user": Proposed("root", "seen")},
         {"name": Proposed("right", "seen")},
@@ -94,7 +94,7 @@ def test_names_with_values() -> None:
 
 def test_an_answer_is_what_its_option_would_be() -> None:
     asked = [
-        ("--share", "", "/mnt/p", Given(share=GivenShare("/mnt/p"))),
+        ("--share", "", "/mnt/p", Given(shares=(GivenShare("/mnt/p"),))),
         ("--host", "left=", "10.1.1.1", Given(hosts={"left": "10.1.1.1"})),
         ("--guest", "guest1=", "lab@10.1.1.85", Given(guests={"guest1": "lab@10.1.1.85"})),
         ("--config", "guest1=", "/mnt/p/a.cfg", Given(configs={"guest1": "/mnt/p/a.cfg"})),
@@ -116,7 +116,7 @@ def test_what_a_lab_file_says_is_not_looked_for_again() -> None:
     data = parsed(LAB).unwrap()
     assert given.of_lab_file(data) == Given(
         name="team-7",
-        share=GivenShare("/mnt/private"),
+        shares=(GivenShare("/mnt/private"),),
         hosts={"left": "10.1.1.189"},
         guests={"guest1": "lab@10.1.1.85"},
         ping_target="10.1.1.1",

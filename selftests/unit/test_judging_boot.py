@@ -104,7 +104,7 @@ def test_a_login_works_or_not_or_cannot_be_tried() -> None:
 
 def judged(running: Domain, seen: object = None, place: object = None) -> list[object]:
     seen = seen or files_look(HOME)
-    return list(boot.devices_on_share(running, seen, place or share_place(seen)))  # type: ignore[arg-type]
+    return list(boot.devices_on_share(running, seen, [place or share_place(seen)]))  # type: ignore[arg-type]
 
 
 def test_its_devices_lie_on_the_share() -> None:

@@ -106,7 +106,7 @@ def test_a_dry_run_that_could_not_be_made_is_not_judged(answer: Answer) -> None:
 
 def led(look: FilesLook, asked: XlConfig | None = None) -> dict[str, Finding]:
     asked = asked or config()
-    findings = list(judge.files_on_share("guest1", asked, CONFIG_PATH, look, share_place(look)))
+    findings = list(judge.files_on_share("guest1", asked, CONFIG_PATH, look, [share_place(look)]))
     assert all(finding.id == "path-on-share" and finding.host == look.host for finding in findings)
     return {finding.expected.partition(":")[0]: finding for finding in findings}
 
@@ -133,12 +133,12 @@ def test_a_file_that_cannot_be_seen_is_not_missing() -> None:
     undecided(led(with_file(look, KERNEL, unseen="Stale file handle"))["kernel"], "Stale file handle")
     assert led(with_file(look, KERNEL, unseen="Input/output error"))["ramdisk"].holds is True
     for unseen in (replace(look, files=SILENT), replace(look, mounts=SILENT)):
-        for finding in judge.files_on_share("guest1", config(), CONFIG_PATH, unseen, SILENT):
+        for finding in judge.files_on_share("guest1", config(), CONFIG_PATH, unseen, [SILENT]):
             undecided(finding, SILENT.why)
-    (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, look, SILENT)
+    (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, look, [SILENT])
     undecided(first, SILENT.why)
     unmounted = replace(look, mounts=SILENT)
-    (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, unmounted, share_place(look))
+    (first, *_) = judge.files_on_share("guest1", config(), CONFIG_PATH, unmounted, [share_place(look)])
     undecided(first, SILENT.why)
     undecided(led(replace(look, files=()))["kernel"], "not looked at")
 

@@ -48,6 +48,16 @@ def exported(text: str) -> tuple[ShareLook, ShareLook]:
 # Served
 
 
+def test_a_folder_of_that_name_on_the_other_host_is_right_where_it_is_another_of_the_labs_shares() -> None:
+    both = replace(share_look(HOME), exports=Answer(0, EXPORTED, ""), nfsd_threads=8), share_look(SERVER)
+    fails(one(judge.is_served(both, SHARE), "one-server"), f"exported by {HOME} and {SERVER}")
+    other = SHARE.model_copy(update={"server": HOME, "mount_point": "/mnt/other"})
+    holds(one(judge.is_served(both, SHARE, [other]), "one-server"), f"exported by {SERVER}")
+    holds(one(judge.is_served(both, other, [SHARE]), "one-server"), f"exported by {HOME}")
+    elsewhere = other.model_copy(update={"export": "/srv/other"})
+    fails(one(judge.is_served(both, SHARE, [elsewhere]), "one-server"), f"exported by {HOME} and {SERVER}")
+
+
 def test_a_right_share_is_served() -> None:
     served = judge.is_served(share_looks(), SHARE)
     assert [finding.id for finding in served] == ["nfs-serves", "one-server"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from madeuplooks import NFS, POINT, ROOT, files_look, mounts, with_file
 
-from xenlab.lab.judging.paths import fact_of, place_at, resolved
+from xenlab.lab.judging.paths import fact_of, lies_on, place_at, resolved
 from xenlab.lab.looks import Unknown
 from xenlab.remote.filesystems import place_of
 
@@ -60,6 +60,14 @@ def test_nfs_folders_of_one_file_system_are_told_apart_by_their_source() -> None
     assert not place_of(every, "/mnt/other/artem").is_below(share)
     assert not place_of(every, "/mnt/whole/other").is_below(share)
     assert share.is_below(place_of(every, "/mnt/whole"))
+
+
+def test_a_place_is_on_no_share_only_where_it_is_known_where_all_are() -> None:
+    late = Unknown("late")
+    there, share, other = (place_of(mounts(ROOT, NFS), path) for path in (FILE, POINT, "/srv/other"))
+    assert lies_on(there, [share]) is lies_on(there, [other, share]) is lies_on(there, [late, share]) is True
+    assert lies_on(there, [other]) is lies_on(there, [other, other]) is False
+    assert lies_on(there, [late]) is lies_on(there, [other, late]) is late
 
 
 def test_what_a_look_did_not_ask_or_could_not_see_is_unknown() -> None:

@@ -333,8 +333,8 @@ def test_unreadable_files(tmp_path: Path) -> None:
 def test_a_lab_made_by_hand_is_checked_too(file: Path) -> None:
     lab = load(file)
     with pytest.raises(ValueError, match="already that of"):
-        LabFile(name="x", share=lab.share, hosts=(lab.hosts[0], lab.hosts[0]), guests=lab.guests)
-    assert LabFile(name="x", share=lab.share, hosts=lab.hosts, guests=lab.guests).probes == ProbeSpec()
+        LabFile(name="x", share=lab.shares, hosts=(lab.hosts[0], lab.hosts[0]), guests=lab.guests)
+    assert LabFile(name="x", share=lab.shares, hosts=lab.hosts, guests=lab.guests).probes == ProbeSpec()
 
 
 def test_a_guest_by_its_console_needs_a_password_and_takes_no_key(file: Path) -> None:

@@ -54,9 +54,9 @@ def add_verbs(verbs: Verbs) -> None:
     )
     given = init.add_argument_group("what is known anyway")
     given.add_argument("--name", default="", help="the lab's name")
-    given.add_argument("--share", metavar="[SERVER:EXPORT=]MOUNT_POINT", help="which share it is")
     given.add_argument("--ping-target", default="", metavar="ADDRESS", help="what guests ping from inside")
     for option, form, what in (
+        ("--share", "[SERVER:EXPORT=]MOUNT_POINT", "which share it is; once for each where there are several"),
         ("--host", "NAME=ADDRESS", "a host's address on the lab's network"),
         ("--guest", "NAME=[USER@]ADDRESS", "a guest's address"),
         ("--config", "NAME=PATH", "a guest's config on the share"),
@@ -81,8 +81,9 @@ def _init(arguments: argparse.Namespace) -> int:
     if not missing:
         lab, is_new = write(request, made, text)
         hosts, guests = (", ".join(one.name for one in machines) for machines in (lab.hosts, lab.guests))
-        share = f"{lab.share.server}:{lab.share.export} at {lab.share.mount_point}"
-        print(f"{request.path} {'written' if is_new else 'has it all'}: hosts {hosts}; share {share}; guests {guests}")
+        where = ", ".join(f"{share.server}:{share.export} at {share.mount_point}" for share in lab.shares)
+        shares = f"share{'s' if len(lab.shares) > 1 else ''} {where}"
+        print(f"{request.path} {'written' if is_new else 'has it all'}: hosts {hosts}; {shares}; guests {guests}")
     for remark in made.proposal.remarks:
         print(plain(f"note: {' '.join(remark.split())}"))
     print(_of_the_journal(journal))
@@ -112,7 +113,7 @@ def _request(arguments: argparse.Namespace) -> "Request":
         fingerprints=tuple(arguments.fingerprint),
         given=given.Given(
             arguments.name,
-            given.share(arguments.share) if arguments.share else None,
+            tuple(map(given.share, arguments.share)),
             given.pairs("--host", arguments.host),
             given.pairs("--guest", arguments.guest),
             given.pairs("--config", arguments.config),
@@ -137,13 +138,12 @@ def _options(arguments: argparse.Namespace) -> Iterable[str]:
         "--sudo-password-env": arguments.sudo_password_env,
         "--known-hosts": arguments.known_hosts,
         "--name": arguments.name,
-        "--share": arguments.share,
         "--ping-target": arguments.ping_target,
     }
     yield from ["--update"] if arguments.update else []
     for option, value in single.items():
         yield from [option, value] if value else []
-    for name in ("fingerprint", "host", "guest", "config", "home", "leave_out"):
+    for name in ("fingerprint", "share", "host", "guest", "config", "home", "leave_out"):
         for value in getattr(arguments, name):
             yield from [f"--{name.replace('_', '-')}", value]
 

@@ -44,7 +44,7 @@ class Given:
     """
 
     name: str = ""
-    share: GivenShare | None = None
+    shares: tuple[GivenShare, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     guests: Mapping[str, str] = field(default_factory=dict)
     configs: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Given:
         """Both, where this one has the last word."""
         return Given(
             self.name or other.name,
-            self.share or other.share,
+            self.shares or other.shares,
             {**other.hosts, **self.hosts},
             {**other.guests, **self.guests},
             {**other.configs, **self.configs},
@@ -113,15 +113,15 @@ def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
 
 def of_lab_file(data: Mapping[str, Any]) -> Given:
     """What a lab.toml says already, whole or not: it is somebody's, and is not looked for again."""
-    table = data.get("share") if isinstance(data.get("share"), Mapping) else {}
-    said = {key: str(value) for key, value in (table or {}).items()}
     guests, hosts = _rows(data, "guests"), _rows(data, "hosts")
     targets = {str(row["ping_target"]) for row in guests if "ping_target" in row}
     return Given(
         name=str(data.get("name", "")),
-        share=GivenShare(said["mount_point"], said.get("server", ""), said.get("export", ""))
-        if "mount_point" in said
-        else None,
+        shares=tuple(
+            GivenShare(str(row["mount_point"]), str(row.get("server", "")), str(row.get("export", "")))
+            for row in shares_in(data)
+            if "mount_point" in row
+        ),
         hosts=_column(hosts, "address"),
         guests={
             name: f"{row['user']}@{address}" if "user" in row else address
@@ -133,6 +133,12 @@ def of_lab_file(data: Mapping[str, Any]) -> Given:
         ping_target=targets.pop() if len(targets) == 1 else "",
         own_ways=frozenset(str(row.get("name")) for row in guests if _has_own_way(row)),
     )
+
+
+def shares_in(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tables of a lab.toml's shares: one, or several."""
+    one = data.get("share")
+    return [one] if isinstance(one, Mapping) else _rows(data, "share")
 
 
 def targets_of(data: Mapping[str, Any]) -> tuple[SshTarget, ...]:
@@ -185,7 +191,7 @@ def answered(given: Given, option: str, prefix: str, value: str) -> Given:
         raise UsageError(f"{value!r} is not an IP address (such as 10.1.1.85)")
     match option:
         case "--share":
-            more = Given(share=share(value))
+            more = Given(shares=(share(value),))
         case "--host":
             more = Given(hosts={name: value})
         case "--guest":

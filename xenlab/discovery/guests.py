@@ -4,7 +4,7 @@ A guest is the same in two files where its name, or the MAC of one of its interf
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -13,7 +13,7 @@ from xenlab.discovery.given import Given
 from xenlab.discovery.hosts import AS_GIVEN, names_of
 from xenlab.discovery.proposal import Missing, Proposed
 from xenlab.discovery.seen import LabSeen
-from xenlab.discovery.share import ShareFound
+from xenlab.discovery.share import ShareFound, path_on
 from xenlab.errors import LabFault
 from xenlab.xen import found_configs
 from xenlab.xen.cfg import XlConfig, parse_config
@@ -59,12 +59,12 @@ class GuestSeen:
         return frozenset(running).union(*(config.macs for config in self.configs))
 
 
-def guests_of(lab: LabSeen, share: ShareFound, given: Given) -> tuple[GuestSeen, ...]:
-    """All guests that have a config or a disk on the share, but those that are to be left out."""
-    there, elsewhere = _configs(lab, share)
+def guests_of(lab: LabSeen, shares: Sequence[ShareFound], given: Given) -> tuple[GuestSeen, ...]:
+    """All guests that have a config or a disk on one of the shares, but those that are to be left out."""
+    there, elsewhere = configs_on(lab, shares)
     running = _running(lab)
     names = dict.fromkeys(config.name for config in there)
-    names |= dict.fromkeys(name for name, on in running.items() if _is_on(share, on))
+    names |= dict.fromkeys(name for name, on in running.items() if _is_on(shares, on))
     names |= dict.fromkeys(given.configs)
     found = []
     for name in names:
@@ -78,9 +78,9 @@ def guests_of(lab: LabSeen, share: ShareFound, given: Given) -> tuple[GuestSeen,
     return tuple(sorted(found, key=lambda guest: guest.name))
 
 
-def remarks(lab: LabSeen, share: ShareFound, given: Given) -> Iterator[str]:
+def remarks(lab: LabSeen, shares: Sequence[ShareFound], given: Given) -> Iterator[str]:
     """What was seen of guests and files that is in no lab file."""
-    guests = guests_of(lab, share, given)
+    guests = guests_of(lab, shares, given)
     running, named = _running(lab), {guest.name for guest in guests}
     for name, on in running.items():
         if name not in named and name not in given.left_out:
@@ -88,17 +88,35 @@ def remarks(lab: LabSeen, share: ShareFound, given: Given) -> Iterator[str]:
             yield f"{name} runs on {where}, and neither its config nor a disk lies on the share: it is left out"
     for number, (texts, host) in enumerate(zip(lab.texts, names_of(lab), strict=True)):
         for path, why in texts.unread:
-            if share.path_on(lab, number, path) is not None:
+            if path_on(shares, lab, number, path) is not None:
                 yield f"{path} on {host} cannot be read: {why}"
         for text in texts.texts:
-            on_share = share.path_on(lab, number, text.path)
+            on_share = path_on(shares, lab, number, text.path)
             if on_share is not None and text.looks_like_config and (odd := _fault(text.text, text.path)):
                 yield f"{text.path} on {host} is no config that xl would take: {odd}"
-    for name in dict.fromkeys(config.name for config in _configs(lab, share)[0]):
+    for name in dict.fromkeys(config.name for config in configs_on(lab, shares)[0]):
         if not _NAME.fullmatch(name):
             yield f"{name!r} is no name that a lab file takes (letters, digits and . _ -): that guest is left out"
     for mac, of in shared_macs(guests).items():
         yield f"{' and '.join(of)} have one MAC, {mac}: nothing that is known by it is taken for either"
+
+
+def configs_on(lab: LabSeen, shares: Sequence[ShareFound]) -> tuple[list[ConfigFound], list[ConfigFound]]:
+    """The configs on the shares, by their paths there, and those elsewhere."""
+    there: dict[str, ConfigFound] = {}
+    elsewhere = []
+    for number, (texts, host) in enumerate(zip(lab.texts, names_of(lab), strict=True)):
+        nfs = [mount.target for mount in lab.hosts[number].known_mounts if mount.is_nfs]
+        for text in texts.texts:
+            config = _config(text.text, text.path)
+            if config is None:
+                continue
+            path = path_on(shares, lab, number, text.path)
+            if path is not None:
+                there.setdefault(path, ConfigFound(host, path, text.text, config))
+            elif not any(PurePosixPath(text.path).is_relative_to(point) for point in nfs):
+                elsewhere.append(ConfigFound(host, text.path, text.text, config))
+    return list(there.values()), elsewhere
 
 
 def shared_macs(guests: tuple[GuestSeen, ...]) -> dict[str, tuple[str, ...]]:
@@ -161,24 +179,6 @@ def original_of(guest: GuestSeen, home: str) -> ConfigFound | str | None:
     return None
 
 
-def _configs(lab: LabSeen, share: ShareFound) -> tuple[list[ConfigFound], list[ConfigFound]]:
-    """The configs on the share, by their paths there, and those elsewhere."""
-    there: dict[str, ConfigFound] = {}
-    elsewhere = []
-    for number, (texts, host) in enumerate(zip(lab.texts, names_of(lab), strict=True)):
-        nfs = [mount.target for mount in lab.hosts[number].known_mounts if mount.is_nfs]
-        for text in texts.texts:
-            config = _config(text.text, text.path)
-            if config is None:
-                continue
-            path = share.path_on(lab, number, text.path)
-            if path is not None:
-                there.setdefault(path, ConfigFound(host, path, text.text, config))
-            elif not any(PurePosixPath(text.path).is_relative_to(point) for point in nfs):
-                elsewhere.append(ConfigFound(host, text.path, text.text, config))
-    return list(there.values()), elsewhere
-
-
 def _config(text: str, path: str) -> XlConfig | None:
     config = _read(text, path)
     if isinstance(config, str) or not config.name:
@@ -213,8 +213,8 @@ def _running(lab: LabSeen) -> dict[str, dict[str, StoredDomain]]:
     return found
 
 
-def _is_on(share: ShareFound, on: Mapping[str, StoredDomain]) -> bool:
-    folders = [folder for folder in (share.mount_point, share.export) if folder]
+def _is_on(shares: Sequence[ShareFound], on: Mapping[str, StoredDomain]) -> bool:
+    folders = [folder for share in shares for folder in (share.mount_point, share.export) if folder]
     disks = [PurePosixPath(disk.target) for domain in on.values() for disk in domain.disks]
     return any(disk.is_relative_to(folder) for disk in disks for folder in folders)
 

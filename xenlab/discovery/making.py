@@ -17,7 +17,7 @@ from xenlab.evidence.recorder import Journal
 from xenlab.lab.sudo_passwords import AskPassword
 from xenlab.labfile import LabFile, loads
 
-_NOTHING = Proposal(Proposed("", ""), {}, (), ())
+_NOTHING = Proposal(Proposed("", ""), (), (), ())
 
 
 @dataclass(frozen=True, slots=True)

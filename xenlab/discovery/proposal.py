@@ -46,7 +46,7 @@ class Proposal:
     """A whole lab file, or what is missing to it; `remarks` are for whoever reads, and belong in no file."""
 
     name: Proposed
-    share: Entry
+    shares: tuple[Entry, ...]
     hosts: tuple[Entry, ...]
     guests: tuple[Entry, ...]
     jumps: tuple[Entry, ...] = ()

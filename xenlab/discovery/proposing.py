@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 
-from xenlab.discovery import guests, hosts, share
+from xenlab.discovery import guests, hosts
 from xenlab.discovery.access import Access
+from xenlab.discovery.choosing import choose
 from xenlab.discovery.given import Given
 from xenlab.discovery.guest_tables import table_of
 from xenlab.discovery.guests import ConfigFound, GuestSeen
 from xenlab.discovery.hosts import AS_GIVEN
 from xenlab.discovery.proposal import Missing, Proposal, Proposed
 from xenlab.discovery.seen import LabSeen
-from xenlab.discovery.share import ShareFound
+from xenlab.discovery.share import ShareFound, entry_of
 from xenlab.lab.looks import Unknown
 
 
@@ -18,8 +19,8 @@ def propose(lab: LabSeen, given: Given, access: Access) -> Proposal:
     """The lab file, with where each value was seen, and what is missing to it."""
     name = Proposed(given.name or "-".join(hosts.names_of(lab)), AS_GIVEN if given.name else "the names of its hosts")
     if unfit := tuple(_unfit(lab)):
-        return Proposal(name, {}, (), (), missing=unfit)
-    found, of_guests = share.choose(lab, given), guests_in(lab, given)
+        return Proposal(name, (), (), (), missing=unfit)
+    found, of_guests = choose(lab, given), guests_in(lab, given)
     at = tuple(hosts.address_of(lab, number, given) for number in range(len(lab.hosts)))
     macs = frozenset(guests.shared_macs(of_guests))
     direct = not access.jumps and _are_dialled(lab, at)
@@ -29,13 +30,17 @@ def propose(lab: LabSeen, given: Given, access: Access) -> Proposal:
     for table in tables:
         missing += table.missing
         remarks += table.remarks
-    if isinstance(found, ShareFound):
+    if not isinstance(found, Missing):
         missing += _none(of_guests, found, lab)
         remarks += guests.remarks(lab, found, given)
+        if len(found) > 1 and not given.shares:
+            remarks.append(
+                "guests' configs lie on several shares, and all are taken: --share names those that are meant"
+            )
     probes, timeouts = hosts.pace(lab)
     return Proposal(
         name=name,
-        share=share.entry_of(found) if isinstance(found, ShareFound) else {},
+        shares=() if isinstance(found, Missing) else tuple(map(entry_of, found)),
         hosts=tuple(_host_entry(lab, number, address, access) for number, address in enumerate(at)),
         guests=tuple(table.entry() for table in tables),
         jumps=tuple(access.jump_entries()),
@@ -47,8 +52,8 @@ def propose(lab: LabSeen, given: Given, access: Access) -> Proposal:
 
 
 def guests_in(lab: LabSeen, given: Given) -> tuple[GuestSeen, ...]:
-    """The lab's guests; none where its share is not known."""
-    found = share.choose(lab, given)
+    """The lab's guests; none where its shares are not known."""
+    found = choose(lab, given)
     return () if isinstance(found, Missing) else guests.guests_of(lab, found, given)
 
 
@@ -111,7 +116,7 @@ def _unseen(lab: LabSeen) -> Iterator[str]:
                 yield f"{what} on {name} could not be read: {fact.why}"
 
 
-def _none(of_guests: tuple[GuestSeen, ...], found: ShareFound, lab: LabSeen) -> Iterator[Missing]:
+def _none(of_guests: tuple[GuestSeen, ...], found: tuple[ShareFound, ...], lab: LabSeen) -> Iterator[Missing]:
     if of_guests:
         return
     elsewhere = {
@@ -120,7 +125,7 @@ def _none(of_guests: tuple[GuestSeen, ...], found: ShareFound, lab: LabSeen) -> 
         for text in texts.texts
         if text.looks_like_config
     }
-    place = found.mount_point or found.export
+    place = ", ".join(share.mount_point or share.export for share in found)
     yield Missing(
         "guests",
         f"no *.cfg that names a guest lies on the share, in {place} or up to two folders below",

@@ -1,13 +1,12 @@
-"""Which NFS share the lab is about: what the hosts serve and have mounted, and where guests' configs lie. Pure."""
+"""The NFS shares that hosts serve and have mounted, and what lies on them. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from xenlab.discovery.given import Given, GivenShare
-from xenlab.discovery.hosts import AS_GIVEN, names_of, share_names
-from xenlab.discovery.proposal import Missing, Proposed
+from xenlab.discovery.hosts import names_of, share_names
+from xenlab.discovery.proposal import Proposed
 from xenlab.discovery.seen import HostSeen, LabSeen
 from xenlab.remote.filesystems import NFS_TYPES, Mount
 
@@ -58,6 +57,11 @@ class ShareFound:
         return bool(there) and (there[-1].is_nfs or there[-1].root == self.export)
 
 
+def path_on(shares: Iterable[ShareFound], lab: LabSeen, number: int, path: str) -> str | None:
+    """A file of a host by its path on whichever share it lies on; None where it lies on another place."""
+    return next((there for share in shares if (there := share.path_on(lab, number, path)) is not None), None)
+
+
 def shares_of(lab: LabSeen) -> tuple[ShareFound, ...]:
     """All that may be the lab's share: what is mounted by NFS, what /etc/fstab would mount, what is exported."""
     mounted = [share for number in range(len(lab.hosts)) for share in _mounted_on(lab, number)]
@@ -70,31 +74,8 @@ def shares_of(lab: LabSeen) -> tuple[ShareFound, ...]:
     return tuple(found.values())
 
 
-def choose(lab: LabSeen, given: Given) -> ShareFound | Missing:
-    """The lab's share: the one that was named, or else the one that configs lie on, of the hosts' own first.
-
-    A third machine's with configs is not taken where a host has one without: it may be where everybody's homes are.
-    """
-    found = shares_of(lab)
-    if given.share is not None:
-        return _named(lab, found, given.share)
-    usable = [share for share in found if share.mount_point]
-    with_configs = [share for share in usable if holds_configs(lab, share)]
-    own_or_used = [share for share in usable if share in with_configs or not share.is_third]
-    for group in ([one for one in with_configs if not one.is_third], own_or_used, usable):
-        if len(group) == 1:
-            return group[0]
-        if group:
-            return _missing("several shares may be meant", group)
-    if found:
-        return _missing("nobody has it mounted, and no /etc/fstab says where it belongs", found)
-    autos = _automounts(lab)
-    hint = f"; {' and '.join(autos)} is mounted when it is looked into (autofs): do so, and call again" if autos else ""
-    return Missing("share", f"no host exports a folder, and none has one mounted by NFS{hint}", *_OPTION)
-
-
 def entry_of(share: ShareFound) -> dict[str, Proposed]:
-    """The [share] table."""
+    """Its [share] table."""
     return {
         "server": Proposed(share.server, share.where),
         **({"address": Proposed(share.address, share.where)} if share.is_third else {}),
@@ -123,25 +104,11 @@ def folders(lab: LabSeen, number: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*mounts, *exports)))
 
 
-_OPTION = ("--share", "", "SERVER:EXPORT=MOUNT_POINT")
-
-
-def _named(lab: LabSeen, found: Iterable[ShareFound], said: GivenShare) -> ShareFound | Missing:
-    if said.server and said.export:
-        seen = next((one for one in found if (one.server, one.export) == (said.server, said.export)), None)
-        address = "" if said.server in names_of(lab) else seen.address if seen else said.server
-        return ShareFound(said.server, said.export, said.mount_point, AS_GIVEN, address)
-    fitting = [share for share in found if share.mount_point == said.mount_point]
-    if len(fitting) == 1:
-        return fitting[0]
-    unmounted = [share for share in found if not share.mount_point]
-    if not fitting and len(unmounted) == 1:
-        return replace(unmounted[0], mount_point=said.mount_point, where=f"{unmounted[0].where}; its place {AS_GIVEN}")
-    return _missing(f"no one share is seen at {said.mount_point}", fitting or found)
-
-
-def _missing(why: str, candidates: Iterable[ShareFound]) -> Missing:
-    return Missing("share", why, *_OPTION, candidates={share.words: share.where for share in candidates})
+def automounts(lab: LabSeen) -> tuple[str, ...]:
+    """Where an automounter waits to be asked."""
+    own = {"/proc/sys/fs/binfmt_misc"}
+    points = (mount.target for host in lab.hosts for mount in host.known_mounts if mount.fstype == "autofs")
+    return tuple(dict.fromkeys(point for point in points if point not in own))
 
 
 def _mounted_on(lab: LabSeen, number: int) -> Iterator[ShareFound]:
@@ -200,9 +167,3 @@ def _below(path: str, folder: str) -> str | None:
     if not folder or not PurePosixPath(path).is_relative_to(folder):
         return None
     return str(PurePosixPath(path).relative_to(folder))
-
-
-def _automounts(lab: LabSeen) -> tuple[str, ...]:
-    own = {"/proc/sys/fs/binfmt_misc"}
-    points = (mount.target for host in lab.hosts for mount in host.known_mounts if mount.fstype == "autofs")
-    return tuple(dict.fromkeys(point for point in points if point not in own))

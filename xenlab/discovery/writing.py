@@ -3,7 +3,7 @@
 What stands in a file already is somebody's: it is never changed, nor are comments and layout.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Item, Key, Table
 
+from xenlab.discovery.given import shares_in
 from xenlab.discovery.proposal import Entry, Missing, Proposal, Proposed
 from xenlab.errors import UsageError
 from xenlab.evidence.text import brief, plain
@@ -31,6 +32,8 @@ def written(proposal: Proposal) -> str:
         document.add(tomlkit.comment(line))
     document.add(tomlkit.nl())
     _put(document, "name", proposal.name)
+    if proposal.shares:
+        document.add("share", _shares(proposal.shares))
     for name, entry in _tables(proposal):
         if entry:
             document.add(name, _table(entry))
@@ -50,12 +53,11 @@ def merged(text: str, proposal: Proposal) -> str:
         _put(document, "name", proposal.name)
     # Whoever has a pace of their own has chosen it as a whole.
     has_pace = "probes" in document or "timeouts" in document
+    if proposal.shares:
+        _merge_shares(document, proposal.shares)
     for name, entry in _tables(proposal):
-        if name not in document:
-            if entry and (name == "share" or not has_pace):
-                document.add(name, _table(entry))
-        elif name == "share":
-            _complete(_as_table(document[name], name), entry)
+        if entry and not has_pace:
+            document.add(name, _table(entry))
     for name, entries in _rows(proposal):
         if entries:
             _merge_rows(document, name, entries)
@@ -64,9 +66,7 @@ def merged(text: str, proposal: Proposal) -> str:
 
 def differences(data: Mapping[str, Any], seen: Proposal) -> Iterator[str]:
     """What a lab file says otherwise than what was seen."""
-    for name, entry in _tables(seen):
-        if name == "share":
-            yield from _otherwise(data.get(name, {}), entry, name)
+    yield from _other_shares(shares_in(data), seen.shares)
     for name, entries in _rows(seen):
         rows = {row["name"]: row for row in data.get(name, ()) if "name" in row}
         for entry in entries:
@@ -113,7 +113,7 @@ def save(path: Path, text: str, *, over: str | None = None) -> None:
 
 
 def _tables(proposal: Proposal) -> Iterator[tuple[str, Entry]]:
-    yield from (("share", proposal.share), ("probes", proposal.probes), ("timeouts", proposal.timeouts))
+    yield from (("probes", proposal.probes), ("timeouts", proposal.timeouts))
 
 
 def _rows(proposal: Proposal) -> Iterator[tuple[str, tuple[Entry, ...]]]:
@@ -125,6 +125,10 @@ def _table(entry: Entry) -> Table:
     for key, proposed in entry.items():
         _put(table, key, proposed)
     return table
+
+
+def _shares(entries: tuple[Entry, ...]) -> Table | AoT:
+    return _table(entries[0]) if len(entries) == 1 else _array(entries)
 
 
 def _array(entries: tuple[Entry, ...]) -> AoT:
@@ -164,16 +168,27 @@ def _taken_off(table: Table | tomlkit.TOMLDocument) -> list[_Line]:
     return taken
 
 
-def _merge_rows(document: tomlkit.TOMLDocument, name: str, entries: tuple[Entry, ...]) -> None:
+def _merge_shares(document: tomlkit.TOMLDocument, entries: tuple[Entry, ...]) -> None:
+    if "share" not in document:
+        document.add("share", _shares(entries))
+    elif isinstance(document["share"], AoT):
+        _merge_rows(document, "share", entries, by="mount_point")
+    elif len(entries) == 1:
+        _complete(_as_table(document["share"], "share"), entries[0])
+    else:
+        raise UsageError("share is written as the only one: write [[share]] instead of [share], and call again")
+
+
+def _merge_rows(document: tomlkit.TOMLDocument, name: str, entries: tuple[Entry, ...], by: str = "name") -> None:
     if name not in document:
         document.add(name, _array(entries))
         return
     array = document[name]
     if not isinstance(array, AoT):
         raise UsageError(f"{name} is not written as [[{name}]] tables: write it so, and call again")
-    rows = {str(row.get("name")): row for row in array}
+    rows = {str(row.get(by)): row for row in array}
     for entry in entries:
-        own = str(entry["name"].value)
+        own = str(entry[by].value)
         if own in rows:
             _complete(rows[own], entry)
         else:
@@ -195,6 +210,20 @@ def _complete(table: Table, entry: Entry) -> None:
             _body(table).extend(after)
 
 
+def _other_shares(rows: Sequence[Mapping[str, Any]], entries: tuple[Entry, ...]) -> Iterator[str]:
+    if len(rows) == len(entries) == 1:
+        yield from _otherwise(rows[0], entries[0], "share")
+        return
+    by_point = {str(row.get("mount_point")): row for row in rows}
+    for entry in entries if rows else ():
+        point = str(entry["mount_point"].value)
+        if point in by_point:
+            yield from _otherwise(by_point[point], entry, f"share at {point}")
+        else:
+            what = f"{entry['server'].value}:{entry['export'].value} at {point}"
+            yield f"guests' configs lie on {what}, too: write a [[share]] table for each share to have them in the lab"
+
+
 def _otherwise(table: Mapping[str, Any], entry: Entry, key: str) -> Iterator[str]:
     for name, proposed in entry.items():
         if name in table and table[name] != proposed.value:
@@ -208,4 +237,5 @@ def _says(data: Mapping[str, Any], key: str) -> bool:
         name, _, column = rest.rpartition(".")
         rows = data.get(table, ())
         return any(row.get("name") == name and column in row for row in rows if isinstance(row, Mapping))
-    return table == "share" and {"server", "export", "mount_point"} <= {*data.get("share", {})}
+    shares = shares_in(data) if table == "share" else []
+    return bool(shares) and all({"server", "export", "mount_point"} <= {*share} for share in shares)

@@ -1,6 +1,7 @@
 """What a graded test is written with: `@step` on the test, `check` within it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from xenlab.errors import CannotObserve, UsageError, WouldChange
+from xenlab.grading.problems import ChecksFailedError, ChecksUnknownError
 from xenlab.grading.rubric import CheckRule, StepRule, shipped
 from xenlab.grading.run import StepRun, running
 from xenlab.grading.schedule import Claim
@@ -84,6 +86,20 @@ def own_steps(
             id_ = f"{each.id}-{guest}" if guest else each.id
             found.append(pytest.param(each, *([guest] if guest else []), marks=mark, id=id_))
     return found
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """A part of a step that the rest of it does not rest on: what is essential within it ends that part alone.
+
+    What is wrong with it is told at the step's end.
+    """
+    run = running()
+    told = run.told
+    try:
+        yield
+    except (ChecksFailedError, ChecksUnknownError):
+        run.told = told
 
 
 Checkable = Finding | bool | Iterable[Finding | Iterable[Finding]]

@@ -1,6 +1,6 @@
 """A guest's config on the share, beside the one it had before: what both hosts showed, and what to think of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xenlab.errors import LabFault
@@ -22,7 +22,7 @@ class ConfigLooks:
     """
 
     spec: GuestSpec
-    share: NfsShare
+    shares: Sequence[NfsShare]
     looks: tuple[ConfigLook, ConfigLook]
     config: XlConfig | LabFault | Unknown
     original: XlConfig | LabFault | Unknown
@@ -39,12 +39,11 @@ class ConfigLooks:
         return tuple(judge.xl_accepts(self.spec.name, self.spec.config, look) for look in self.looks)
 
     def leads_to_the_share(self) -> Iterator[Finding]:
-        """Every file that xl would open lies on the share itself, from both hosts."""
+        """Every file that xl would open lies on one of the lab's shares itself, from both hosts."""
         if isinstance(self.config, XlConfig):
             for look in self.files:
-                yield from judge.files_on_share(
-                    self.spec.name, self.config, self.spec.config, look, self.share.place_on(look)
-                )
+                places = [share.place_on(look) for share in self.shares]
+                yield from judge.files_on_share(self.spec.name, self.config, self.spec.config, look, places)
 
     def differs_only_in_paths(self) -> Iterator[Finding]:
         """Against the original config only paths changed, and keys that xl no longer takes."""

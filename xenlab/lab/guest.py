@@ -52,7 +52,7 @@ class Guest:
         spec: GuestSpec,
         machine: Machine,
         hosts: HostPair,
-        share: NfsShare,
+        shares: Sequence[NfsShare],
         timeouts: TimeoutSpec,
         custody: Custody,
         seats: Sequence[Seat],
@@ -65,7 +65,7 @@ class Guest:
         self.home = hosts.named(spec.home)
         self.acts = Acts(spec, machine, hosts, timeouts, custody)
         self._hosts = hosts
-        self._share = share
+        self._shares = shares
         self._timeouts = timeouts
         self._tape = tape
         self._detailed: tuple[Places, Domain | Unknown, tuple[str, ...]] | None = None
@@ -219,14 +219,15 @@ class Guest:
         return Inside(self.spec, *self._take("inside", look))
 
     def keeps_devices_on_share(self) -> tuple[Finding, ...]:
-        """The running domain's own disks, kernel and ramdisk lie on the share; nothing where no host has it whole."""
+        """The running domain's own disks, kernel and ramdisk lie on shares; nothing where no host has it whole."""
         devices = self._take("devices", self._look_at_devices)
         if devices is None:
             return ()
         if isinstance(devices.domain, Unknown) or devices.files is None:
             unknown = devices.domain if isinstance(devices.domain, Unknown) else Unknown("its files were not looked at")
             return (boot.devices_unknown(self.name, devices.host, unknown, devices.ids),)
-        return tuple(boot.devices_on_share(devices.domain, devices.files, self._share.place_on(devices.files)))
+        places = [share.place_on(devices.files) for share in self._shares]
+        return tuple(boot.devices_on_share(devices.domain, devices.files, places))
 
     def _look_at_devices(self) -> RunningDevices | None:
         places = self.acts.where()
@@ -237,7 +238,11 @@ class Guest:
         if isinstance(domain, Unknown):
             return RunningDevices(host.name, domain, ids, None)
         paths = [path for path, _ in boot.device_files(domain)]
-        return RunningDevices(host.name, domain, ids, look_at_files(host, (self._share.spec.mount_point, *paths)))
+        return RunningDevices(host.name, domain, ids, look_at_files(host, (*self._mount_points, *paths)))
+
+    @property
+    def _mount_points(self) -> tuple[str, ...]:
+        return tuple(share.spec.mount_point for share in self._shares)
 
     def _details(self, places: Places) -> tuple[Domain | Unknown, tuple[str, ...]]:
         """The domain's stored configuration, asked for once between two acts."""
@@ -253,7 +258,7 @@ class Guest:
         home = next(look for look in read.looks if look.host == self.home.name)
         return ConfigLooks(
             self.spec,
-            self._share,
+            self._shares,
             read.looks,
             _parsed(home.text, self.spec.config),
             _parsed(home.original, self.spec.original_config or ""),
@@ -273,7 +278,7 @@ class Guest:
         rest = self._texts_of(others)
         self.acts.disks = _disks_of(config)
         paths = _disks_of(config, *_configs(rest).values())
-        asked = dict.fromkeys((self._share.spec.mount_point, *_paths_of(config), *paths))
+        asked = dict.fromkeys((*self._mount_points, *_paths_of(config), *paths))
         files = self._hosts.at_once(lambda host: look_at_files(host, tuple(asked)))
         identities: IdentityLook | None = None
         if isinstance(config, XlConfig) and isinstance(original, XlConfig):

@@ -23,7 +23,7 @@ from xenlab.lab.looking import look_at_domains, look_at_host
 from xenlab.lab.looks import DomainsLook, HostLook, Unknown
 from xenlab.lab.places import places_of
 from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
-from xenlab.lab.share import NfsShare
+from xenlab.lab.share import shares_of
 from xenlab.lab.tape import Tape, Untaped
 from xenlab.lab.ways import Ways
 from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable, TimeoutSpec
@@ -85,7 +85,7 @@ class Lab:
         self._brought_home: dict[str, Homecoming] = {}
         first, second = (self._dom0(host) for host in spec.hosts)
         self.hosts = HostPair(first, second)
-        self.share = NfsShare(spec.share, self.hosts, self.custody, self.tape)
+        self.shares = shares_of(spec, self.hosts, self.custody, self.tape)
         self._seats: dict[str, Seat] = {RUNNER: ThisMachine()}
         self.guests = {guest.name: self._guest(guest) for guest in spec.guests}
         self.found = Found(HostsFound(self._unseen(), spec.hosts, spec.guests))
@@ -299,7 +299,7 @@ class Lab:
         # A booting guest is silent: ask often rather than long.
         machine = self._by_console(spec) if spec.login == "console" else self._remote(spec, Limits(connect=5.0))
         seats = tuple(self._seat(name) for name in seats_for(self.spec, spec))
-        return Guest(spec, machine, self.hosts, self.share, self._timeouts, self.custody, seats, self.tape)
+        return Guest(spec, machine, self.hosts, self.shares, self._timeouts, self.custody, seats, self.tape)
 
     def _seat(self, name: str) -> Seat:
         if name not in self._seats:

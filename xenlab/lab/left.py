@@ -39,9 +39,9 @@ class LabLeft:
     def _look(lab: Lab) -> Leftovers:
         lab.bring_home()
         now = lab.look_again()
-        mount_point, run = lab.spec.share.mount_point, lab.custody.run
+        mount_points, run = lab.spec.mount_points, lab.custody.run
         pinged_from_hosts = any(seat.keeps_files for guest in lab.guests.values() for seat in guest.seats)
-        folders = (mount_point, IN_MEMORY) if pinged_from_hosts else (mount_point,)
+        folders = (*mount_points, IN_MEMORY) if pinged_from_hosts else mount_points
         ours = lab.hosts.at_once(lambda host: look_for_leftovers(host, f"{NONCE_PREFIX}{run}*", *folders))
         return Leftovers(now, ours, {name: frozenset(guest.acts.disk_paths) for name, guest in lab.guests.items()})
 

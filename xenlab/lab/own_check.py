@@ -43,7 +43,7 @@ def _searching(pattern: str) -> SchemaValidator:
 class OwnCheck(Model):
     """A `command` that is run `on` machines of the lab, and what holds where all is well.
 
-    `on` is "hosts" (both), "server" or "client" (the host that exports the share, the others), "guests" (each), or one
+    `on` is "hosts" (both), "server" or "client" (that of the first share, and the other one), "guests" (each), or one
     machine's name. The command is a string for sh, or a list of words. It ends with `exit_code` within `seconds`, and
     what it writes to stdout `contains` a text and `matches` a regular expression (of the Rust crate regex), where
     these are given. Unless it `changes` something it only reads, by the word of who wrote it.
@@ -78,7 +78,7 @@ class OwnCheck(Model):
         return shlex.join(self.argv) if isinstance(self.command, list) else str(self.command)
 
     def hosts_of(self, hosts: Sequence[str], server: str) -> tuple[str, ...]:
-        """Those of the lab's hosts that it is run on; `server` is the machine that exports the share."""
+        """Those of the lab's hosts that it is run on; `server` is the machine that exports the first share."""
         asked = {HOSTS: hosts, SERVER: [server], CLIENT: [host for host in hosts if host != server]}
         return tuple(host for host in hosts if host in asked.get(self.on, (self.on,)))
 

@@ -23,7 +23,7 @@ _COMPLAINT = 4096
 
 
 class OwnCommands:
-    """Runs each command once on a machine, and judges its answer; `server` is the machine that exports the share."""
+    """Runs each command once on a machine, and judges its answer; `server` is the one of the first share."""
 
     def __init__(self, hosts: HostPair, server: str, custody: Custody, tape: Tape) -> None:
         self._hosts = hosts

@@ -26,7 +26,7 @@ from xenlab.lab.outliving import Ended
 from xenlab.lab.own_commands import OwnCommands
 from xenlab.lab.places import Places
 from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
-from xenlab.lab.share import NfsShare
+from xenlab.lab.share import shares_of
 from xenlab.lab.tape import Untaped
 from xenlab.lab.watch import Watch, note_watch
 from xenlab.labfile import RUNNER, GuestSpec, Reachable, TimeoutSpec
@@ -251,7 +251,7 @@ class Rehearsal:
         self._custody = RehearsedCustody(lab.found.guests, self._begun.append)
         first, second = (Dom0(host, RehearsedMachine(host, self._note), spec.timeouts) for host in spec.hosts)
         self._hosts = InTurn(first, second)
-        self._share = NfsShare(spec.share, self._hosts, self._custody, Untaped())
+        self._shares = shares_of(spec, self._hosts, self._custody, Untaped())
         self._lock = HostLock(self._hosts, RUN, "PID")
         self._guests = {guest.name: self._guest(guest) for guest in spec.guests}
 
@@ -272,7 +272,7 @@ class Rehearsal:
             "lab": lambda: Rehearsed(lab, facts={"spec"}),
             "found": lambda: RIGHT,
             "hosts": lambda: hosts,
-            "share": lambda: Rehearsed(self._share, facts={"spec"}, acts={"carries_nonces"}),
+            "shares": lambda: tuple(Rehearsed(s, facts={"spec"}, acts={"carries_nonces"}) for s in self._shares),
             "own_commands": lambda: Rehearsed(self._own_commands, acts={"on_hosts", "in_guest"}),
             "guests": lambda: tuple(self._noun(name) for name in graded),
             "moves": lambda: RehearsedMoves(self._watch, self._custody),
@@ -300,7 +300,7 @@ class Rehearsal:
 
     @property
     def _own_commands(self) -> OwnCommands:
-        return OwnCommands(self._hosts, self._lab.spec.share.server, self._custody, Untaped())
+        return OwnCommands(self._hosts, self._lab.spec.server, self._custody, Untaped())
 
     def _noun(self, name: str) -> Rehearsed:
         return Rehearsed(self._guests[name], facts=_GUEST, acts=_GUESTS_ACTS)
@@ -309,7 +309,7 @@ class Rehearsal:
         lab, machine = self._lab.spec, RehearsedMachine(spec, self._note)
         seats = tuple(self._seat(name) for name in seats_for(lab, spec))
         parts = (lab.timeouts, self._custody)
-        guest = Guest(spec, machine, self._hosts, self._share, *parts, seats, Untaped())
+        guest = Guest(spec, machine, self._hosts, self._shares, *parts, seats, Untaped())
         found = self._lab.found.guests[spec.name]
         guest.acts = RehearsedActs(spec, machine, self._hosts, *parts, found, self._note)
         return guest

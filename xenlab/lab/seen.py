@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from xenlab.lab.dom0 import Dom0
 from xenlab.lab.found import GuestFound
@@ -28,7 +28,7 @@ def seen_of(lab: Lab) -> Mapping[str, str]:
     """
     seen = {"the lab file": _digest(dump(lab.spec.without_files()))}
     for look in lab.found.hosts.looks:
-        seen |= {look.host: _host(look), f"the set-up of {look.host}": _set_up(look, lab.spec.share.mount_point)}
+        seen |= {look.host: _host(look), f"the set-up of {look.host}": _set_up(look, lab.spec.mount_points)}
     seen |= {name: UNSEEN if found.unclear else found_words(found) for name, found in lab.found.guests.items()}
     reached = {look.host for look in lab.found.hosts.looks if look.is_seen}
     for of_host in lab.hosts.at_once(lambda host: dict(_guests_of(lab, host, host.name in reached))):
@@ -57,13 +57,13 @@ def _host(look: HostLook) -> str:
     return f"a host with Xen {look.info.version}, host key {look.fingerprint}"
 
 
-def _set_up(look: HostLook, mount_point: str) -> str:
-    """All that the hosts' step asks, but for what comes and goes (domains, memory), and the share's mount."""
+def _set_up(look: HostLook, mount_points: Collection[str]) -> str:
+    """All that the hosts' step asks, but for what comes and goes (domains, memory), and the shares' mounts."""
     mounts = () if isinstance(look.mounts, Unknown) else look.mounts
-    share = [[mount.fstype, mount.source, mount.root] for mount in mounts if mount.target == mount_point]
+    shares = [[m.fstype, m.source, m.root, m.target] for m in mounts if m.target in mount_points]
     facts = (look.name, look.is_root, look.cpu, look.xl_conf, look.bridges, look.switches, look.console_daemon)
     peer = [look.peer.exit_code, look.peer.stdout]
-    return _digest(json.dumps([*map(encoded, facts), peer, share])) if look.is_seen else UNSEEN
+    return _digest(json.dumps([*map(encoded, facts), peer, shares])) if look.is_seen else UNSEEN
 
 
 def _guests_of(lab: Lab, host: Dom0, is_seen: bool) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,10 @@
-"""The NFS share as a step of the lab sheet speaks of it: what both hosts showed, and what to think of it."""
+"""An NFS share as a step of the lab sheet speaks of it: what both hosts showed, and what to think of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
+from typing import TypeVar
 
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.custody import Custody
@@ -12,7 +13,7 @@ from xenlab.lab.judging import share as judge
 from xenlab.lab.looking import ask, look_at_files, look_at_share
 from xenlab.lab.looks import FilesLook, NonceTrip, ShareLook, Unknown
 from xenlab.lab.tape import Tape
-from xenlab.labfile import GuestSpec, ShareSpec
+from xenlab.labfile import GuestSpec, LabFile, ShareSpec
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.errors import CommandTimedOut
@@ -20,18 +21,34 @@ from xenlab.remote.filesystems import Place, place_of
 from xenlab.remote.sections import Answer, Section
 from xenlab.xen.cfg import XlConfig, parse_config
 
+T = TypeVar("T")
+
 NONCE_PREFIX = ".xenlab-"
 _SECONDS = 20
 
 
-class NfsShare:
-    """One export of one host, seen at the same mount point on both."""
+def shares_of(lab: LabFile, hosts: HostPair, custody: Custody, tape: Tape) -> "tuple[NfsShare, ...]":
+    """The lab's shares, each knowing of the others."""
+    return tuple(
+        NfsShare(spec, [other for other in lab.shares if other is not spec], hosts, custody, tape)
+        for spec in lab.shares
+    )
 
-    def __init__(self, spec: ShareSpec, hosts: HostPair, custody: Custody, tape: Tape) -> None:
+
+class NfsShare:
+    """One export of one machine, seen at the same mount point on both hosts; the lab may have `others` beside it."""
+
+    def __init__(
+        self, spec: ShareSpec, others: Sequence[ShareSpec], hosts: HostPair, custody: Custody, tape: Tape
+    ) -> None:
         self.spec = spec
+        self._others = others
         self._hosts = hosts
         self._custody = custody
         self._tape = tape
+
+    def _take(self, what: str, do: Callable[[], T]) -> T:
+        return self._tape.take(f"{what} {self.spec.mount_point}" if self._others else what, do)
 
     def look(self) -> "ShareLooks":
         """Both hosts' sides of it, in one round trip each."""
@@ -39,11 +56,12 @@ class NfsShare:
         def look() -> tuple[ShareLook, ShareLook]:
             return self._hosts.at_once(lambda host: look_at_share(host, self.spec.mount_point, (self.spec.export,)))
 
-        return ShareLooks(self.spec, self._hosts, self._tape.take("share", look))
+        return ShareLooks(self.spec, self._others, self._hosts, self._take("share", look))
 
     def carries_nonces(self) -> Iterator[Finding]:
         """What each host writes at the mount point, the other reads there, from the disk and not from its cache."""
-        yield from judge.nonces_are_shared(self._tape.take("nonces", self._exchange_nonces))
+        trips = self._take("nonces", self._exchange_nonces)
+        yield from _of_which(self.spec, self._others, judge.nonces_are_shared(trips))
 
     def _exchange_nonces(self) -> tuple[NonceTrip, ...]:
         nonces = {host.name: token_hex(16) for host in self._hosts}
@@ -64,16 +82,17 @@ class NfsShare:
         )
 
     def shows_same_files(self, guests: Iterable[GuestSpec]) -> tuple[Finding, ...]:
-        """Each guest's config, and every file on the share that it names, is one file from both hosts.
+        """Each guest's config that lies on it, and every file on it that guests' configs name, is one from both hosts.
 
         A name that leads elsewhere, or nowhere, is no matter of the share: the paths' step tells it.
         """
-        seen = self._tape.take("files on the share", lambda: self._look_at_files(tuple(guests)))
+        seen = self._take("files on the share", lambda: self._look_at_files(tuple(guests)))
         named, growing = self._named_in(seen.texts)
-        return judge.same_files(seen.looks, seen.configs, named, growing)
+        same = judge.same_files(seen.looks, seen.configs, named, growing)
+        return _of_which(self.spec, self._others, same)
 
     def _look_at_files(self, guests: Sequence[GuestSpec]) -> "SharedFiles":
-        configs = {guest.config: guest.name for guest in guests}
+        configs = {guest.config: guest.name for guest in guests if self.spec.holds(guest.config)}
         texts = {guest.name: self._text_of(guest) for guest in guests}
         asked = (*configs, *self._named_in(texts)[0])
         looks = self._hosts.at_once(lambda host: look_at_files(host, tuple(dict.fromkeys(asked))))
@@ -121,29 +140,39 @@ class SharedFiles:
 
 @dataclass(frozen=True, slots=True)
 class ShareLooks:
-    """The share as one look at each host showed it."""
+    """The share as one look at each host showed it, in a lab that has `others` beside it."""
 
     spec: ShareSpec
+    others: Sequence[ShareSpec]
     hosts: HostPair
     looks: tuple[ShareLook, ShareLook]
 
     def is_served(self) -> tuple[Finding, ...]:
         """Exactly one host serves it, and its NFS server runs."""
-        return judge.is_served(self.looks, self.spec)
+        return _of_which(self.spec, self.others, judge.is_served(self.looks, self.spec, self.others))
 
     def is_mounted(self) -> tuple[Finding, ...]:
         """Both hosts have it at the mount point: by NFS, or the server in its own way, and nothing on top of it."""
-        return judge.is_mounted(self.looks, self.spec, self._addresses())
+        return _of_which(self.spec, self.others, judge.is_mounted(self.looks, self.spec, self._addresses()))
 
     def lets_root_write(self) -> tuple[Finding, ...]:
         """Root of the client stays root on the share, and may write (exports(5))."""
-        return judge.lets_root_write(self.looks, self.spec, self._addresses())
+        return _of_which(self.spec, self.others, judge.lets_root_write(self.looks, self.spec, self._addresses()))
 
     def _addresses(self) -> Mapping[str, frozenset[str]]:
         known = {host.name: {host.spec.address, host.spec.among_hosts, host.name} for host in self.hosts}
         if self.spec.address is not None:
             known.setdefault(self.spec.server, {self.spec.server}).add(self.spec.address)
         return {name: frozenset(words) for name, words in known.items()}
+
+
+def _of_which(share: ShareSpec, others: Sequence[ShareSpec], findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings; beside other shares each says which one it is of, in either text, as reports show one alone."""
+    which = f"{share.mount_point}: " if others else ""
+    return tuple(
+        replace(finding, expected=f"{which}{finding.expected}", actual=f"{which}{finding.actual}")
+        for finding in findings
+    )
 
 
 def readable(text: str | Unknown) -> XlConfig | None:

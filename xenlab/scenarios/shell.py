@@ -19,6 +19,15 @@ FILER = "10.1.1.163"
 FILER_LAB = (LabFileChange("share", "server", "filer"), LabFileChange("share", "address", FILER))
 """A third machine's address, and what the lab file says where it serves the share."""
 
+SECOND_EXPORT, SECOND_MOUNT_POINT = "/srv/second", "/mnt/second"
+SECOND_FOLDER = f"{SECOND_MOUNT_POINT}/{OTHER_GUEST.owner}"
+SECOND_LAB = (
+    LabFileChange(SECOND_MOUNT_POINT, "server", SERVER.name),
+    LabFileChange(SECOND_MOUNT_POINT, "export", SECOND_EXPORT),
+    LabFileChange(OTHER_GUEST.name, "config", f"{SECOND_FOLDER}/{OTHER_GUEST.name}.cfg"),
+)
+"""A second folder of the server, and what the lab file says where the other guest lives on it."""
+
 _QUIET = "</dev/null >/dev/null 2>&1"
 
 
@@ -109,6 +118,28 @@ def mounted(source: str, kind: str = "nfs4", options: str = "vers=4.2") -> LabCh
         CLIENT.name,
         f"umount {MOUNT_POINT} && mount -t {kind} -o {options},retry=0 '{source}' {MOUNT_POINT}",
         f"findmnt -n -o SOURCE {MOUNT_POINT} | grep -qxF '{source}'",
+    )
+
+
+def second_share_serves(first: str, second: str) -> tuple[LabChange, ...]:
+    """The server exports two folders, to such clients (as exports(5) has them); the other guest lives on the second."""
+    config = f"{SECOND_FOLDER}/{OTHER_GUEST.name}.cfg"
+    source = f"{SERVER.address}:{SECOND_EXPORT}"
+    return (
+        exported(f"{EXPORT} {first}", f"{SECOND_EXPORT} {second}"),
+        LabChange(
+            SERVER.name,
+            f"mkdir -p {SECOND_MOUNT_POINT} && mount --bind {SECOND_EXPORT} {SECOND_MOUNT_POINT} && "
+            f"mv {EXPORT}/{OTHER_GUEST.owner} {SECOND_EXPORT}/ && "
+            f"sed -i s:{OTHER_GUEST.shared_folder}/:{SECOND_FOLDER}/:g {config}",
+            f"mountpoint -q {SECOND_MOUNT_POINT} && grep -q {SECOND_FOLDER}/ {config} && "
+            f"! grep -q {MOUNT_POINT}/ {config}",
+        ),
+        LabChange(
+            CLIENT.name,
+            f"mkdir -p {SECOND_MOUNT_POINT} && mount -t nfs4 -o vers=4.2,retry=0 {source} {SECOND_MOUNT_POINT}",
+            f"findmnt -n -o SOURCE {SECOND_MOUNT_POINT} | grep -qxF {source}",
+        ),
     )
 
 

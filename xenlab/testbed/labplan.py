@@ -31,7 +31,7 @@ def embedded_lab(profile: Profile, images: Images, ways_in: Mapping[str, WayIn],
         name=f"embedded-{profile.name}",
         kind="embedded",
         hosts=(host(HOSTS[0]), host(HOSTS[1])),
-        share=ShareSpec(server=SERVER.name, export=EXPORT, mount_point=MOUNT_POINT),
+        share=(ShareSpec(server=SERVER.name, export=EXPORT, mount_point=MOUNT_POINT),),
         guests=tuple(
             GuestSpec(
                 name=guest.name,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from xenlab.lab.judging.paths import lies_on
 from xenlab.lab.looks import FilesLook, GuestLook, Unknown
 from xenlab.lab.observed import PingAnswer
 from xenlab.lab.places import Places
@@ -65,15 +66,15 @@ def devices_unknown(guest: str, host: str, unknown: Unknown, ids: tuple[str, ...
     )
 
 
-def devices_on_share(domain: Domain, look: FilesLook, share: Place | Unknown) -> Iterator[Finding]:
-    """The running domain's own disks, kernel and ramdisk, by Xen's record, lie on the share.
+def devices_on_share(domain: Domain, look: FilesLook, shares: Sequence[Place | Unknown]) -> Iterator[Finding]:
+    """The running domain's own disks, kernel and ramdisk, by Xen's record, lie on a share of the lab's.
 
     Editing the config does not move a running guest's disks: xl goes on with what it stored. `look` is of the
-    domain's files, `share` where the share lies on that host.
+    domain's files, `shares` where the lab's shares lie on that host.
     """
     roles = dict(device_files(domain))
     for path, role in roles.items():
-        holds, actual = _lies_on(path, look, share)
+        holds, actual = _lies_on(path, look, shares)
         yield Finding(
             "device-on-share",
             holds,
@@ -143,20 +144,23 @@ def has_swap(look: GuestLook, spec: GuestSpec, vdevs: Sequence[str] | Unknown) -
     )
 
 
-def _lies_on(path: str, look: FilesLook, share: Place | Unknown) -> tuple[bool | None, str]:
+def _lies_on(path: str, look: FilesLook, shares: Sequence[Place | Unknown]) -> tuple[bool | None, str]:
     if isinstance(look.files, Unknown):
         return None, f"{path}: {look.files.why}"
     if isinstance(look.mounts, Unknown):
         return None, f"{path}: {look.mounts.why}"
-    if isinstance(share, Unknown):
-        return None, f"{path}: {share.why}"
+    if not any(isinstance(share, Place) for share in shares):
+        return None, f"{path}: {'; '.join(share.why for share in shares if isinstance(share, Unknown))}"
     file = next((fact for fact in look.files if fact.path == path), None)
     if file is None or file.unseen:
         return None, f"{path}: {file.unseen if file else 'it was not asked for'}"
     if file.missing:
         return False, f"{path}: {file.missing}"
     place = place_of(look.mounts, file.resolved)
-    return place.is_below(share), f"{path} lies on {place.mount.source} ({place.mount.fstype})"
+    on_share = lies_on(place, shares)
+    if isinstance(on_share, Unknown):
+        return None, f"{path}: {on_share.why}"
+    return on_share, f"{path} lies on {place.mount.source} ({place.mount.fstype})"
 
 
 def _is_on_disk(swap: Swap, vdevs: Collection[str]) -> bool:

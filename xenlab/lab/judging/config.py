@@ -5,7 +5,7 @@ from difflib import unified_diff
 
 from xenlab.causes import Names, explain, nfs_trouble, remedy
 from xenlab.errors import CannotObserve, LabFault
-from xenlab.lab.judging.paths import fact_of, place_at
+from xenlab.lab.judging.paths import fact_of, lies_on, place_at
 from xenlab.lab.judging.start import wrong_name
 from xenlab.lab.judging.unseen import cannot_tell, unknown_answer
 from xenlab.lab.looks import ConfigLook, FileIdentity, FilesLook, IdentityLook, Unknown
@@ -95,15 +95,15 @@ def xl_accepts(guest: str, path: str, look: ConfigLook) -> Finding:
 
 
 def files_on_share(
-    guest: str, config: XlConfig, path: str, look: FilesLook, share: Place | Unknown
+    guest: str, config: XlConfig, path: str, look: FilesLook, shares: Sequence[Place | Unknown]
 ) -> Iterator[Finding]:
-    """Every file that xl would open is there, is not empty, and lies on the share itself, as this host sees it.
+    """Every file that xl would open is there, is not empty, and lies on a share itself, as this host sees it.
 
-    `path` is the config's, `share` where the share lies on this host. A prefix says nothing: a link may lead off
-    the share, and something else may be mounted below it.
+    `path` is the config's, `shares` where the lab's shares lie on this host. A prefix says nothing: a link may lead
+    off the share, and something else may be mounted below it.
     """
     for entry in config.paths():
-        holds, actual, hint = _lies_on_share(entry, look, share)
+        holds, actual, hint = _lies_on_share(entry, look, shares)
         yield Finding(
             "path-on-share",
             holds,
@@ -116,7 +116,9 @@ def files_on_share(
         )
 
 
-def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -> tuple[bool | None, str, str]:
+def _lies_on_share(
+    entry: ConfigPath, look: FilesLook, shares: Sequence[Place | Unknown]
+) -> tuple[bool | None, str, str]:
     if entry.via:
         server = entry.via.replace("domain ", "the driver domain ", 1)
         words = f"{entry.path or 'its target'} is served by {server}: it is not on the share"
@@ -131,14 +133,15 @@ def _lies_on_share(entry: ConfigPath, look: FilesLook, share: Place | Unknown) -
     place = place_at(look, entry.path)
     if isinstance(place, Unknown):
         return None, f"{entry.path}: {place.why}", place.hint
-    if isinstance(share, Unknown):
-        return None, f"{entry.path}: {share.why}", share.hint
+    on_share = lies_on(place, shares)
+    if isinstance(on_share, Unknown):
+        return None, f"{entry.path}: {on_share.why}", on_share.hint
     leads = f"{entry.path} leads to {fact.resolved}" if fact.resolved != entry.path else entry.path
     shown = f"{leads} on {place.mount.source} ({place.mount.fstype}, mounted on {place.mount.target})"
-    if not place.is_below(share):
+    if not on_share:
         if fact.resolved.startswith(_DEVICES):
             return False, f"{leads}, a block device of {look.host} alone", _INTO_AN_IMAGE
-        return False, f"{shown}, which is not the share", ""
+        return False, f"{shown}, which is {'not the share' if len(shares) == 1 else 'none of the shares'}", ""
     if entry.key.startswith(_FOLDER):
         return True, shown, ""
     if not fact.is_regular:

@@ -1,5 +1,7 @@
 """What a look says of a path: the file that it is, and the place where it really lies. Pure."""
 
+from collections.abc import Iterable
+
 from xenlab.errors import CannotObserve
 from xenlab.lab.looks import FilesLook, ShareLook, Unknown
 from xenlab.remote.filesystems import FileFact, Place, place_of
@@ -23,6 +25,14 @@ def place_at(look: ShareLook | FilesLook, path: str) -> Place | Unknown:
         return place_of(look.mounts, resolved(look, path))
     except CannotObserve as odd:
         return Unknown(odd.message, odd.hint)
+
+
+def lies_on(place: Place, shares: Iterable[Place | Unknown]) -> bool | Unknown:
+    """Whether a place is on one of the shares; Unknown where it may be on one of which nobody can tell where it is."""
+    known = [share for share in shares if isinstance(share, Place)]
+    if any(map(place.is_below, known)):
+        return True
+    return next((share for share in shares if isinstance(share, Unknown)), False)
 
 
 def resolved(look: ShareLook | FilesLook, path: str) -> str:

@@ -31,11 +31,14 @@ _SQUASHED = "rw,no_root_squash for the client in the export, then exportfs -ra: 
 # Who serves it
 
 
-def is_served(looks: Sequence[ShareLook], spec: ShareSpec) -> tuple[Finding, ...]:
-    """The server's NFS service runs, and it alone exports the folder; of a third machine only the latter is seen."""
+def is_served(looks: Sequence[ShareLook], spec: ShareSpec, others: Collection[ShareSpec] = ()) -> tuple[Finding, ...]:
+    """The server's NFS service runs, and it alone exports the folder; of a third machine only the latter is seen.
+
+    The lab's `others` are served as well: a folder of the same name may be another host's share.
+    """
     server = _of(spec.server, looks)
     if server is None:
-        return (_has_one_server(looks, spec),)
+        return (_has_one_server(looks, spec, others),)
     threads, expected = server.nfsd_threads, f"an NFS server that runs on {spec.server}"
     if isinstance(threads, Unknown):
         serves = cannot_tell("nfs-serves", expected, threads, host=server.host, evidence=server.ids)
@@ -50,14 +53,15 @@ def is_served(looks: Sequence[ShareLook], spec: ShareSpec) -> tuple[Finding, ...
             evidence=server.ids,
         )
     # A service that is stopped has withdrawn its exports: that follows from it.
-    return (serves,) if serves.holds is False else (serves, _has_one_server(looks, spec))
+    return (serves,) if serves.holds is False else (serves, _has_one_server(looks, spec, others))
 
 
-def _has_one_server(looks: Sequence[ShareLook], spec: ShareSpec) -> Finding:
+def _has_one_server(looks: Sequence[ShareLook], spec: ShareSpec, others: Collection[ShareSpec]) -> Finding:
     """The server exports the folder, or one above it, and no other host exports the same."""
     expected, evidence = f"{spec.export} exported by {spec.server} alone", _ids(looks)
     found: dict[str, bool | Unknown] = {}
-    for look in looks:
+    beside = {share.server for share in others if share.export == spec.export}
+    for look in (look for look in looks if look.host not in beside):
         lines, is_server = _exports(look), look.host == spec.server
         if isinstance(lines, Unknown):
             found[look.host] = lines

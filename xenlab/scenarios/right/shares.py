@@ -2,7 +2,19 @@
 
 from xenlab.labfile_change import LabFileChange
 from xenlab.scenarios.scenario import Scenario, right
-from xenlab.scenarios.shell import FILER, FILER_LAB, GUEST, appended, done, exported, mounted, third_machine_serves
+from xenlab.scenarios.shell import (
+    FILER,
+    FILER_LAB,
+    GUEST,
+    OTHER_GUEST,
+    SECOND_LAB,
+    appended,
+    done,
+    exported,
+    mounted,
+    second_share_serves,
+    third_machine_serves,
+)
 from xenlab.testbed.plan import BRIDGE, CLIENT, EXPORT, MOUNT_POINT, SERVER
 
 _ALL, _USUAL = "10.1.1.0/24", "rw,sync,no_root_squash,no_subtree_check"
@@ -160,6 +172,23 @@ SHARES: tuple[Scenario, ...] = (
         *third_machine_serves(f"{_ALL}({_USUAL})", CLIENT, SERVER),
         alone=True,
         lab=FILER_LAB,
+    ),
+    right(
+        "two-shares",
+        f"{SERVER.name} exports two folders, and {OTHER_GUEST.name} lives on the second",
+        "path-fixes",
+        *second_share_serves(*[f"{_ALL}({_USUAL})"] * 2),
+        guest=OTHER_GUEST.name,
+        lab=SECOND_LAB,
+    ),
+    right(
+        "moves-on-a-second-share",
+        f"{OTHER_GUEST.name}, which lives on a second share, moves while shut down",
+        "cold-migration",
+        *second_share_serves(*[f"{_ALL}({_USUAL})"] * 2),
+        alone=True,
+        guest=OTHER_GUEST.name,
+        lab=SECOND_LAB,
     ),
     right(
         "second-address-in-the-lab-file",

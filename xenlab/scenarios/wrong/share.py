@@ -1,7 +1,18 @@
 """What is wrong with the NFS share. Pure data."""
 
 from xenlab.scenarios.scenario import LabChange, Red, Scenario, wrong
-from xenlab.scenarios.shell import FILER_LAB, KEPT, done, exported, mounted, third_machine_serves
+from xenlab.scenarios.shell import (
+    FILER_LAB,
+    KEPT,
+    OTHER_GUEST,
+    SECOND_LAB,
+    SECOND_MOUNT_POINT,
+    done,
+    exported,
+    mounted,
+    second_share_serves,
+    third_machine_serves,
+)
 from xenlab.testbed.plan import CLIENT, EXPORT, GUESTS, MOUNT_POINT, SERVER
 
 _STEP = "shared-storage"
@@ -197,6 +208,14 @@ SHARE: tuple[Scenario, ...] = (
         f"the lab file says that a third machine serves the share, but {SERVER.name} does",
         Red(_STEP, "one-server", "exported by"),
         lab=FILER_LAB,
+    ),
+    wrong(
+        "second-share-squashes-root",
+        f"of two shares that {SERVER.name} exports, the second squashes root",
+        Red(_STEP, "no-root-squash", SECOND_MOUNT_POINT),
+        *second_share_serves(f"{_ALL}({_USUAL})", f"{_ALL}(rw,sync,root_squash,no_subtree_check)"),
+        guest=OTHER_GUEST.name,
+        lab=SECOND_LAB,
     ),
     wrong(
         "share-full",
