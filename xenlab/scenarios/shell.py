@@ -86,8 +86,11 @@ def in_image(script: str, took: str, guest: GuestPlan = GUESTS[0]) -> LabChange:
     return LabChange(SERVER.name, mounted(script, "rw"), mounted(took, "ro"))
 
 
-def partitioned(machine: str, image: str) -> LabChange:
-    """A disk's image with a partition table, in whose one partition is what the disk was (the MBR of a PC)."""
+def partitioned(machine: str, image: str, before: str = ":") -> LabChange:
+    """A disk's image with a partition table, in whose one partition is what the disk was (the MBR of a PC).
+
+    What is done in it `before` is done while there is none.
+    """
     table = (
         "import os, struct, sys; "
         'entry = struct.pack("<B3xB3xII", 0, 0x83, 2048, os.path.getsize(sys.argv[1]) // 512); '
@@ -96,7 +99,7 @@ def partitioned(machine: str, image: str) -> LabChange:
     )
     return LabChange(
         machine,
-        f"python3 -c {shlex.quote(table)} {image} >{image}.new && "
+        f"{before} && python3 -c {shlex.quote(table)} {image} >{image}.new && "
         f"dd if={image} of={image}.new bs=1M seek=1 conv=sparse,notrunc && mv {image}.new {image}",
         f'test "$(blkid -p -o value -s PTTYPE {image})" = dos',
     )

@@ -28,8 +28,11 @@ GUESTS: tuple[Scenario, ...] = (
         "disk-with-partitions",
         "the guest's disk has a partition table, / is in its first partition, and swap is another disk",
         "boot-from-share",
-        in_image("sed -i s/xvda2/xvdb/ etc/fstab", "grep -q xvdb etc/fstab"),
-        partitioned(SERVER.name, f"{GUEST.shared_folder}/{GUEST.name}.img".replace(MOUNT_POINT, EXPORT)),
+        partitioned(
+            SERVER.name,
+            f"{GUEST.shared_folder}/{GUEST.name}.img".replace(MOUNT_POINT, EXPORT),
+            in_image("sed -i s/xvda2/xvdb/ etc/fstab", "").script,
+        ),
         partitioned(GUEST.home.name, f"{GUEST.original_folder}/UbuntuXen.img"),
         *both_configs_edited("s/xvda1,/xvda,/; s/xvda2,/xvdb,/"),
     ),
