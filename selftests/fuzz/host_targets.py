@@ -75,7 +75,7 @@ class _Answering:
 
 def _host(said: str, code: int = 0) -> Dom0:
     spec = SimpleNamespace(among_hosts="baye.lab", port_among_hosts=22)
-    remote = SimpleNamespace(name="baye", run=_Answering(said, code).run, fingerprint="SHA256:x")
+    remote = SimpleNamespace(name="baye", run=_Answering(said, code).run, fingerprint="SHA256:x", old_algorithms=())
     return cast(Dom0, SimpleNamespace(name="baye", spec=spec, remote=cast(RemoteHost, remote)))
 
 

@@ -347,6 +347,10 @@ def test_a_guest_by_its_console_needs_a_password_and_takes_no_key(file: Path) ->
     assert problems(file, (target, with_both)) == [
         'lab.toml: guests.1.key_file: a console takes no key: leave it out with login = "console"'
     ]
+    by_old_ssh = f'{by_console}\npassword_env = "GUEST2_PASSWORD"\nold_ssh = true'
+    assert problems(file, (target, by_old_ssh)) == [
+        'lab.toml: guests.1.old_ssh: a console is no SSH: leave it out with login = "console"'
+    ]
     assert problems(file, (target, f'{target}\nlogin = "telnet"')) == [
         "lab.toml: guests.1.login: \"telnet\" is not allowed: it must be 'ssh' or 'console'"
     ]

@@ -16,11 +16,12 @@ _TARGET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """Whom to log in on, in ssh's words: "root@192.0.2.189", "lab@[2001:db8::7]:2222"."""
+    """Whom to log in on, in ssh's words: "root@192.0.2.189", "lab@[2001:db8::7]:2222"; and whether by old SSH, too."""
 
     host: str
     user: str = "root"
     port: int = 22
+    old_ssh: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -137,11 +138,7 @@ def of_lab_file(data: Mapping[str, Any]) -> Given:
 
 def targets_of(data: Mapping[str, Any]) -> tuple[SshTarget, ...]:
     """The hosts of a lab.toml, as they are logged in on."""
-    return tuple(
-        SshTarget(str(row.get("ssh_address", row["address"])), str(row.get("user", "root")), int(row.get("port", 22)))
-        for row in _rows(data, "hosts")
-        if "address" in row
-    )
+    return tuple(_target_of(row) for row in _rows(data, "hosts") if "address" in row)
 
 
 def names_of(data: Mapping[str, Any]) -> dict[str, str]:
@@ -168,7 +165,7 @@ def login_of(data: Mapping[str, Any]) -> LoginGiven:
     way: list[SshTarget] = []
     via = row.get("via")
     while (jump := named.pop(str(via), None)) is not None:
-        way.insert(0, SshTarget(str(jump["address"]), str(jump.get("user", "root")), int(jump.get("port", 22))))
+        way.insert(0, _target_of(jump))
         via = jump.get("via")
     keys = ("key_file", "password_env", "sudo_password_env", "known_hosts")
     key_file, password_env, sudo_password_env, known_hosts = (str(row.get(key, "")) for key in keys)
@@ -204,6 +201,11 @@ def answered(given: Given, option: str, prefix: str, value: str) -> Given:
 def _rows(data: Mapping[str, Any], table: str) -> list[Mapping[str, Any]]:
     rows = data.get(table, ())
     return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
+def _target_of(row: Mapping[str, Any]) -> SshTarget:
+    at = str(row.get("ssh_address", row["address"]))
+    return SshTarget(at, str(row.get("user", "root")), int(row.get("port", 22)), row.get("old_ssh") is True)
 
 
 def _column(rows: Iterable[Mapping[str, Any]], key: str) -> dict[str, str]:

@@ -121,6 +121,7 @@ def look_at_host(host: Dom0, peer: Dom0, configs: Sequence[str] = ()) -> HostLoo
         name=found.read("name", str.strip),
         is_root=found.read("user", lambda text: text.strip() == "0"),
         console_daemon=found.read("consoled", bool, absent=False),
+        old_ssh=host.remote.old_algorithms,
         info=found.read("info", parse_info),
         cpu=found.read("cpu", facts.cpu),
         xl_conf=_xl_conf(found),

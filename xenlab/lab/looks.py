@@ -79,7 +79,8 @@ class HostLook(Look):
 
     `name` is its own (uname -n), `fingerprint` its verified host key, `bridges` the Linux bridges, `switches`
     those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path,
-    `log_lines` how many lines Xen's ring and the kernel's held. `console_daemon` tells whether xenconsoled runs.
+    `log_lines` how many lines Xen's ring and the kernel's held. `console_daemon` tells whether xenconsoled runs,
+    `old_ssh` what SSH to it stands on that is old, where the lab file allows that.
     """
 
     fingerprint: str | Unknown
@@ -97,6 +98,7 @@ class HostLook(Look):
     log_lines: tuple[int, int] | Unknown
     configs: Mapping[str, str | Unknown]
     console_daemon: bool | Unknown = Unknown("it was not asked for")
+    old_ssh: tuple[str, ...] = ()
 
     @property
     def is_seen(self) -> bool:

@@ -72,6 +72,15 @@ def is_reached(look: HostLook) -> Finding:
     )
 
 
+def by_old_ssh(machine: str, look: HostLook | None) -> str:
+    """A remark on a machine that the lab file lets be reached by old SSH; `look` is of a host that was seen."""
+    if look is not None and not look.old_ssh:
+        return f"old_ssh of {machine} in the lab file is not needed: SSH to it stands on nothing old; take it out"
+    what = "is reached by old SSH" if look else "may be reached by old SSH (old_ssh in the lab file)"
+    algorithms = ", ".join(look.old_ssh) if look else "SHA-1"
+    return f"{machine} {what}: {algorithms}; whoever sits between may break that: upgrade its sshd"
+
+
 def runs_xen(look: HostLook) -> Finding:
     """`xl info` answers, Domain-0 is in `xl list`, xenstore answers, and consoles are served."""
     holds, actual, hint = _xen(look)
