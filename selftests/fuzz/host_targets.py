@@ -236,7 +236,8 @@ _CONSOLE = seeds.texts(
 )
 _NEIGHBOURS = seeds.texts(
     "IP address       HW type     Flags       HW address            Mask     Device\n"
-    "10.1.1.85        0x1         0x2         00:16:3e:00:00:07     *        br0\n"
+    "10.1.1.85        0x1         0x2         00:16:3e:00:00:07     *        br0\n",
+    "2001:db8::85 dev xenbr0 lladdr 00:16:3e:00:00:07 router STALE\nfe80::1 dev xenbr0 FAILED\n",
 )
 _FORWARDED = "  TCP[HOST_FORWARD]  {0}       127.0.0.1 400{0}      10.1.1.{1}    22     0     0\n"
 _USERNET = seeds.texts(

@@ -161,7 +161,8 @@ class Sshd:
         self.channels: list[paramiko.Channel] = []
         self.carried: dict[int, socket.socket] = {}
         self.transports: list[paramiko.Transport] = []
-        self.listener = socket.create_server((address, 0))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, 0), family=family)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 
 from xenlab.errors import UsageError
@@ -76,20 +77,24 @@ def target(text: str) -> SshTarget:
     """
     user, at, host = text.rpartition("@")
     if host.count(":") > 1 and not host.startswith("["):
-        return SshTarget(host, user if at else "root")
+        text = f"{user}{at}[{host}]"
     found = _TARGET.fullmatch(text)
-    if found is None or not 0 < int(found["port"] or 22) < 65536:
-        raise UsageError(f"{text!r} is no [USER@]HOST[:PORT]", hint="such as root@192.0.2.189 or lab@gate:2222")
-    return SshTarget(found["bracketed"] or found["host"], found["user"] or "root", int(found["port"] or 22))
+    six = found and found["bracketed"]
+    if found is None or not 0 < int(found["port"] or 22) < 65536 or (six and not is_address(six)):
+        hint = "such as root@192.0.2.189, lab@gate:2222 or root@[2001:db8::7]:2222"
+        raise UsageError(f"{text!r} is no [USER@]HOST[:PORT]", hint=hint)
+    # Addresses as hosts and lab files spell them, so that they are known again.
+    return SshTarget(str(ip_address(six)) if six else found["host"], found["user"] or "root", int(found["port"] or 22))
 
 
 def share(text: str) -> GivenShare:
-    """Read MOUNT_POINT, or SERVER:EXPORT=MOUNT_POINT.
+    """Read MOUNT_POINT, or SERVER:EXPORT=MOUNT_POINT; an IPv6 address stands in brackets, as for mount(8).
 
     :raises UsageError: it is something else.
     """
     source, _, mount_point = text.rpartition("=")
-    server, _, export = source.partition(":")
+    server, slash, export = source.partition(":/")
+    server, export = server.removeprefix("[").removesuffix("]"), f"/{export}" if slash else ""
     paths = (mount_point, *([export] if source else []))
     if not all(path.startswith("/") for path in paths) or (source and not server):
         raise UsageError(

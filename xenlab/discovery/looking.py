@@ -43,6 +43,7 @@ def look_at(host: RemoteHost, target: SshTarget) -> HostSeen:
         Section("switches", questions.open_vswitch_bridges()),
         Section("addresses", network.own_addresses()),
         Section("routes", network.default_routes()),
+        Section("routes-6", network.default_routes(version=6)),
         Section("neighbours", network.neighbour_table()),
         Section("leases", network.dhcp_leases()),
         Section("connection", network.connection()),
@@ -61,7 +62,10 @@ def look_at(host: RemoteHost, target: SshTarget) -> HostSeen:
         bridges=found.read("bridges", _words),
         switches=found.read("switches", _words),
         addresses=_or(found.read("addresses", network.parse_addresses), ()),
-        routes=_or(found.read("routes", network.parse_routes), ()),
+        link_local=_or(found.read("addresses", network.parse_link_local), frozenset[str]()),
+        routes=tuple(
+            route for section in ("routes", "routes-6") for route in _or(found.read(section, network.parse_routes), ())
+        ),
         neighbours=_or(found.read("neighbours", network.parse_neighbours), ()),
         leases=_or(found.read("leases", network.parse_leases), ()),
         connection=_or(found.read("connection", network.parse_connection), None),

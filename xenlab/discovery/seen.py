@@ -19,7 +19,8 @@ class HostSeen:
     """One host: what it is called, what runs on it, which networks and file systems it has.
 
     `resolved` are the addresses that this machine knows by the name that it was asked for, `called` is what a lab
-    file calls it already. `rows` are the domains by `xl list`, `stored` by xenstore, `fstab` is the text of
+    file calls it already. `link_local` are addresses that hold on one network alone. `rows` are the domains by
+    `xl list`, `stored` by xenstore, `fstab` is the text of
     /etc/fstab. Automounts are among `mounts`, too; none of them is stepped into.
     """
 
@@ -33,6 +34,7 @@ class HostSeen:
     bridges: frozenset[str] | Unknown
     switches: frozenset[str] | Unknown
     addresses: tuple[OwnAddress, ...] = ()
+    link_local: frozenset[str] = frozenset()
     routes: tuple[DefaultRoute, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     leases: tuple[DhcpLease, ...] = ()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 
 from xenlab.discovery.given import Given, GivenShare
@@ -10,6 +11,7 @@ from xenlab.discovery.hosts import AS_GIVEN, names_of, share_names
 from xenlab.discovery.proposal import Missing, Proposed
 from xenlab.discovery.seen import HostSeen, LabSeen
 from xenlab.remote.filesystems import NFS_TYPES, Mount
+from xenlab.remote.network import is_address
 
 _FSTAB = re.compile(r"(?P<server>[^\s#:][^\s]*?):(?P<folder>/\S*)\s+(?P<point>/\S*)\s+(?P<type>\S+)(?:\s.*)?")
 
@@ -129,6 +131,8 @@ _OPTION = ("--share", "", "SERVER:EXPORT=MOUNT_POINT")
 def _named(lab: LabSeen, found: Iterable[ShareFound], said: GivenShare) -> ShareFound | Missing:
     if said.server and said.export:
         seen = next((one for one in found if (one.server, one.export) == (said.server, said.export)), None)
+        if seen is None and is_address(said.server):
+            return _share(lab, (str(ip_address(said.server)),), said.export, said.mount_point, AS_GIVEN)
         address = "" if said.server in names_of(lab) else seen.address if seen else said.server
         return ShareFound(said.server, said.export, said.mount_point, AS_GIVEN, address)
     fitting = [share for share in found if share.mount_point == said.mount_point]
@@ -176,7 +180,9 @@ def _share(lab: LabSeen, servers: tuple[str, ...], folder: str, mount_point: str
     """A share by the names of its server, one of the hosts where one of them fits."""
     for number, name in enumerate(names_of(lab)):
         known = {word.lower() for word in share_names(lab, number)}
-        if any(server.lower() in known or server.lower().partition(".")[0] in known for server in servers):
+        # A link-local address has the device that leads there after it ("fe80::1%xenbr0"): the mounting host's own.
+        spelled = (server.lower().partition("%")[0] for server in servers)
+        if any(server in known or server.partition(".")[0] in known for server in spelled):
             return ShareFound(name, _exported_folder(lab.hosts[number], folder), mount_point, where)
     name = servers[-1] if _NAME.fullmatch(servers[-1]) else "nas"
     return ShareFound(name, folder, mount_point, where, servers[0])

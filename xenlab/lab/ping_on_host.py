@@ -8,10 +8,10 @@ from xenlab.errors import CannotObserve
 from xenlab.lab.looking import Answers, ask
 from xenlab.lab.observed import SeatPing, Unknown
 from xenlab.probes.host_ping import ClockReading, clock_offset, host_trace
-from xenlab.probes.neighbours import TABLE, neighbours
+from xenlab.probes.neighbours import neighbours
 from xenlab.probes.ping_output import parse_ping
 from xenlab.probes.trace import PingTrace
-from xenlab.remote import commands, facts
+from xenlab.remote import commands, facts, network
 from xenlab.remote.facts import Background, TimedPingProgress
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Section
@@ -115,7 +115,7 @@ class HostPing:
             self._machine,
             Section("clock", commands.wall_clock(), 5),
             Section("ping", commands.stop_timed_ping(self._running.pid, self._file), _STOP_SECONDS),
-            Section("neighbours", commands.read(TABLE), 5),
+            Section("neighbours", network.neighbours_like(self._address), 5),
             Section("remove", commands.remove(self._file), 5),
             changes=True,
         )
