@@ -66,6 +66,11 @@ echo "$! $1"
 _PING_FOR_IPV6 = """
 ping=ping
 ping -c 1 -W 1 ::1 >/dev/null 2>&1 || ! command -v ping6 >/dev/null || ping=ping6"""
+# The ping6 of inetutils has no -W.
+_PING_FEW = """
+[ "PING" = ping6 ] || wait="-W 2"
+exec PING -c 3 $wait "$1"
+"""
 # The wall clock, replies so far, when the last one came, and ping's last words.
 _TIMED_PING_PROGRESS = """
 date +%s.%N
@@ -229,7 +234,7 @@ def ping_few(address: str) -> Argv:
     """Ping a machine from this one, three times; exit code 0 when it answered (ping(8), and busybox's)."""
     if ":" not in address:
         return ("ping", "-c", "3", "-W", "2", address)
-    return _script(_pinging('\nexec PING -c 3 -W 2 "$1"\n', address), address)
+    return _script(_pinging(_PING_FEW, address), address)
 
 
 def _pinging(script: str, target: str) -> str:
