@@ -297,6 +297,14 @@ HOSTS = (
                 (*seeds.answered("heartbeat"), *seeds.texts("1 1795828180,7 61.99\n2 1795828180.8 62.04\n3 62.1\n")),
             ),
             ("/proc/net/arp", _neighbours, _NEIGHBOURS),
+            (
+                "os-release",
+                facts.system,
+                seeds.texts(
+                    'os ID="xcp-ng"\nos ID_LIKE="centos rhel fedora"\n'
+                    "inventory PRODUCT_BRAND='XCP-ng'\ninventory PRODUCT_VERSION='8.3.0'\nruns xapi\n"
+                ),
+            ),
             ("info usernet", _ways_in, _USERNET),
             ("apt, of a suite", lambda text: debian.lacks_suite(text, "bullseye"), _ARCHIVE),
         )

@@ -235,6 +235,17 @@ def test_a_third_machine_is_named_by_an_ipv6_address(found_lab: FoundLab, init: 
     assert (made().share.server, made().share.address) == ("nas", "2001:db8::9")
 
 
+def test_a_host_whose_domains_xapi_manages_is_told_of(found_lab: FoundLab, init: Init) -> None:
+    found_lab.baye.has("/etc/os-release", 'ID="xcp-ng"\nID_LIKE="centos rhel fedora"\nPRETTY_NAME="XCP-ng 8.3.0"\n')
+    found_lab.baye.has("/etc/xensource-inventory", "PRODUCT_BRAND='XCP-ng'\nPRODUCT_VERSION='8.3.0'\nDOM0_MEM='2656'\n")
+    programs = found_lab.baye.root / ".bin"
+    (programs / "pgrep").write_text("#!/bin/sh\n[ \"$*\" = '-x xapi' ] && echo 1234\n")
+    (programs / "pgrep").chmod(0o755)
+    said = init()
+    assert "note: baye is XCP-ng 8.3.0, whose domains xapi manages" in said
+    assert "labubuntu is" not in said
+
+
 def test_an_export_below_the_root_of_nfs_4(found_lab: FoundLab, init: Init) -> None:
     """A client of an export with fsid=0 mounts SERVER:/private, and the server has it elsewhere (exports(5))."""
     found_lab.baye.says("exportfs", "/srv \t10.1.1.0/24(rw,fsid=0,no_root_squash)\n")

@@ -85,6 +85,16 @@ def reach_remarks(lab: LabSeen, addresses: tuple[Proposed | Missing, ...]) -> It
             )
 
 
+def toolstack_remarks(lab: LabSeen) -> Iterator[str]:
+    """Which host's domains are not xl's to manage."""
+    for host, name in zip(lab.hosts, names_of(lab), strict=True):
+        if host.system.xapi:
+            yield (
+                f"{name} is {host.system.name}, whose domains xapi manages: xenlab judges what is started and moved by "
+                "xl, starts nothing there, and says so in the step `hosts`"
+            )
+
+
 def names_for_peer(lab: LabSeen, number: int) -> tuple[str, ...]:
     """Names by which the other host may reach this one: those that resolve to its addresses there, and to no other."""
     host, other = lab.hosts[number], lab.closer[1 - number]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from xenlab.discovery.given import SshTarget
 from xenlab.lab.looks import FileIdentity, Unknown
-from xenlab.remote.facts import Cpu, Export
+from xenlab.remote.facts import Cpu, Export, System
 from xenlab.remote.filesystems import Mount
 from xenlab.remote.network import Connection, DefaultRoute, DhcpLease, Neighbour, OwnAddress
 from xenlab.xen.conf import XlConf
@@ -44,6 +44,7 @@ class HostSeen:
     fstab: str = ""
     called: str = ""
     resolved: tuple[str, ...] = ()
+    system: System = System()  # noqa: RUF009  # it is frozen
 
     @property
     def spelled(self) -> str:

@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from xenlab.causes.packages import package
 from xenlab.errors import CannotObserve
 from xenlab.lab.looking import Answers, ask
 from xenlab.lab.observed import SeatPing, Unknown
@@ -65,7 +66,7 @@ class HostPing:
         if result.exit_code == commands.NO_TIMES:
             raise CannotObserve(
                 f"{where} cannot tell when its pings went out: its ping is {result.stdout.strip() or 'missing'}",
-                hint=f"install iputils-ping on {where} (its -D and -O are needed), or name another machine in "
+                hint=f"install {package('ping')} on {where}: its -D and -O are needed; or name another machine in "
                 "probes.outside_from of the lab file",
                 evidence=self._evidence,
             )

@@ -45,7 +45,7 @@ def is_served(looks: Sequence[ShareLook], spec: ShareSpec) -> tuple[Finding, ...
             threads > 0,
             expected,
             actual=f"{threads} nfsd threads",
-            hint=f"on {spec.server}: systemctl start nfs-kernel-server (nfs-server), and enable it",
+            hint=f"on {spec.server}: systemctl start nfs-server, and enable it",
             host=server.host,
             evidence=server.ids,
         )
