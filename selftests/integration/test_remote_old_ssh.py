@@ -134,6 +134,15 @@ def test_what_nothing_helps_against_is_told_so(tmp_path: Path) -> None:
             assert "with old_ssh = true neither" in refusal.value.hint
 
 
+def test_an_offer_that_is_no_text_is_no_ssh_server(tmp_path: Path) -> None:
+    class Garbling(Serving):
+        def _send_message(self, data: paramiko.Message) -> None:
+            super()._send_message(paramiko.Message(data.asbytes().replace(b"aes128-ctr", b"aes128\xff\xfe.")))
+
+    with served(Garbling) as server, pytest.raises(errors.HostUnreachable, match="does not answer as an SSH server"):
+        open_client("baye", server.login(tmp_path, "baye"), LIMITS)
+
+
 def test_a_key_that_is_known_is_asked_for_first(tmp_path: Path) -> None:
     """OpenSSH 6.6 has a newer key as well, which nobody vouches for: that is no other host."""
 

@@ -277,7 +277,7 @@ def _log_in(
             hint="check the key or password, PermitRootLogin in the host's /etc/ssh/sshd_config, and "
             f"whether the account is locked (passwd -S){_if_rsa_is_refused(transport, login, key)}",
         ) from refusal
-    except (paramiko.SSHException, EOFError, OSError) as failure:
+    except (paramiko.SSHException, EOFError, OSError, UnicodeDecodeError) as failure:
         if "authentication methods" in str(failure):
             raise LoginRefused(
                 f"{peer}: there is no key or password to log in with",
