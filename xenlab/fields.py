@@ -12,17 +12,21 @@ BASE = "base"
 
 
 def _unicast(value: str) -> str:
+    if value.startswith("[") and value.endswith("]"):
+        raise ValueError(f"{value!r}: an IPv6 address stands here without brackets, and a port in a key of its own")
     try:
         address = ip_address(value)
     except ValueError:
         raise ValueError(f"{value!r} is not an IP address (IPv4 or IPv6, such as 10.1.1.85)") from None
     if address.is_multicast or address.is_unspecified or address.is_loopback or value == "255.255.255.255":
         raise ValueError(f"{value!r} is not the address of one machine on a network (unicast)")
+    if address.version == 6 and address.is_link_local and not address.scope_id:
+        raise ValueError(f"{value!r} is link-local: it needs the device that leads there, as in {value}%eth0")
     return str(address)
 
 
 def _target(value: str) -> str:
-    if re.fullmatch(r"[0-9.]+|.*:.*", value):
+    if re.fullmatch(r"[0-9.]+|.*:.*|\[.*\]", value):
         return _unicast(value)
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
         raise ValueError(f"{value!r} is neither an IP address nor a host name")
@@ -31,9 +35,10 @@ def _target(value: str) -> str:
 
 def _name_or_address(value: str) -> str:
     try:
-        return str(ip_address(value))
+        address = ip_address(value)
     except ValueError:
         return _target(value)
+    return str(address) if address.is_loopback else _unicast(value)
 
 
 def _absolute(value: str) -> str:

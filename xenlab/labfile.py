@@ -48,7 +48,8 @@ class Reachable(Model):
     latter is there and has the machine's key shows when it is connected to. `password_env` names the
     environment variable that holds the password. With `sudo`, commands of a user who is not root run through
     sudo, where that asks for no password, or `sudo_password_env` names the variable that holds it. `via` names the
-    machine that it is reached through (ssh_config(5), ProxyJump), where this one has no route to it.
+    machine that it is reached through (ssh_config(5), ProxyJump), where this one has no route to it. With `old_ssh` SSH
+    to it may stand on SHA-1.
     """
 
     name: Name
@@ -61,6 +62,7 @@ class Reachable(Model):
     sudo: bool = True
     sudo_password_env: Variable | None = None
     via: Name | None = None
+    old_ssh: bool = False
 
     @property
     def ssh_host(self) -> str:
@@ -265,6 +267,8 @@ class LabFile(Model):
         for i, guest in enumerate(self.guests):
             if guest.login == "console" and guest.password_env is None:
                 yield f'guests.{i}.password_env: must be given with login = "console": name what holds the password'
+            if guest.login == "console" and guest.old_ssh:
+                yield f'guests.{i}.old_ssh: a console is no SSH: leave it out with login = "console"'
             if guest.login == "console" and guest.key_file is not None:
                 yield f'guests.{i}.key_file: a console takes no key: leave it out with login = "console"'
             if guest.home not in (host.name for host in self.hosts):

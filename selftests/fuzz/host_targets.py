@@ -75,7 +75,7 @@ class _Answering:
 
 def _host(said: str, code: int = 0) -> Dom0:
     spec = SimpleNamespace(among_hosts="baye.lab", port_among_hosts=22)
-    remote = SimpleNamespace(name="baye", run=_Answering(said, code).run, fingerprint="SHA256:x")
+    remote = SimpleNamespace(name="baye", run=_Answering(said, code).run, fingerprint="SHA256:x", old_algorithms=())
     return cast(Dom0, SimpleNamespace(name="baye", spec=spec, remote=cast(RemoteHost, remote)))
 
 
@@ -236,7 +236,8 @@ _CONSOLE = seeds.texts(
 )
 _NEIGHBOURS = seeds.texts(
     "IP address       HW type     Flags       HW address            Mask     Device\n"
-    "10.1.1.85        0x1         0x2         00:16:3e:00:00:07     *        br0\n"
+    "10.1.1.85        0x1         0x2         00:16:3e:00:00:07     *        br0\n",
+    "2001:db8::85 dev xenbr0 lladdr 00:16:3e:00:00:07 router STALE\nfe80::1 dev xenbr0 FAILED\n",
 )
 _FORWARDED = "  TCP[HOST_FORWARD]  {0}       127.0.0.1 400{0}      10.1.1.{1}    22     0     0\n"
 _USERNET = seeds.texts(
@@ -296,6 +297,14 @@ HOSTS = (
                 (*seeds.answered("heartbeat"), *seeds.texts("1 1795828180,7 61.99\n2 1795828180.8 62.04\n3 62.1\n")),
             ),
             ("/proc/net/arp", _neighbours, _NEIGHBOURS),
+            (
+                "os-release",
+                facts.system,
+                seeds.texts(
+                    'os ID="xcp-ng"\nos ID_LIKE="centos rhel fedora"\n'
+                    "inventory PRODUCT_BRAND='XCP-ng'\ninventory PRODUCT_VERSION='8.3.0'\nruns xapi\n"
+                ),
+            ),
             ("info usernet", _ways_in, _USERNET),
             ("apt, of a suite", lambda text: debian.lacks_suite(text, "bullseye"), _ARCHIVE),
         )

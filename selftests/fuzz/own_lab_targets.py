@@ -84,6 +84,7 @@ def _attempt(data: bytes) -> None:
 
 OWN_LAB = (
     Target("ip address", of_text(network.parse_addresses), seeds.texts(_ADDRESSES)),
+    Target("ip address: link-local", of_text(network.parse_link_local), seeds.texts(_ADDRESSES)),
     Target("ip route", of_text(network.parse_routes), seeds.texts("default via 10.1.1.1 dev xenbr0 onlink\n")),
     Target(
         "ip neigh",

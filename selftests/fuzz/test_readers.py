@@ -88,7 +88,7 @@ NO_TEXT_OF_OTHERS = {
     **dict.fromkeys(("cause.template", "cause.names_in", "dictionary.cause_named", "wording.with_names"), "of ours"),
     **dict.fromkeys(("ssh_client.connect_tcp", "ssh_client.open_client", "ssh_client.where"), "a machine's name"),
     "sudo.wrong_password": "a login of the lab file",
-    "network.is_address": "one word",
+    **dict.fromkeys(("network.is_address", "neighbours.who_has"), "one word"),
     **dict.fromkeys(("testinfra_backend.modules_of", "commands.names_in"), "a machine's name, a pattern"),
 }
 """Public functions of a text that is never another's."""

@@ -44,7 +44,7 @@ cat "$ANSWERS/peer"; echo xl
 """
 BLKID = '#!/bin/sh\nfor path; do :; done\nsed -n "s|^${path#$ROOT} ||p" "$ANSWERS/blkid" | grep .\n'
 IP = """#!/bin/sh
-case "$*" in *address*) what=address;; *route*) what=route;; *) what=neigh;; esac
+case "$*" in *address*) what=address;; *-6*route*) what=route-6;; *route*) what=route;; *) what=neigh;; esac
 cat "$ANSWERS/$what"
 """
 PLAIN = '#!/bin/sh\n[ -e "$ANSWERS/{0}" ] || {{ echo "{0}: not played here" >&2; exit 1; }}\ncat "$ANSWERS/{0}"\n'
@@ -83,7 +83,18 @@ class FoundHost:
         for program, text in PROGRAMS.items():
             (programs / program).write_text(text)
             (programs / program).chmod(0o755)
-        for empty in ("getent", "ping", "ssh", "blkid", "address", "route", "neigh", "ovs-vsctl", "exportfs"):
+        for empty in (
+            "getent",
+            "ping",
+            "ssh",
+            "blkid",
+            "address",
+            "route",
+            "route-6",
+            "neigh",
+            "ovs-vsctl",
+            "exportfs",
+        ):
             self.says(empty, "")
         self.says("uname", f"{name}\n")
         self.says("connection", "")

@@ -50,6 +50,7 @@ class PlayedMachine:
 
     way_in = "over SSH, host key SHA256:played"
     fingerprint = "SHA256:played"
+    old_algorithms = ()
 
     def __init__(self, name: str, folder: Path, environ: Mapping[str, str], places: Mapping[str, Path]) -> None:
         self.name = name

@@ -13,6 +13,7 @@ from pathlib import Path
 import paramiko
 from paramiko.common import cMSG_CHANNEL_SUCCESS
 
+from xenlab.remote.algorithms import Group1Sha1, Group14Sha1, OldSsh, RsaKeyBySha1
 from xenlab.remote.login import Limits, Login
 
 LIMITS = Limits(connect=5, banner=10, login=10, channel=10)
@@ -21,8 +22,8 @@ LIMITS = Limits(connect=5, banner=10, login=10, channel=10)
 class Serving(paramiko.Transport):
     """Tells by `told` when a client has our word that what it asked for on a channel is done."""
 
-    def __init__(self, client: socket.socket) -> None:
-        super().__init__(client)
+    def __init__(self, client: socket.socket, **options: bool) -> None:
+        super().__init__(client, **options)
         self.told: defaultdict[int, threading.Event] = defaultdict(threading.Event)
 
     def _send_user_message(self, data: paramiko.Message) -> None:
@@ -30,6 +31,18 @@ class Serving(paramiko.Transport):
         sent = paramiko.Message(data.asbytes())
         if sent.get_byte() == cMSG_CHANNEL_SUCCESS:
             self.told[sent.get_int()].set()
+
+
+class OldServing(Serving, OldSsh):
+    """As OpenSSH of 2005: SHA-1 for everything, and not a word of what it takes."""
+
+    _preferred_kex = (Group14Sha1.name, Group1Sha1.name)
+    _preferred_keys = ("ssh-rsa",)
+    _preferred_ciphers = ("aes128-cbc", "3des-cbc")
+    _preferred_macs = ("hmac-sha1",)
+
+    def __init__(self, client: socket.socket) -> None:
+        super().__init__(client, server_sig_algs=False)
 
 
 class Door(paramiko.ServerInterface):
@@ -126,9 +139,11 @@ def carry(channel: paramiko.Channel, tcp: socket.socket, flows: threading.Event)
 
 
 class Sshd:
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", serving: type[Serving] = Serving) -> None:
         self.address = address
-        self.host_key = paramiko.ECDSAKey.generate()
+        self.serving = serving
+        is_old = issubclass(serving, OldServing)
+        self.host_key = RsaKeyBySha1.of(paramiko.RSAKey.generate(2048)) if is_old else paramiko.ECDSAKey.generate()
         self.user_key = paramiko.ECDSAKey.generate()
         self.commands: list[str] = []
         self.terminals = 0
@@ -146,7 +161,8 @@ class Sshd:
         self.channels: list[paramiko.Channel] = []
         self.carried: dict[int, socket.socket] = {}
         self.transports: list[paramiko.Transport] = []
-        self.listener = socket.create_server((address, 0))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, 0), family=family)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -157,7 +173,7 @@ class Sshd:
                 select.select([self.listener], [], [])
                 client = self.listener.accept()[0]
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                transport = Serving(client)
+                transport = self.serving(client)
                 transport.add_server_key(self.host_key)
                 self.transports.append(transport)
                 # A client that refuses our key hangs up at once, which must not end this loop.

@@ -200,7 +200,7 @@ def test_another_host_key_is_another_machines_where_the_host_sees_one(
 
     table = tmp_path / "arp"
     table.write_text(f"IP address HW type Flags HW address Mask Device\n10.1.1.85 0x1 0x2 {mac} * xenbr0\n")
-    monkeypatch.setattr(booting, "TABLE", str(table))
+    monkeypatch.setattr(booting.network, "neighbours_like", lambda _address: ("cat", str(table)))
     monkeypatch.setattr(xen.machines["guest1"], "wait_until_reachable", refuse)
     with pytest.raises(LabFault if is_fault else HostKeyMismatch) as problem:
         xen.acts(timeouts=SOON).create(xen.home)

@@ -34,7 +34,15 @@ def test_a_lab_like_the_embedded_one_is_found_whole(found_lab: FoundLab, init: I
     assert spec.shares == (ShareSpec(server="baye", export="/srv/private", mount_point="/mnt/private"),)
     guest1, guest2 = spec.guests
     assert guest1.model_dump(exclude={"known_hosts"}, exclude_none=True) == {
-        **{"name": "guest1", "address": "10.1.1.85", "user": "root", "port": 22, "sudo": True, "login": "ssh"},
+        **{
+            "name": "guest1",
+            "address": "10.1.1.85",
+            "user": "root",
+            "port": 22,
+            "sudo": True,
+            "login": "ssh",
+            "old_ssh": False,
+        },
         **{"home": "labubuntu", "config": "/mnt/private/artem/guest1.cfg", "ping_target": "10.1.1.1"},
         **{"original_config": "/home/artem/guest1.cfg", "root_device": "xvda1", "swap": True},
     }
@@ -191,6 +199,55 @@ def test_a_lab_of_ipv6_alone(found_lab: FoundLab, init: Init) -> None:
         (f"{net}85", f"{net}7"),
         (f"{net}86", f"{net}7"),
     ]
+
+
+def test_a_login_that_tells_no_connection_on_a_network_of_ipv6_alone(found_lab: FoundLab, init: Init) -> None:
+    for address, host in list(found_lab.hosts.items()):
+        host.says("connection", "")
+        host.says("address", f"2: xenbr0 inet6 2001:db8::{address[-3:]}/64 scope global\n")
+        host.also_says("address", f"3: eth1 inet6 2001:db8:{address[-1]}::5/64 scope global")
+        found_lab.hosts[host.name] = host
+    found_lab.labubuntu.mounts(NFS.format(point="/mnt/private", source="baye:/srv/private", address="2001:db8::143"))
+    guests = [f"guest{n}=2001:db8::8{n}" for n in (1, 2)]
+    (Path(".ssh") / "known_hosts").open("a").write(f"2001:db8::81 {KEY}\n2001:db8::82 {KEY}\n")
+    init("--guest", guests[0], "--guest", guests[1], "--ping-target", "2001:db8::1", hosts=("labubuntu", "baye"))
+    assert [host.address for host in made().hosts] == ["2001:db8::189", "2001:db8::143"]
+
+
+def test_a_share_mounted_by_a_link_local_address_is_the_hosts_that_has_it(found_lab: FoundLab, init: Init) -> None:
+    for n, host in enumerate((found_lab.labubuntu, found_lab.baye), 1):
+        host.also_says("address", f"2: xenbr0 inet6 fe80::fc:ff:fe00:{n}/64 scope link")
+        host.also_says("address", "3: eth1 inet6 fe80::1/64 scope link")
+    server = "fe80::fc:ff:fe00:2%xenbr0"
+    found_lab.labubuntu.has("/proc/self/mountinfo", ROOT_ONLY)
+    found_lab.labubuntu.mounts(NFS.format(point="/mnt/private", source=f"[{server}]:/srv/private", address=server))
+    init()
+    assert (made().share.server, made().share.export, made().share.address) == ("baye", "/srv/private", None)
+
+
+def test_a_share_is_named_by_an_ipv6_address(found_lab: FoundLab, init: Init) -> None:
+    found_lab.baye.also_says("address", "2: xenbr0 inet6 2001:db8::143/64 scope global")
+    init("--share", "[2001:DB8::143]:/srv/private=/mnt/private")
+    assert made().share.server == "baye"
+
+
+def test_a_third_machine_is_named_by_an_ipv6_address(found_lab: FoundLab, init: Init) -> None:
+    for host in (found_lab.labubuntu, found_lab.baye):
+        host.has("/proc/self/mountinfo", ROOT_ONLY)
+        host.mounts(NFS.format(point="/mnt/private", source="[2001:db8::9]:/vol", address="2001:db8::9"))
+    init("--share", "[2001:db8::9]:/vol=/mnt/private")
+    assert (made().share.server, made().share.address) == ("nas", "2001:db8::9")
+
+
+def test_a_host_whose_domains_xapi_manages_is_told_of(found_lab: FoundLab, init: Init) -> None:
+    found_lab.baye.has("/etc/os-release", 'ID="xcp-ng"\nID_LIKE="centos rhel fedora"\nPRETTY_NAME="XCP-ng 8.3.0"\n')
+    found_lab.baye.has("/etc/xensource-inventory", "PRODUCT_BRAND='XCP-ng'\nPRODUCT_VERSION='8.3.0'\nDOM0_MEM='2656'\n")
+    programs = found_lab.baye.root / ".bin"
+    (programs / "pgrep").write_text("#!/bin/sh\n[ \"$*\" = '-x xapi' ] && echo 1234\n")
+    (programs / "pgrep").chmod(0o755)
+    said = init()
+    assert "note: baye is XCP-ng 8.3.0, whose domains xapi manages" in said
+    assert "labubuntu is" not in said
 
 
 def test_an_export_below_the_root_of_nfs_4(found_lab: FoundLab, init: Init) -> None:

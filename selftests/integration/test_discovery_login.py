@@ -12,7 +12,7 @@ import paramiko
 import pytest
 from foundlab import FoundLab
 from playedsudo import PASSWORD, PlayedSudo
-from sshd import Sshd
+from sshd import OldServing, Sshd
 
 from xenlab.cli.main import main
 from xenlab.discovery.given import login_of
@@ -211,6 +211,42 @@ def test_hosts_behind_a_jump_host(reached: Reached, capsys: pytest.CaptureFixtur
     assert (way.user, way.port, way.known_hosts.name) == ("student", gate.port, "known_hosts")
     assert {host.via for host in spec.hosts} == {way.name}
     assert {port for _, port in gate.asked_for[:2]} == {server.port for server in reached.hosts}
+    gate.stop()
+
+
+def test_a_host_with_old_ssh_is_reached_and_written_so_when_asked(
+    reached: Reached, capsys: pytest.CaptureFixture[str]
+) -> None:
+    modern, old = reached.hosts[1], Sshd(serving=OldServing)
+    old.user_key, old.login_shell, old.routes = modern.user_key, modern.login_shell, modern.routes
+    modern.stop()
+    reached.hosts[1] = old
+    call = [*reached.call[:-1], f"root@localhost:{old.port}", *reached.fingerprints]
+    assert main(call) == 3
+    told = capsys.readouterr().err
+    assert f"localhost (root@localhost port {old.port}) has no SSH algorithm in common with us" in told
+    assert "./lab init: --old-ssh HOST" in told
+    assert main([*call, "--old-ssh", "baye"]) == 2
+    assert "--old-ssh baye: no host, and no jump host, is named so" in capsys.readouterr().err
+    assert not Path("lab.toml").exists()
+    assert main([*call, "--old-ssh", "localhost"]) == 0, capsys.readouterr()
+    assert [host.old_ssh for host in load(Path("lab.toml")).hosts] == [False, True]
+    # An --update logs in as the file says, and changes nothing.
+    text = Path("lab.toml").read_text()
+    assert "old_ssh = true  # --old-ssh: SHA-1, until its sshd is upgraded" in text
+    assert main(["init", "--update", *reached.fingerprints]) == 0
+    assert Path("lab.toml").read_text() == text
+
+
+def test_a_jump_host_with_old_ssh(reached: Reached) -> None:
+    gate = Sshd(serving=OldServing)
+    gate.user_key = reached.hosts[0].user_key
+    Path(".ssh/known_hosts").write_text(reached.entries())
+    jump = ["-J", f"student@localhost:{gate.port}", "--fingerprint", gate.host_key.fingerprint]
+    assert main([*reached.call, *jump]) == 3
+    assert main([*reached.call, *jump, "--old-ssh", "localhost"]) == 0
+    spec = load(Path("lab.toml"))
+    assert [machine.old_ssh for machine in (*spec.jumps, *spec.hosts)] == [True, False, False]
     gate.stop()
 
 

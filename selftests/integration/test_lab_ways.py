@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sshd import Sshd
+from sshd import OldServing, Sshd
 
 from xenlab.errors import UsageError
 from xenlab.lab.lab import Lab
@@ -71,6 +71,23 @@ def test_every_machine_is_reached_the_way_the_lab_file_says(spec: LabFile, serve
         assert len(servers["gate"].transports) == 1  # all share it
         assert servers["gate"].commands == []
     wait_for(lambda: not servers["gate"].transports[0].is_active(), "all to be closed", 5, 0.01)
+
+
+def test_the_machines_that_may_be_reached_by_old_ssh_are_told_of(
+    spec: LabFile, servers: dict[str, Sshd], tmp_path: Path
+) -> None:
+    servers["gate"].stop()
+    servers["gate"] = Sshd(serving=OldServing)
+    login = servers["gate"].login(tmp_path, "gate")
+    gate = spec.jumps[0].model_copy(update={"port": login.port})
+    spec = spec.model_copy(update={"jumps": (gate,)})
+    with Lab(spec, lambda _: "", {}) as lab, pytest.raises(errors.JumpUnusable, match="no SSH algorithm in common"):
+        lab.hosts.named("baye").remote.run("true")
+    spec = spec.model_copy(update={"jumps": (gate.model_copy(update={"old_ssh": True}),)})
+    with Lab(spec, lambda _: "", {}) as lab:
+        assert lab.hosts.named("baye").remote.run("echo", "there").stdout == "there\n"
+        (remark,) = lab.reached_by_old_ssh()
+    assert remark.startswith("gate may be reached by old SSH (old_ssh in the lab file)")
 
 
 def test_a_guest_behind_the_hosts_is_reached_through_the_one_that_is_there(

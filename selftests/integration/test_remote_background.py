@@ -210,6 +210,34 @@ def test_every_ping_is_asked_for_what_it_can_and_for_an_end(
     assert Path(ping.file).read_text() == f"{asked}\n"
 
 
+OLD_PING = 'case $* in *:*) echo "unknown host" >&2; exit 2 ;; esac'
+
+
+@pytest.mark.parametrize(
+    ("ping", "has_ping6", "target", "taken"),
+    [
+        (PINGS["iputils"], True, "2001:db8::1", "ping"),
+        (OLD_PING, True, "2001:db8::1", "ping6"),
+        (OLD_PING, True, "10.1.1.1", "ping"),
+        (OLD_PING, False, "2001:db8::1", "unknown host"),
+    ],
+)
+def test_of_an_old_ping_the_other_program_is_taken_for_ipv6(
+    tmp_path: Path, only: Callable[..., Path], ping: str, has_ping6: bool, target: str, taken: str
+) -> None:
+    """iputils before 2015, and inetutils, have two programs."""
+    folder = only(without=("ping", "ping6"))
+    for name in ("ping", "ping6") if has_ping6 else ("ping",):
+        says = PINGS["iputils"] if name == "ping6" else ping
+        (folder / name).write_text(f'#!/bin/sh\n{says}\necho "{name} $@"\n')
+        (folder / name).chmod(0o755)
+    begun = start(commands.start_ping(target, str(tmp_path / "log"), 200, seconds=60))
+    wait_for(lambda: lines(begun.file) == 1, "its arguments", 5, 0.01)
+    assert Path(begun.file).read_text().split(" -")[0].strip() == taken
+    few = run(commands.ping_few(target))
+    assert (few.stdout or few.stderr).split(" -")[0].strip() == taken
+
+
 @pytest.mark.skipif(shutil.which("ping") is None, reason="no ping here")
 def test_the_background_ping_prints_its_summary(tmp_path: Path) -> None:
     if run(("ping", "-c1", "-W1", "127.0.0.1")).returncode != 0:

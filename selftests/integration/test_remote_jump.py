@@ -52,6 +52,22 @@ def reached(login: Login) -> Iterator[Reached]:
         host.close()
 
 
+def test_hosts_at_ipv6_addresses_of_their_own_or_behind_another(tmp_path: Path) -> None:
+    try:
+        gate, host = Sshd("::1"), Sshd("::1")
+    except OSError:
+        pytest.skip("no IPv6 here")
+    login = host.login(tmp_path, "baye")
+    assert login.known_hosts.read_text().startswith(f"[::1]:{host.port} ")
+    jump = Jump("gate", gate.login(tmp_path, "gate"), HASTY)
+    for way in (connect_tcp, jump.connect):
+        open_client("baye", login, LIMITS, way)[0].close()
+    assert gate.asked_for == [("::1", host.port)]
+    jump.close()
+    gate.stop()
+    host.stop()
+
+
 def test_a_host_behind_a_jump_host_is_one_like_any_other(
     gate: Sshd, sshd: Sshd, jump: Jump, reached: Reached, tmp_path: Path
 ) -> None:

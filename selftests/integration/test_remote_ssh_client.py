@@ -210,21 +210,6 @@ def test_a_servers_banner_moves_no_cursor(login: Login) -> None:
     assert refusal.value.message.isprintable()
 
 
-def test_an_incompatible_server(login: Login, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paramiko.Transport, "_preferred_kex", ("diffie-hellman-group16-sha512",))
-    offer = paramiko.Transport._send_kex_init
-
-    def offers_only_old(self: paramiko.Transport) -> None:
-        if self.server_mode:
-            self._preferred_kex = ("curve25519-sha256@libssh.org",)
-        offer(self)
-
-    monkeypatch.setattr(paramiko.Transport, "_send_kex_init", offers_only_old)
-    with pytest.raises(errors.IncompatiblePeer) as refusal:
-        gets_in(login)
-    assert "ssh-rsa" in refusal.value.hint
-
-
 def test_every_failure_to_see_is_a_cannot_observe() -> None:
     names = "HostUnreachable HostKeyMismatch HostKeyUnknown LoginRefused IncompatiblePeer CommandTimedOut"
     assert all(issubclass(getattr(errors, name), CannotObserve) for name in names.split())

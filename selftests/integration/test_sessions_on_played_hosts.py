@@ -10,6 +10,7 @@ from xenlab.errors import UsageError
 from xenlab.grading.before import Before
 from xenlab.outcomes import Outcome
 from xenlab.report.grade_file import read_grade
+from xenlab.tomlfile import dump
 
 ALONE = ("--step=cold-migration", "--alone")
 TO_AND_FRO = [
@@ -59,6 +60,20 @@ def test_what_changed_is_done_again(verify: Verify, xen: PlayedXen) -> None:
     xen.config("guest1").write_text(xen.config("guest1").read_text() + "# another word\n")
     assert verify(*ALONE, "--again").ret == 0
     assert xen.acted == TO_AND_FRO * 2
+
+
+def test_hosts_that_are_reached_by_old_ssh_are_a_remark_of_the_run(
+    verify: Verify, xen: PlayedXen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = tuple(host.model_copy(update={"old_ssh": True}) for host in xen.spec.hosts)
+    (xen.folder / "lab.toml").write_text(dump(xen.spec.model_copy(update={"hosts": hosts})))
+    monkeypatch.setattr(xen.machines["baye"], "old_algorithms", ("key exchange diffie-hellman-group1-sha1",))
+    verify("--read-only", "--step=hosts")
+    remarks = read_grade(xen.folder / "reports").remarks
+    assert [line.partition("; ")[0] for line in remarks if "old_ssh" in line or "old SSH" in line] == [
+        "old_ssh of labubuntu in the lab file is not needed: SSH to it stands on nothing old",
+        "baye is reached by old SSH: key exchange diffie-hellman-group1-sha1",
+    ]
 
 
 def test_a_run_that_only_read_is_nothing_to_go_on_from(verify: Verify, xen: PlayedXen) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from xenlab.remote.waiting import wait_for
-from xenlab.xen import peers
+from xenlab.xen import peers, xl
 from xenlab.xen.stamps import ActAnswer, read_answer, read_log
 
 
@@ -42,6 +42,17 @@ def test_its_words_and_its_code_are_kept(tmp_path: Path) -> None:
     words = ["3", "one", "two"]
     assert begun(tmp_path / "new", "sh", "-c", "echo one; echo two >&2; exit 3", seconds=20) == words
     assert awaited(tmp_path / "new") == words
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh here")
+@pytest.mark.parametrize("target", ["2001:db8::143", "fe80::fc:ff:fe00:3%xenbr0", "baye"])
+def test_ssh_takes_a_target_as_xl_hands_it_on(target: str) -> None:
+    """xl_migrate.c makes "exec SSH HOST xl migrate-receive" for sh: an IPv6 address stands there without brackets."""
+    *_, given = xl.migrate("guest1", target)
+    shown = ran(("sh", "-c", f"exec ssh -F none -G {given} xl migrate-receive"))
+    assert f"\nhostname {target}\n" in f"\n{shown}"
+    program, *words = peers.ask_peer(target)
+    assert f"\nhostname {target}\n" in f"\n{ran((program, '-F', 'none', '-G', *words))}"
 
 
 def test_what_was_never_begun_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

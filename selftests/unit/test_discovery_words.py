@@ -64,6 +64,9 @@ SEEN = Proposal(
         ("lab@baye.lab:2222", SshTarget("baye.lab", "lab", 2222)),
         ("root@2001:db8::7", SshTarget("2001:db8::7")),
         ("lab@[2001:db8::7]:2222", SshTarget("2001:db8::7", "lab", 2222)),
+        ("[2001:DB8:0::7]", SshTarget("2001:db8::7")),
+        ("lab@fe80::7%xenbr0", SshTarget("fe80::7%xenbr0", "lab")),
+        ("[fe80::7%xenbr0]:22", SshTarget("fe80::7%xenbr0")),
     ],
 )
 def test_whom_to_log_in_on(text: str, target: SshTarget) -> None:
@@ -71,7 +74,9 @@ def test_whom_to_log_in_on(text: str, target: SshTarget) -> None:
     assert given.target(str(target)) == target
 
 
-@pytest.mark.parametrize("text", ["", "root@", "a b", "baye:0", "baye:70000", "baye:ssh", "@baye"])
+@pytest.mark.parametrize(
+    "text", ["", "root@", "a b", "baye:0", "baye:70000", "baye:ssh", "@baye", "2001:db8::x", "[baye]:22"]
+)
 def test_what_is_nobody_to_log_in_on(text: str) -> None:
     with pytest.raises(UsageError, match=r"is no .USER@.HOST"):
         given.target(text)
@@ -80,6 +85,8 @@ def test_what_is_nobody_to_log_in_on(text: str) -> None:
 def test_a_share_by_its_mount_point_or_as_a_whole() -> None:
     assert given.share("/mnt/private") == GivenShare("/mnt/private")
     assert given.share("nas.lab:/vol/a=b=/mnt/p") == GivenShare("/mnt/p", "nas.lab", "/vol/a=b")
+    assert given.share("[2001:db8::9]:/vol=/mnt/p") == GivenShare("/mnt/p", "2001:db8::9", "/vol")
+    assert given.share("2001:db8::9:/vol=/mnt/p") == GivenShare("/mnt/p", "2001:db8::9", "/vol")
     for odd in ("private", "baye:/srv", "baye=/mnt", ":/srv=/mnt", "baye:srv=/mnt"):
         with pytest.raises(UsageError, match="is no share"):
             given.share(odd)

@@ -12,7 +12,7 @@ from paths import PINGS
 from xenlab.errors import CannotObserve
 from xenlab.probes.continuity import Continuity, Verdict, analyse, verdict
 from xenlab.probes.host_ping import ClockOffset, ClockReading, clock_offset, host_trace
-from xenlab.probes.neighbours import neighbours
+from xenlab.probes.neighbours import macs_at, neighbours
 from xenlab.probes.ping_output import PingOutput, ReplyLine, parse_ping
 from xenlab.probes.trace import PingTrace
 
@@ -162,3 +162,17 @@ def test_a_hosts_neighbours() -> None:
 """
     assert neighbours(table) == (("10.1.1.85", "00:16:3e:5d:8a:01"),)
     assert neighbours("") == ()
+
+
+def test_a_hosts_neighbours_by_ipv6() -> None:
+    """As `ip -6 neigh show` of iproute2 6.1 has them."""
+    table = """fe80::216:3eff:fe5d:8a01 dev xenbr0 lladdr 00:16:3e:5d:8a:01 STALE
+2001:db8::85 dev xenbr0 lladdr 00:16:3E:5D:8A:01 REACHABLE
+fe80::1 dev xenbr0 lladdr 52:54:00:00:00:01 router STALE
+2001:db8::86 dev xenbr0 FAILED
+2001:db8::87 dev xenbr0 INCOMPLETE
+"""
+    found = neighbours(table)
+    assert macs_at("2001:db8:0::85", found) == ["00:16:3e:5d:8a:01"]
+    assert macs_at("fe80::1%xenbr0", found) == ["52:54:00:00:00:01"]
+    assert macs_at("2001:db8::86", found) == macs_at("2001:db8::87", found) == []

@@ -67,7 +67,7 @@ def test_a_right_share_is_served() -> None:
 
 def test_a_stopped_server_is_told_as_such_and_not_as_what_follows() -> None:
     (finding,) = judge.is_served(server_with(nfsd_threads=0, exports=Answer(0, "", "")), SHARE)
-    fails(finding, "0 nfsd threads", hint="systemctl start nfs-kernel-server")
+    fails(finding, "0 nfsd threads", hint="systemctl start nfs-server")
     assert (finding.id, finding.host) == ("nfs-serves", SERVER)
 
 

@@ -55,6 +55,15 @@ def test_a_right_host() -> None:
     holds(judge.runs_xen(look), "Xen 4.14.6", "Linux 5.10.0-30-amd64", "Domain-0")
 
 
+def test_a_host_that_is_reached_by_old_ssh_is_told_of() -> None:
+    old = replace(host_look(), old_ssh=("key exchange diffie-hellman-group1-sha1", "MAC hmac-sha1"))
+    assert judge.by_old_ssh("labubuntu", old).startswith(
+        "labubuntu is reached by old SSH: key exchange diffie-hellman-group1-sha1, MAC hmac-sha1; "
+    )
+    assert "is not needed" in judge.by_old_ssh("labubuntu", host_look())
+    assert judge.by_old_ssh("gate", None).startswith("gate may be reached by old SSH (old_ssh in the lab file): SHA-1;")
+
+
 def test_a_silent_host_is_not_blamed() -> None:
     undecided(judge.is_reached(unreachable()), SILENT.why)
     undecided(judge.runs_xen(unreachable()), SILENT.why)

@@ -146,6 +146,8 @@ def test_what_is_dumped_is_read_back(file: Path) -> None:
         ('password_env = "BAYE_PASSWORD"', 'password = "x"', "hosts.1.password: a lab file holds no secrets"),
         ('ping_target = "10.1.1.1"\n', "", "guests.0.ping_target: is missing and must be given"),
         ('"google.com"', '"-f"', "guests.1.ping_target: '-f' is neither an IP address nor a host name"),
+        ('"google.com"', '"fe80::1"', "guests.1.ping_target: 'fe80::1' is link-local: it needs the device that leads"),
+        ('"google.com"', '"[2001:db8::1]"', "guests.1.ping_target: '[2001:db8::1]': an IPv6 address stands here"),
         ('"google.com"', '"10.1.1.400"', "guests.1.ping_target: '10.1.1.400' is not an IP address"),
         ("gap_ms = 20000", "gap_ms = 0", "probes.max_outside_gap_ms: 0 is not allowed: it must be greater"),
         ('name = "lia-lab-2"', "", "name: is missing and must be given"),
@@ -346,6 +348,10 @@ def test_a_guest_by_its_console_needs_a_password_and_takes_no_key(file: Path) ->
     with_both = f'{by_console}\npassword_env = "GUEST2_PASSWORD"\nkey_file = "keys/id"'
     assert problems(file, (target, with_both)) == [
         'lab.toml: guests.1.key_file: a console takes no key: leave it out with login = "console"'
+    ]
+    by_old_ssh = f'{by_console}\npassword_env = "GUEST2_PASSWORD"\nold_ssh = true'
+    assert problems(file, (target, by_old_ssh)) == [
+        'lab.toml: guests.1.old_ssh: a console is no SSH: leave it out with login = "console"'
     ]
     assert problems(file, (target, f'{target}\nlogin = "telnet"')) == [
         "lab.toml: guests.1.login: \"telnet\" is not allowed: it must be 'ssh' or 'console'"

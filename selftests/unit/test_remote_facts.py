@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import CannotObserve
-from xenlab.remote import commands, facts
+from xenlab.remote import commands, facts, questions
 
 
 def run(argv: commands.Argv) -> subprocess.CompletedProcess[str]:
@@ -147,3 +147,22 @@ def test_nonce(tmp_path: Path) -> None:
     denied = run(commands.write_nonce(str(tmp_path / "no" / "file"), "x"))
     assert denied.returncode != 0
     assert "No such file" in denied.stderr
+
+
+def test_what_this_machine_runs() -> None:
+    said = subprocess.run(questions.system(), capture_output=True, text=True, check=True).stdout
+    system = facts.system(said)
+    if Path("/etc/os-release").exists():
+        assert system.name
+        assert f'"{system.name}"' in Path("/etc/os-release").read_text().replace("'", '"')
+    assert not system.xapi
+
+
+def test_xcp_ng_tells_what_it_is_called_and_nothing_of_its_disks(tmp_path: Path) -> None:
+    inventory = tmp_path / "xensource-inventory"
+    inventory.write_text("PRIMARY_DISK='/dev/sda'\nPRODUCT_BRAND='XCP-ng'\nPRODUCT_VERSION='8.3.0'\n")
+    *shell, script = questions.system()
+    here = script.replace("/etc/xensource-inventory", str(inventory))
+    said = subprocess.run([*shell, here], capture_output=True, text=True, check=True).stdout
+    assert facts.system(said).name == "XCP-ng 8.3.0"
+    assert "PRIMARY_DISK" not in said

@@ -57,6 +57,15 @@ def test_own_addresses_are_those_that_others_can_use() -> None:
 def test_default_routes() -> None:
     text = "default via 192.0.2.1 dev xenbr0 proto dhcp metric 100\ndefault dev ppp0 scope link\nnonsense\n"
     assert network.parse_routes(text) == (DefaultRoute("192.0.2.1", "xenbr0"),)
+    # `ip -6 route show default`, as a router advertises itself, and as somebody has written it.
+    advertised = "default via fe80::1 dev xenbr0 proto ra metric 1024 expires 1700sec hoplimit 64 pref medium\n"
+    static = "default via 2001:db8::1 dev xenbr0 metric 1024 pref medium\n"
+    assert network.parse_routes(advertised + static) == (DefaultRoute("2001:db8::1", "xenbr0"),)
+
+
+def test_link_local_addresses_are_known_apart() -> None:
+    assert network.parse_link_local(ADDRESSES) == {"fe80::fc:ff:fe00:1"}
+    assert network.parse_link_local("nonsense\n1: lo\n") == frozenset()
 
 
 def test_neighbours_that_answered() -> None:

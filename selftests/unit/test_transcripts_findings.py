@@ -108,6 +108,10 @@ MOUNTED = "root@labubuntu:~# mount {}\n"
         (SHARE.replace("type nfs4 (rw,", "type nfs4 (ro,"), {"mounted-read-only"}),
         (SHARE.replace("secure,no_root_squash", "secure,root_squash"), {"export-keeps-root-out"}),
         (SHARE.replace("sec=sys,rw", "sec=sys,ro"), {"export-keeps-root-out"}),
+        (
+            SHARE.replace("10.1.1.143:/srv", "[2001:db8::143]:/srv").replace("secure,no_root_squash", "root_squash"),
+            {"export-keeps-root-out"},
+        ),
         (SHARE + "root@baye:~# exportfs -v\n/srv/other  \t10.1.1.0/24(sync,ro,root_squash)\n", set()),
         (LIVE + SHARE.replace("10.1.1.143:/srv", "10.1.1.9:/srv").replace("addr=10.1.1.143", "addr=10.1.1.9"), set()),
         (ON_A_THIRD, {"server-is-neither-host"}),

@@ -1,5 +1,7 @@
 """xl's command lines and what it prints back."""
 
+import shlex
+
 import pytest
 from paths import DATA
 
@@ -230,6 +232,13 @@ def test_migrate_quotes_ssh_for_the_shell_that_xl_hands_it_to() -> None:
     assert xl.migrate("guest1", "10.1.1.143") == ("xl", "-vvv", "migrate", "guest1", "10.1.1.143")
     argv = xl.migrate("guest1", "10.1.1.143", ("ssh", "-o", "BatchMode=yes", "-i", "/a key"))
     assert argv == ("xl", "-vvv", "migrate", "-s", "ssh -o BatchMode=yes -i '/a key'", "guest1", "10.1.1.143")
+
+
+@pytest.mark.parametrize("target", ["2001:db8::143", "fe80::fc:ff:fe00:3%xenbr0"])
+def test_migrate_to_an_ipv6_address_is_one_word_of_the_line_that_xl_makes(target: str) -> None:
+    """xl_migrate.c: "exec %s %s xl migrate-receive", which sh takes apart."""
+    *_, given = xl.migrate("guest1", target)
+    assert shlex.split(f"exec ssh {given} xl migrate-receive") == ["exec", "ssh", target, "xl", "migrate-receive"]
 
 
 @pytest.mark.parametrize("name", ["", "-a", "28", "a b", "a\n"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from xenlab.causes.cause import Cause, Rank
 from xenlab.causes.dictionary import CAUSES, CHAPTERS
+from xenlab.causes.packages import PACKAGES, package
 
 _INTRODUCTION = f"""\
 # What words mean
@@ -59,7 +60,7 @@ def _facts(cause: Cause) -> Iterator[str]:
 
 
 def _capitals(text: str) -> str:
-    names = {"source": "HOST", "target": "PEER"}
+    names = {"source": "HOST", "target": "PEER", **{needed: package(needed) for needed in PACKAGES}}
     return _PLACEHOLDER.sub(lambda place: names.get(place[1], place[1].upper()), text)
 
 

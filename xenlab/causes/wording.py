@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from xenlab.causes.cause import Match
+from xenlab.causes.packages import PACKAGES, package
 from xenlab.xen.messages import Speaker
 
-HOLDERS = frozenset({"host", "source", "target", "peer", "guest"})
+HOLDERS = frozenset({"host", "source", "target", "peer", "guest", *PACKAGES})
 """The names that every meaning and remedy may use; `peer` is the target as the words call it, where they do."""
 
 # What hosts say goes into commands that a reader may copy: only what no shell takes for more than a word.
@@ -19,13 +20,15 @@ _SHOWN = 160
 class Names:
     """What the two ends of a command and its guest are called; outside of moves only `source` counts.
 
-    `peer` is the name or address by which the source reaches the target, where that is not its name.
+    `peer` is the name or address by which the source reaches the target, where that is not its name; `family` the
+    source's distribution, as `packages` has it.
     """
 
     source: str | None = None
     target: str | None = None
     guest: str | None = None
     peer: str | None = None
+    family: str = ""
 
     def of(self, side: Speaker) -> str | None:
         """The name of that end."""
@@ -58,4 +61,5 @@ def _held(names: Names, speaker: Speaker) -> dict[str, str]:
     source, target = names.source or "HOST", names.target or "PEER"
     host = target if speaker == "target" else source
     peer, guest = names.peer or target, names.guest or "GUEST"
-    return {"source": source, "target": target, "peer": peer, "host": host, "guest": guest}
+    packages = {needed: package(needed, "" if speaker == "target" else names.family) for needed in PACKAGES}
+    return {"source": source, "target": target, "peer": peer, "host": host, "guest": guest, **packages}

@@ -25,6 +25,7 @@ On a terminal it asks what it could not find; elsewhere it lists that, writes no
                     one that sudo wants is asked for on a terminal
   host keys:        one that no known_hosts file has is shown and asked for, or else must be given by --fingerprint;
                     it is then kept in the file known_hosts beside the lab.toml
+  --old-ssh HOST:   where its sshd has nothing but SHA-1 (docs/security.md says what that is worth); upgrade it instead
 """
 
 
@@ -51,6 +52,9 @@ def add_verbs(verbs: Verbs) -> None:
     init.add_argument("--known-hosts", metavar="FILE", help="where host keys are known (default: ~/.ssh/known_hosts)")
     init.add_argument(
         "--fingerprint", action="append", default=[], metavar="SHA256:...", help="of a host key that is right"
+    )
+    init.add_argument(
+        "--old-ssh", action="append", default=[], metavar="HOST", help="SSH to this one may stand on SHA-1"
     )
     given = init.add_argument_group("what is known anyway")
     given.add_argument("--name", default="", help="the lab's name")
@@ -111,6 +115,7 @@ def _request(arguments: argparse.Namespace) -> "Request":
         sudo_password_env=arguments.sudo_password_env,
         known_hosts=_file(arguments.known_hosts),
         fingerprints=tuple(arguments.fingerprint),
+        old_ssh=frozenset(arguments.old_ssh),
         given=given.Given(
             arguments.name,
             tuple(map(given.share, arguments.share)),
@@ -143,7 +148,7 @@ def _options(arguments: argparse.Namespace) -> Iterable[str]:
     yield from ["--update"] if arguments.update else []
     for option, value in single.items():
         yield from [option, value] if value else []
-    for name in ("fingerprint", "share", "host", "guest", "config", "home", "leave_out"):
+    for name in ("fingerprint", "old_ssh", "share", "host", "guest", "config", "home", "leave_out"):
         for value in getattr(arguments, name):
             yield from [f"--{name.replace('_', '-')}", value]
 

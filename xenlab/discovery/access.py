@@ -36,6 +36,8 @@ class Access:
             "password_env": self.password_env,
         }
         yield from ((key, Proposed(value, _OF_THE_CALL)) for key, value in said.items() if value)
+        if target.old_ssh:
+            yield "old_ssh", Proposed(value=True, where="--old-ssh: SHA-1, until its sshd is upgraded")
         if known_hosts := self.known_hosts(key_name(target)):
             yield "known_hosts", Proposed(known_hosts, "it has the host key that was verified")
 

@@ -18,7 +18,7 @@ from xenlab.xen.meaning import command_line
 
 _KERNEL_IP = re.compile(r"(?:^|\s)ip=(?P<address>[0-9.]+)(?=[\s:]|$)")
 _COMMENT = re.compile(r"#(?P<words>.*)$", re.MULTILINE)
-_NUMBERS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_NUMBERS = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}:[0-9a-fA-F:]{2,34})(?![\w.:])")
 _STRENGTHS = 6
 
 

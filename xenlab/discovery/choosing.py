@@ -5,6 +5,7 @@ Pure.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from itertools import combinations
 from pathlib import PurePosixPath
 
@@ -13,7 +14,8 @@ from xenlab.discovery.guests import configs_on
 from xenlab.discovery.hosts import AS_GIVEN, names_of
 from xenlab.discovery.proposal import Missing
 from xenlab.discovery.seen import LabSeen
-from xenlab.discovery.share import ShareFound, automounts, holds_configs, shares_of
+from xenlab.discovery.share import ShareFound, automounts, holds_configs, share_at, shares_of
+from xenlab.remote.network import is_address
 from xenlab.xen.found_configs import PLACES
 
 _OPTION = ("--share", "", "SERVER:EXPORT=MOUNT_POINT")
@@ -84,6 +86,8 @@ def _all_named(
 def _named(lab: LabSeen, found: Iterable[ShareFound], said: GivenShare) -> ShareFound | Missing:
     if said.server and said.export:
         seen = next((one for one in found if (one.server, one.export) == (said.server, said.export)), None)
+        if seen is None and is_address(said.server):
+            return share_at(lab, (str(ip_address(said.server)),), said.export, said.mount_point, AS_GIVEN)
         address = "" if said.server in names_of(lab) else seen.address if seen else said.server
         return ShareFound(said.server, said.export, said.mount_point, AS_GIVEN, address)
     fitting = [share for share in found if share.mount_point == said.mount_point]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 
 from xenlab.errors import UsageError
@@ -16,11 +17,12 @@ _TARGET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """Whom to log in on, in ssh's words: "root@192.0.2.189", "lab@[2001:db8::7]:2222"."""
+    """Whom to log in on, in ssh's words: "root@192.0.2.189", "lab@[2001:db8::7]:2222"; and whether by old SSH, too."""
 
     host: str
     user: str = "root"
     port: int = 22
+    old_ssh: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -75,20 +77,24 @@ def target(text: str) -> SshTarget:
     """
     user, at, host = text.rpartition("@")
     if host.count(":") > 1 and not host.startswith("["):
-        return SshTarget(host, user if at else "root")
+        text = f"{user}{at}[{host}]"
     found = _TARGET.fullmatch(text)
-    if found is None or not 0 < int(found["port"] or 22) < 65536:
-        raise UsageError(f"{text!r} is no [USER@]HOST[:PORT]", hint="such as root@192.0.2.189 or lab@gate:2222")
-    return SshTarget(found["bracketed"] or found["host"], found["user"] or "root", int(found["port"] or 22))
+    six = found and found["bracketed"]
+    if found is None or not 0 < int(found["port"] or 22) < 65536 or (six and not is_address(six)):
+        hint = "such as root@192.0.2.189, lab@gate:2222 or root@[2001:db8::7]:2222"
+        raise UsageError(f"{text!r} is no [USER@]HOST[:PORT]", hint=hint)
+    # Addresses as hosts and lab files spell them, so that they are known again.
+    return SshTarget(str(ip_address(six)) if six else found["host"], found["user"] or "root", int(found["port"] or 22))
 
 
 def share(text: str) -> GivenShare:
-    """Read MOUNT_POINT, or SERVER:EXPORT=MOUNT_POINT.
+    """Read MOUNT_POINT, or SERVER:EXPORT=MOUNT_POINT; an IPv6 address stands in brackets, as for mount(8).
 
     :raises UsageError: it is something else.
     """
     source, _, mount_point = text.rpartition("=")
-    server, _, export = source.partition(":")
+    server, slash, export = source.partition(":/")
+    server, export = server.removeprefix("[").removesuffix("]"), f"/{export}" if slash else ""
     paths = (mount_point, *([export] if source else []))
     if not all(path.startswith("/") for path in paths) or (source and not server):
         raise UsageError(
@@ -143,11 +149,7 @@ def shares_in(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def targets_of(data: Mapping[str, Any]) -> tuple[SshTarget, ...]:
     """The hosts of a lab.toml, as they are logged in on."""
-    return tuple(
-        SshTarget(str(row.get("ssh_address", row["address"])), str(row.get("user", "root")), int(row.get("port", 22)))
-        for row in _rows(data, "hosts")
-        if "address" in row
-    )
+    return tuple(_target_of(row) for row in _rows(data, "hosts") if "address" in row)
 
 
 def names_of(data: Mapping[str, Any]) -> dict[str, str]:
@@ -174,7 +176,7 @@ def login_of(data: Mapping[str, Any]) -> LoginGiven:
     way: list[SshTarget] = []
     via = row.get("via")
     while (jump := named.pop(str(via), None)) is not None:
-        way.insert(0, SshTarget(str(jump["address"]), str(jump.get("user", "root")), int(jump.get("port", 22))))
+        way.insert(0, _target_of(jump))
         via = jump.get("via")
     keys = ("key_file", "password_env", "sudo_password_env", "known_hosts")
     key_file, password_env, sudo_password_env, known_hosts = (str(row.get(key, "")) for key in keys)
@@ -210,6 +212,11 @@ def answered(given: Given, option: str, prefix: str, value: str) -> Given:
 def _rows(data: Mapping[str, Any], table: str) -> list[Mapping[str, Any]]:
     rows = data.get(table, ())
     return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
+def _target_of(row: Mapping[str, Any]) -> SshTarget:
+    at = str(row.get("ssh_address", row["address"]))
+    return SshTarget(at, str(row.get("user", "root")), int(row.get("port", 22)), row.get("old_ssh") is True)
 
 
 def _column(rows: Iterable[Mapping[str, Any]], key: str) -> dict[str, str]:

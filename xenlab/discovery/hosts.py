@@ -45,7 +45,8 @@ def address_of(lab: LabSeen, number: int, given: Given) -> Proposed | Missing:
         where = f"{host.spelled} leads there (SSH_CONNECTION); {device[host.connection.server]} has it (ip address)"
         return Proposed(host.connection.server, where)
     peers = [own.interface.network for other in lab.hosts if other is not host for own in other.addresses]
-    shared = [own for own in host.addresses if own.interface.network in peers and own.interface.version == 4]
+    both = [own for own in host.addresses if own.interface.network in peers]
+    shared = [own for own in both if own.interface.version == 4] or both
     if len(shared) == 1:
         return Proposed(shared[0].text, f"ip address: {shared[0].device} is on a network of both hosts")
     return Missing(
@@ -84,6 +85,16 @@ def reach_remarks(lab: LabSeen, addresses: tuple[Proposed | Missing, ...]) -> It
             )
 
 
+def toolstack_remarks(lab: LabSeen) -> Iterator[str]:
+    """Which host's domains are not xl's to manage."""
+    for host, name in zip(lab.hosts, names_of(lab), strict=True):
+        if host.system.xapi:
+            yield (
+                f"{name} is {host.system.name}, whose domains xapi manages: xenlab judges what is started and moved by "
+                "xl, starts nothing there, and says so in the step `hosts`"
+            )
+
+
 def names_for_peer(lab: LabSeen, number: int) -> tuple[str, ...]:
     """Names by which the other host may reach this one: those that resolve to its addresses there, and to no other."""
     host, other = lab.hosts[number], lab.closer[1 - number]
@@ -97,7 +108,9 @@ def share_names(lab: LabSeen, number: int) -> frozenset[str]:
     own = () if isinstance(host.name, Unknown) else (host.name, _short(host))
     resolved = (name for look in lab.closer for name, found in look.names.items() if any(map(host.has, found)))
     addresses = (address.text for address in host.addresses)
-    return frozenset((*own, names_of(lab)[number], host.target.host, *resolved, *addresses))
+    # Each network has link-local addresses of its own: one that both hosts have tells neither.
+    others = {link_local for other in lab.hosts if other is not host for link_local in other.link_local}
+    return frozenset((*own, names_of(lab)[number], host.target.host, *resolved, *addresses, *host.link_local - others))
 
 
 def pace(lab: LabSeen) -> tuple[dict[str, Proposed], dict[str, Proposed]]:

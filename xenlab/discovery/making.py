@@ -24,7 +24,8 @@ _NOTHING = Proposal(Proposed("", ""), (), (), ())
 class Request:
     """What a call wants: the lab file `path`, new or added to (`update`), and all that it says of the lab.
 
-    `key_file` and `known_hosts` are None where the call names none.
+    `key_file` and `known_hosts` are None where the call names none; `old_ssh` are machines, as named to log in on them,
+    that may be reached by old SSH.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Request:
     sudo_password_env: str = ""
     known_hosts: Path | None = None
     fingerprints: tuple[str, ...] = ()
+    old_ssh: frozenset[str] = frozenset()
     given: Given = Given()  # noqa: RUF009  # it is frozen
 
 
@@ -90,9 +92,12 @@ def find_out(request: Request, text: str | None, talk: Talk, journal: Journal, e
     if len(targets) > 2:
         raise UsageError(f"a lab has two hosts, not {len(targets)}")
     while True:
+        targets, jumps = (_by_old_ssh(machines, request) for machines in (targets, request.jumps or login.jumps))
+        if targets and (strange := request.old_ssh - {machine.host for machine in (*targets, *jumps)}):
+            raise UsageError(f"--old-ssh {sorted(strange)[0]}: no host, and no jump host, is named so in this call")
         call = Call(
             targets,
-            request.jumps or login.jumps,
+            jumps,
             request.key_file or _local(login.key_file, folder),
             request.password_env or login.password_env,
             request.sudo_password_env or login.sudo_password_env,
@@ -158,6 +163,10 @@ def _look(
         remarks += differences(data, propose(seen.lab, request.given, access))
     proposal = replace(proposal, missing=(*wanted, *seen.unknown_keys), remarks=tuple(dict.fromkeys(remarks)))
     return Made(proposal, call.targets, seen.words)
+
+
+def _by_old_ssh(machines: tuple[SshTarget, ...], request: Request) -> tuple[SshTarget, ...]:
+    return tuple(replace(one, old_ssh=one.old_ssh or one.host in request.old_ssh) for one in machines)
 
 
 def _local(name: str, folder: Path) -> Path | None:

@@ -26,7 +26,7 @@ def propose(lab: LabSeen, given: Given, access: Access) -> Proposal:
     direct = not access.jumps and _are_dialled(lab, at)
     tables = [table_of(guest, lab, given, access, macs, direct=direct) for guest in of_guests]
     missing = [part for part in (*at, found) if isinstance(part, Missing)]
-    remarks = [*_unseen(lab), *hosts.reach_remarks(lab, at)]
+    remarks = [*_unseen(lab), *hosts.toolstack_remarks(lab), *hosts.reach_remarks(lab, at)]
     for table in tables:
         missing += table.missing
         remarks += table.remarks

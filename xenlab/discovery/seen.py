@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from xenlab.discovery.given import SshTarget
 from xenlab.lab.looks import FileIdentity, Unknown
-from xenlab.remote.facts import Cpu, Export
+from xenlab.remote.facts import Cpu, Export, System
 from xenlab.remote.filesystems import Mount
 from xenlab.remote.network import Connection, DefaultRoute, DhcpLease, Neighbour, OwnAddress
 from xenlab.xen.conf import XlConf
@@ -19,7 +19,8 @@ class HostSeen:
     """One host: what it is called, what runs on it, which networks and file systems it has.
 
     `resolved` are the addresses that this machine knows by the name that it was asked for, `called` is what a lab
-    file calls it already. `rows` are the domains by `xl list`, `stored` by xenstore, `fstab` is the text of
+    file calls it already. `link_local` are addresses that hold on one network alone. `rows` are the domains by
+    `xl list`, `stored` by xenstore, `fstab` is the text of
     /etc/fstab. Automounts are among `mounts`, too; none of them is stepped into.
     """
 
@@ -33,6 +34,7 @@ class HostSeen:
     bridges: frozenset[str] | Unknown
     switches: frozenset[str] | Unknown
     addresses: tuple[OwnAddress, ...] = ()
+    link_local: frozenset[str] = frozenset()
     routes: tuple[DefaultRoute, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     leases: tuple[DhcpLease, ...] = ()
@@ -42,6 +44,7 @@ class HostSeen:
     fstab: str = ""
     called: str = ""
     resolved: tuple[str, ...] = ()
+    system: System = System()  # noqa: RUF009  # it is frozen
 
     @property
     def spelled(self) -> str:

@@ -212,6 +212,7 @@ class Discovery:
             self._password,
             via=via,
             sudo_password=self._sudo_password,
+            old_ssh=target.old_ssh,
         )
 
     def _host(self, target: SshTarget) -> RemoteHost:

@@ -118,7 +118,7 @@ def _mounted_on(lab: LabSeen, number: int) -> Iterator[ShareFound]:
             spelled = mount.source.partition(":/")[0].strip("[]")
             address = mount.option("addr") or spelled
             where = f"mounted on {name}: {mount.source}, type {mount.fstype}, addr={address}"
-            yield _share(lab, (address, spelled), mount.folder, mount.target, where)
+            yield share_at(lab, (address, spelled), mount.folder, mount.target, where)
 
 
 def _in_fstab(lab: LabSeen, number: int) -> Iterator[ShareFound]:
@@ -128,7 +128,7 @@ def _in_fstab(lab: LabSeen, number: int) -> Iterator[ShareFound]:
         if line and line["type"] in NFS_TYPES and line["point"].rstrip("/") not in mounted:
             server, folder = line["server"].strip("[]"), line["folder"].rstrip("/") or "/"
             where = f"/etc/fstab on {name}, where it is not mounted now"
-            yield _share(lab, (server,), folder, line["point"].rstrip("/"), where)
+            yield share_at(lab, (server,), folder, line["point"].rstrip("/"), where)
 
 
 def _exported(lab: LabSeen) -> Iterator[ShareFound]:
@@ -139,11 +139,13 @@ def _exported(lab: LabSeen) -> Iterator[ShareFound]:
             yield ShareFound(name, path, bound.target if bound else "", f"exportfs -v on {name}{beside}")
 
 
-def _share(lab: LabSeen, servers: tuple[str, ...], folder: str, mount_point: str, where: str) -> ShareFound:
+def share_at(lab: LabSeen, servers: tuple[str, ...], folder: str, mount_point: str, where: str) -> ShareFound:
     """A share by the names of its server, one of the hosts where one of them fits."""
     for number, name in enumerate(names_of(lab)):
         known = {word.lower() for word in share_names(lab, number)}
-        if any(server.lower() in known or server.lower().partition(".")[0] in known for server in servers):
+        # A link-local address has the device that leads there after it ("fe80::1%xenbr0"): the mounting host's own.
+        spelled = (server.lower().partition("%")[0] for server in servers)
+        if any(server in known or server.partition(".")[0] in known for server in spelled):
             return ShareFound(name, _exported_folder(lab.hosts[number], folder), mount_point, where)
     name = servers[-1] if _NAME.fullmatch(servers[-1]) else "nas"
     return ShareFound(name, folder, mount_point, where, servers[0])

@@ -13,8 +13,8 @@ from xenlab.lab.judging.ended import (
 from xenlab.lab.looking import look_at_domains, look_at_logs
 from xenlab.lab.looks import Unknown, known
 from xenlab.labfile import GuestSpec
-from xenlab.probes.neighbours import TABLE, macs_at, neighbours
-from xenlab.remote import commands
+from xenlab.probes.neighbours import macs_at, neighbours
+from xenlab.remote import commands, network
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Answer
@@ -71,7 +71,7 @@ def other_machine_at(guest: GuestSpec, host: Dom0) -> LabFault | None:
     """The fault that another machine has the guest's address, where the guest's host sees one there."""
     with suppress(CannotObserve):
         pinged = host.remote.run(*commands.ping_few(guest.address), timeout=_ASKED_SECONDS)
-        table = host.remote.run(*commands.read(TABLE), timeout=_ASKED_SECONDS)
+        table = host.remote.run(*network.neighbours_like(guest.address), timeout=_ASKED_SECONDS)
         look = look_at_domains(host)
         stored = () if isinstance(look.stored, Unknown) else look.stored
         macs = {mac for domain in stored if domain.name == guest.name for mac in domain.macs}

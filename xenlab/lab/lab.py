@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,6 +18,7 @@ from xenlab.lab.found import GuestFound, as_found
 from xenlab.lab.guest import Guest
 from xenlab.lab.guest_programs import programs_of
 from xenlab.lab.hosts import HostsFound
+from xenlab.lab.judging.hosts import by_old_ssh
 from xenlab.lab.lock import HostLock, holders
 from xenlab.lab.looking import look_at_domains, look_at_host
 from xenlab.lab.looks import DomainsLook, HostLook, Unknown
@@ -245,6 +246,12 @@ class Lab:
             xen={name: info.version for name, info in versions.items() if not isinstance(info, Unknown)},
             host_keys={name: key for name, key in keys.items() if isinstance(key, str)},
         )
+
+    def reached_by_old_ssh(self) -> Iterator[str]:
+        """A remark on each machine that the lab file lets be reached so."""
+        seen = {look.host: look for look in self.found.hosts.looks if look.is_seen}
+        machines = (*self.spec.hosts, *self.spec.jumps, *self.spec.guests)
+        yield from (by_old_ssh(one.name, seen.get(one.name)) for one in machines if one.old_ssh)
 
     # How it is made
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from xenlab.errors import CannotObserve
-from xenlab.remote.facts import Cpu, LoopDevice, Swap
+from xenlab.remote.facts import Cpu, LoopDevice, Swap, System
 from xenlab.remote.filesystems import FileFact, Mount
 from xenlab.remote.sections import Answer
 from xenlab.xen.conf import XlConf
@@ -79,7 +79,8 @@ class HostLook(Look):
 
     `name` is its own (uname -n), `fingerprint` its verified host key, `bridges` the Linux bridges, `switches`
     those of Open vSwitch; `peer` is what root's ssh to the other host answered. `configs` are texts by path,
-    `log_lines` how many lines Xen's ring and the kernel's held. `console_daemon` tells whether xenconsoled runs.
+    `log_lines` how many lines Xen's ring and the kernel's held. `console_daemon` tells whether xenconsoled runs,
+    `old_ssh` what SSH to it stands on that is old, where the lab file allows that; `system` is what the host runs.
     """
 
     fingerprint: str | Unknown
@@ -97,6 +98,8 @@ class HostLook(Look):
     log_lines: tuple[int, int] | Unknown
     configs: Mapping[str, str | Unknown]
     console_daemon: bool | Unknown = Unknown("it was not asked for")
+    old_ssh: tuple[str, ...] = ()
+    system: System | Unknown = Unknown("it was not asked for")
 
     @property
     def is_seen(self) -> bool:

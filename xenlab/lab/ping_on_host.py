@@ -4,14 +4,15 @@ import time
 from types import TracebackType
 from typing import Self
 
+from xenlab.causes.packages import package
 from xenlab.errors import CannotObserve
 from xenlab.lab.looking import Answers, ask
 from xenlab.lab.observed import SeatPing, Unknown
 from xenlab.probes.host_ping import ClockReading, clock_offset, host_trace
-from xenlab.probes.neighbours import TABLE, neighbours
+from xenlab.probes.neighbours import neighbours
 from xenlab.probes.ping_output import parse_ping
 from xenlab.probes.trace import PingTrace
-from xenlab.remote import commands, facts
+from xenlab.remote import commands, facts, network
 from xenlab.remote.facts import Background, TimedPingProgress
 from xenlab.remote.machine import Machine
 from xenlab.remote.sections import Section
@@ -65,7 +66,7 @@ class HostPing:
         if result.exit_code == commands.NO_TIMES:
             raise CannotObserve(
                 f"{where} cannot tell when its pings went out: its ping is {result.stdout.strip() or 'missing'}",
-                hint=f"install iputils-ping on {where} (its -D and -O are needed), or name another machine in "
+                hint=f"install {package('ping')} on {where}: its -D and -O are needed; or name another machine in "
                 "probes.outside_from of the lab file",
                 evidence=self._evidence,
             )
@@ -115,7 +116,7 @@ class HostPing:
             self._machine,
             Section("clock", commands.wall_clock(), 5),
             Section("ping", commands.stop_timed_ping(self._running.pid, self._file), _STOP_SECONDS),
-            Section("neighbours", commands.read(TABLE), 5),
+            Section("neighbours", network.neighbours_like(self._address), 5),
             Section("remove", commands.remove(self._file), 5),
             changes=True,
         )

@@ -79,7 +79,7 @@ class PingFromHere(OutsidePing):
         try:
             table = Path(TABLE).read_text(encoding="ascii")
         except OSError:
-            table = ""  # a machine without IPv4 has no such table
+            table = ""  # a machine without IPv4 has no such table; of IPv6 there is none to read without a program
         return SeatPing(THIS_MACHINE, self.trace(), neighbours(table))
 
 

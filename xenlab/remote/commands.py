@@ -42,25 +42,34 @@ done; true"""
 _START_PING = """
 : >"$1" || exit
 notes= every="-i $3" count=$4
-case $(ping -V 2>&1) in
+case $(PING -V 2>&1) in
 *iputils*) notes="-D -O -n" ;;
-*) ping -i "$3" -c 1 127.0.0.1 >/dev/null 2>&1 || { every= count=$5; } ;;
+*) PING -i "$3" -c 1 LOOPBACK >/dev/null 2>&1 || { every= count=$5; } ;;
 esac
-setsid ping $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
+setsid PING $notes $every -c "$count" "$2" >"$1" 2>&1 </dev/null &
 echo "$! $1"
 """
 # A host that pings a guest from outside is busy with its move: its ping goes first (chrt(1)). With a buffer (-S) for
 # more than ping's own one packet it goes on sending while the kernel looks for a neighbour that is gone.
 _START_TIMED_PING = f"""
-case $(ping -V 2>&1) in
+case $(PING -V 2>&1) in
 *iputils*) ;;
-*) ping -V 2>&1 | grep -i -m 1 -e busybox -e inetutils || ping -V 2>&1 | head -n 1; exit {NO_TIMES} ;;
+*) PING -V 2>&1 | grep -i -m 1 -e busybox -e inetutils || PING -V 2>&1 | head -n 1; exit {NO_TIMES} ;;
 esac
 first=
 chrt -f 1 true 2>/dev/null && first="chrt -f 1"
 : >"$1" || exit
-setsid $first ping -D -O -n -S 212992 -i "$3" -c "$4" "$2" >"$1" 2>&1 </dev/null &
+setsid $first PING -D -O -n -S 212992 -i "$3" -c "$4" "$2" >"$1" 2>&1 </dev/null &
 echo "$! $1"
+"""
+# Of iputils before 2015, and of inetutils, ping knows IPv4 alone, and ping6 the other.
+_PING_FOR_IPV6 = """
+ping=ping
+ping -c 1 -W 1 ::1 >/dev/null 2>&1 || ! command -v ping6 >/dev/null || ping=ping6"""
+# The ping6 of inetutils has no -W.
+_PING_FEW = """
+[ "PING" = ping6 ] || wait="-W 2"
+exec PING -c 3 $wait "$1"
 """
 # The wall clock, replies so far, when the last one came, and ping's last words.
 _TIMED_PING_PROGRESS = """
@@ -223,7 +232,16 @@ def hostname() -> Argv:
 
 def ping_few(address: str) -> Argv:
     """Ping a machine from this one, three times; exit code 0 when it answered (ping(8), and busybox's)."""
-    return ("ping", "-c", "3", "-W", "2", address)
+    if ":" not in address:
+        return ("ping", "-c", "3", "-W", "2", address)
+    return _script(_pinging(_PING_FEW, address), address)
+
+
+def _pinging(script: str, target: str) -> str:
+    """A script of these with the program for that target; a name is left to `ping`."""
+    if ":" in target:
+        return _PING_FOR_IPV6 + script.replace("PING", "$ping").replace("LOOPBACK", "::1")
+    return script.replace("PING", "ping").replace("LOOPBACK", "127.0.0.1")
 
 
 def ssh_server(address: str, port: int) -> Argv:
@@ -262,7 +280,7 @@ def start_ping(target: str, file: str, interval_ms: int = 200, seconds: int = BA
     Where ping can, every line has its time (-D), and a reply that is late is told at once (-O); see ping(8).
     """
     count = _lines(interval_ms, seconds)
-    return _script(_START_PING, file, target, _in_seconds(interval_ms), count, str(seconds))
+    return _script(_pinging(_START_PING, target), file, target, _in_seconds(interval_ms), count, str(seconds))
 
 
 def stop_ping(pid: int, file: str) -> Argv:
@@ -280,7 +298,9 @@ def start_timed_ping(target: str, file: str, interval_ms: int, seconds: int) -> 
 
     Exit code NO_TIMES where the machine's ping is not iputils', with its name on stdout.
     """
-    return _script(_START_TIMED_PING, file, target, _in_seconds(interval_ms), _lines(interval_ms, seconds))
+    return _script(
+        _pinging(_START_TIMED_PING, target), file, target, _in_seconds(interval_ms), _lines(interval_ms, seconds)
+    )
 
 
 def stop_timed_ping(pid: int, file: str) -> Argv:

@@ -64,6 +64,7 @@ class SshConnection:
         self._sudo_password = login.sudo_password or ""
         self.client, self._transport = open_client(name, login, limits, way)
         self.fingerprint: str = self._transport.get_remote_server_key().fingerprint
+        self.old_algorithms: tuple[str, ...] = self._transport.old_in_use if login.old_ssh else ()
         try:
             self.shell = shell or self._ask_shell(login)
         except CannotObserve:

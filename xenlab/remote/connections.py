@@ -32,6 +32,11 @@ class Connections:
         self._retired: list[SshConnection] = []
         self._refusal: SudoRefused | None = None
 
+    @property
+    def old_algorithms(self) -> tuple[str, ...]:
+        """The old algorithms that the present connection stands on (see `algorithms`); none where there is none."""
+        return self._current.old_algorithms if self._current else ()
+
     def current(self, *, instead_of: SshConnection | None = None) -> SshConnection:
         """Return the open connection, opening one when there is none or it is dead or `instead_of`.
 

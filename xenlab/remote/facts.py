@@ -13,6 +13,13 @@ from xenlab.remote.answers import lines_of
 
 # "10.1.1.0/24(rw,sync)" at the end of a line, after blanks.
 _CLIENT = re.compile(r"(?<=\s)(\S+)\(([^()]*)\)\Z")
+# "os ID_LIKE="centos rhel fedora"", with quotes or without (os-release(5)).
+_SETTING = re.compile(r"""(?P<key>\S+ [A-Z_]+)=["']?(?P<value>[^"']*)["']?""")
+_FAMILIES = {
+    "debian": ("debian", "ubuntu"),
+    "suse": ("suse", "sles", "opensuse"),
+    "redhat": ("rhel", "fedora", "centos"),
+}
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CLOCK = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 _UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
@@ -35,6 +42,18 @@ class Export:
     def lets_root_write(self) -> bool:
         """Whether root of a client stays root and may write (exports(5): rw, no_root_squash)."""
         return {"rw", "no_root_squash"} <= set(self.options) and "all_squash" not in self.options
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What a machine runs: its `name` ("XCP-ng 8.3.0"), and whose packages it has (see `causes.packages`).
+
+    With `xapi` its domains are XCP-ng's or XenServer's to manage, by xe.
+    """
+
+    name: str = ""
+    family: str = ""
+    xapi: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +139,16 @@ def exports(text: str) -> tuple[Export, ...]:
         if client:
             found.append(Export(path, client[1], tuple(client[2].split(","))))
     return tuple(found)
+
+
+def system(text: str) -> System:
+    """Read `questions.system`; a machine that tells nothing of itself is one of no name."""
+    found = {match["key"]: match["value"] for match in map(_SETTING.fullmatch, lines_of(text, "os-release")) if match}
+    kinds = {found.get("os ID", ""), *found.get("os ID_LIKE", "").split()}
+    family = next((name for name, words in _FAMILIES.items() if any(one.startswith(words) for one in kinds)), "")
+    brand, version = (found.get(f"inventory PRODUCT_{key}", "") for key in ("BRAND", "VERSION"))
+    name = f"{brand} {version}".strip() or found.get("os PRETTY_NAME", "")
+    return System(name, family, "runs xapi" in text.splitlines())
 
 
 def swaps(text: str) -> tuple[Swap, ...]:

@@ -73,6 +73,11 @@ class RemoteHost:
         return self._connections.current().fingerprint
 
     @property
+    def old_algorithms(self) -> tuple[str, ...]:
+        """The old SSH algorithms that its connection stands on, each with its kind; none where it is not open."""
+        return self._connections.old_algorithms
+
+    @property
     def way_in(self) -> str:
         """How one is logged in; see `fingerprint`."""
         return f"over SSH, host key {self.fingerprint}"

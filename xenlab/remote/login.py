@@ -14,7 +14,7 @@ class Login:
 
     With neither key nor password, the SSH agent and the user's own keys are tried. `sudo`: commands of a user who is
     not root run through sudo, where that asks for no password, or for `sudo_password`. `via` names the machine on the
-    way, for words.
+    way, for words. `old_ssh` lets the connection stand on SHA-1 (see `algorithms`).
     """
 
     address: str
@@ -26,6 +26,7 @@ class Login:
     sudo: bool = True
     via: str = ""
     sudo_password: str | None = field(default=None, repr=False)
+    old_ssh: bool = False
 
     @classmethod
     def of(cls, spec: Reachable, environ: Mapping[str, str]) -> "Login":
@@ -47,6 +48,7 @@ class Login:
             spec.sudo,
             via,
             for_sudo or environ.get(asked_for(spec.name)) or None,
+            spec.old_ssh,
         )
 
     @property

@@ -91,9 +91,14 @@ def own_addresses() -> Argv:
     return ("ip", "-o", "address", "show")
 
 
-def default_routes() -> Argv:
-    """The default routes; `parse_routes`."""
-    return ("ip", "route", "show", "default")
+def default_routes(version: int = 4) -> Argv:
+    """The default routes of one version of IP; `parse_routes`."""
+    return ("ip", f"-{version}", "route", "show", "default")
+
+
+def neighbours_like(address: str) -> Argv:
+    """Whom this machine has spoken to by that version of IP; `probes.neighbours` reads either."""
+    return ("ip", "-6", "neigh", "show") if ":" in address else ("cat", "--", "/proc/net/arp")
 
 
 def neighbour_table() -> Argv:
@@ -127,13 +132,20 @@ def parse_addresses(text: str) -> tuple[OwnAddress, ...]:
     return tuple(found)
 
 
+def parse_link_local(text: str) -> frozenset[str]:
+    """Read `own_addresses`: those that hold on one network alone, without their devices."""
+    interfaces = (_interface(word) for line in text.splitlines() for word in line.split()[3:4])
+    return frozenset(str(known.ip) for known in interfaces if known and known.ip.is_link_local)
+
+
 def parse_routes(text: str) -> tuple[DefaultRoute, ...]:
-    """Read `default_routes`."""
+    """Read `default_routes`, but for gateways known by their link-local address alone (RFC 4861, section 4.2)."""
     found = []
     for line in text.splitlines():
         match line.split():
             case ["default", "via", gateway, "dev", device, *_] if is_address(gateway):
-                found.append(DefaultRoute(gateway, device))
+                if not ip_address(gateway).is_link_local:
+                    found.append(DefaultRoute(gateway, device))
     return tuple(found)
 
 

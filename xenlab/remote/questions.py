@@ -29,6 +29,13 @@ if [ -z "$name" ]; then
 fi
 show "${name##*/}"
 """
+# Of XCP-ng's own file only what it is called: the rest are its disks and identities.
+_SYSTEM = """
+{ cat /etc/os-release || cat /usr/lib/os-release; } 2>/dev/null | sed 's/^/os /'
+sed -n '/^PRODUCT_/s/^/inventory /p' /etc/xensource-inventory 2>/dev/null
+pgrep -x xapi >/dev/null && echo "runs xapi"
+true
+"""
 _OPEN_VSWITCH = "command -v ovs-vsctl >/dev/null 2>&1 || exit 0; ovs-vsctl --timeout=5 list-br"
 # One line of facts for each path, then its digest where it is small enough to be read whole. blkid opens without
 # waiting, and a file that an NFS client was given a write delegation of cannot be opened so on its server (RFC 8881,
@@ -59,6 +66,11 @@ def console_daemon() -> Argv:
     """The process id of xenconsoled(8), which serves the consoles of PV and PVH guests; code 1: it does not run."""
     # By its command line, which a wrapper's own name does not hide; the pattern must not find the shell that asks.
     return ("pgrep", "-f", "[x]enconsoled")
+
+
+def system() -> Argv:
+    """What it runs (os-release(5)), and whether xapi manages its domains; `facts.system`."""
+    return ("sh", "-c", _SYSTEM)
 
 
 def open_vswitch_bridges() -> Argv:

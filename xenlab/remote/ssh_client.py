@@ -10,6 +10,12 @@ from typing import Never
 
 import paramiko
 
+from xenlab.remote.algorithms import (
+    ModernSsh,
+    old_ssh_would_do,
+    transport_for,
+    without_common,
+)
 from xenlab.remote.errors import (
     HostKeyMismatch,
     HostKeyUnknown,
@@ -20,7 +26,7 @@ from xenlab.remote.errors import (
     ShownKey,
 )
 from xenlab.remote.login import Limits, Login
-from xenlab.remote.result import printable
+from xenlab.remote.result import printable, shortened
 
 LOG = "xenlab.ssh"
 # paramiko logs the failures that are raised here anyway; unhandled, they would land on stderr.
@@ -78,8 +84,7 @@ class _Reject(paramiko.RejectPolicy):
         raise HostKeyUnknown(
             f"{self._name}: {self._login.known_hosts} has no key for {self._login.host_key_name}, "
             f"which shows {key.get_name()} {key.fingerprint}",
-            hint=f"compare it on the host's own console, then{_asked_where(self._login)}: "
-            f"ssh-keyscan -p {self._login.port} {self._login.address} >> {self._login.known_hosts}",
+            hint=f"compare it on the host's own console, then{_asked_where(self._login)}: {_key_scan(self._login)}",
             shown=ShownKey(self._login.host_key_name, key.get_name(), key.get_base64(), key.fingerprint),
         )
 
@@ -110,7 +115,7 @@ Way = Callable[[str, Login, Limits], Stream]
 
 def open_client(
     name: str, login: Login, limits: Limits, way: Way = connect_tcp
-) -> tuple[paramiko.SSHClient, paramiko.Transport]:
+) -> tuple[paramiko.SSHClient, ModernSsh]:
     """Connect, verify the server's key, log in, and return the client and its live transport.
 
     :raises HostUnreachable: no route, closed port, silence, or no SSH server there.
@@ -132,7 +137,7 @@ def open_client(
         undo.callback(stream.close)
         _log_in(client, stream, name, login, limits, key)
         transport = client.get_transport()
-        if transport is None or not transport.is_active():
+        if not isinstance(transport, ModernSsh) or not transport.is_active():
             raise HostUnreachable(f"{name}: the connection broke right after the login")
         _find_dead_peers(transport, stream, limits)
         undo.pop_all()
@@ -160,6 +165,51 @@ def still_answers(transport: paramiko.Transport, seconds: float) -> bool:
 def lost_on_the_way(transport: paramiko.Transport) -> bool:
     """Whether the connection of a machine on the way has ended, so that this one's end tells nothing of its peer."""
     return isinstance(transport.sock, Carried) and transport.sock.is_lost
+
+
+def _incompatible(peer: str, login: Login, transport: object, said: str) -> IncompatiblePeer:
+    lacking = without_common(transport) if isinstance(transport, ModernSsh) else {}
+    if not lacking:
+        return IncompatiblePeer(f"{peer} and we cannot speak SSH with each other: {said}", hint="upgrade its sshd")
+    offered = "; ".join(f"{kind}: it offers {printable(', '.join(names))}" for kind, names in lacking.items())
+    message = f"{peer} has no SSH algorithm in common with us: {shortened(offered, _OFFER)}"
+    if not login.old_ssh and old_ssh_would_do(lacking):
+        return IncompatiblePeer(message, hint=f"upgrade its sshd, or {_OLD_SSH}")
+    return IncompatiblePeer(
+        message,
+        hint="upgrade its sshd, or let it offer more (ssh-keygen -A there makes the host keys that it lacks): "
+        "xenlab speaks none of these, with old_ssh = true neither",
+    )
+
+
+_OFFER = 600  # characters: a server may offer whatever it likes
+_OLD_SSH = (
+    "let SSH to it stand on SHA-1: old_ssh = true in its table of lab.toml (./lab init: --old-ssh HOST); off by "
+    "default, as SHA-1 and groups of 1024 bits may be broken by whoever sits between, who then has the passwords"
+)
+_RSA_BY_SHA1 = (
+    f"; if that is an RSA key, its sshd may be too old for it (before OpenSSH 7.2): use an ed25519 key, or {_OLD_SSH}"
+)
+
+
+def _if_rsa_is_refused(transport: paramiko.Transport, login: Login, key: paramiko.PKey | None) -> str:
+    is_rsa = isinstance(key, paramiko.RSAKey) if key else login.password is None
+    is_old = isinstance(transport, ModernSsh) and not transport.tells_of_sha2
+    return _RSA_BY_SHA1 if is_rsa and is_old and not login.old_ssh else ""
+
+
+def _known_types(client: paramiko.SSHClient) -> set[str]:
+    return {keytype for entry in client.get_host_keys().values() for keytype in entry}
+
+
+def _key_scan(login: Login) -> str:
+    """What gets a server's key into known_hosts; ssh-keyscan asks no old server."""
+    if not login.old_ssh:
+        return f"ssh-keyscan -p {login.port} {login.address} >> {login.known_hosts}"
+    return (
+        "ssh -o HostKeyAlgorithms=+ssh-rsa -o KexAlgorithms=+diffie-hellman-group14-sha1,diffie-hellman-group1-sha1 "
+        f"-o UserKnownHostsFile={login.known_hosts} -p {login.port} {login.user}@{login.address}"
+    )
 
 
 def _asked_where(login: Login) -> str:
@@ -207,6 +257,7 @@ def _log_in(
             sock=stream,  # type: ignore[arg-type]  # it takes whatever is like a socket
             allow_agent=own_keys,
             look_for_keys=own_keys,
+            transport_factory=transport_for(old_ssh=login.old_ssh, known=_known_types(client)),
         )
     except paramiko.BadHostKeyException as other:
         raise HostKeyMismatch(
@@ -216,11 +267,7 @@ def _log_in(
             f"ssh-keygen -f {login.known_hosts} -R '{login.host_key_name}'",
         ) from other
     except paramiko.ssh_exception.IncompatiblePeer as old:
-        raise IncompatiblePeer(
-            f"{peer} has no SSH algorithm in common with us: {printable(old)}",
-            hint="its sshd offers only ssh-rsa (SHA-1) keys or group14-sha1: give it an ed25519 host key "
-            "(ssh-keygen -A) or upgrade openssh-server",
-        ) from old
+        raise _incompatible(peer, login, client.get_transport(), printable(old)) from old
     except paramiko.AuthenticationException as refusal:
         transport = client.get_transport()
         if transport is None or not transport.is_active():
@@ -228,9 +275,9 @@ def _log_in(
         raise LoginRefused(
             f"{peer} refuses the login: {printable(refusal)}",
             hint="check the key or password, PermitRootLogin in the host's /etc/ssh/sshd_config, and "
-            "whether the account is locked (passwd -S)",
+            f"whether the account is locked (passwd -S){_if_rsa_is_refused(transport, login, key)}",
         ) from refusal
-    except (paramiko.SSHException, EOFError, OSError) as failure:
+    except (paramiko.SSHException, EOFError, OSError, UnicodeDecodeError) as failure:
         if "authentication methods" in str(failure):
             raise LoginRefused(
                 f"{peer}: there is no key or password to log in with",

@@ -72,5 +72,6 @@ def resolved(target: str, source: str | None, hosts: frozenset[str], book: Mappi
 
 
 def without_user(target: str) -> str:
-    """The host of "root@10.1.1.143" or "ssh://root@baye"."""
-    return re.sub(r"^(?:ssh://)?(?:[^@\s]{1,64}@)?", "", target)
+    """The host of "root@10.1.1.143", "ssh://root@baye" or "root@[2001:db8::7]"."""
+    host = re.sub(r"^(?:ssh://)?(?:[^@\s]{1,64}@)?", "", target)
+    return host[1:].partition("]")[0] if host.startswith("[") else host

@@ -85,7 +85,7 @@ NFS = (
         ),
         meaning="{host} cannot mount NFS",
         side="host",
-        remedy="install nfs-common (nfs-utils) on {host}; `modprobe nfs` must work",
+        remedy="install {nfs_client} on {host}; `modprobe nfs` must work",
         example="mount: /mnt/private: bad option; for several filesystems (e.g. nfs, cifs) you might need a "
         "/sbin/mount.<type> helper program.",
         source="mount(8)",

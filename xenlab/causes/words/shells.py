@@ -28,7 +28,7 @@ _XL_MISSING = (
     "xl: 未找到命令",
 )
 _INSTALL_XL = (
-    "install Xen's tools (Debian: xen-utils) on {host}, and see that root's PATH has /usr/sbin in sessions that are "
+    "install Xen's tools on {host}: {xen_tools}, and see that root's PATH has /usr/sbin in sessions that are "
     "not interactive, too: `ssh root@{host} xl info`"
 )
 

@@ -119,7 +119,7 @@ XEN = (
         ),
         meaning="the running Xen does not answer the tools of {host}",
         side="host",
-        remedy="Xen and its tools must be of one release: was xen-utils upgraded without a reboot of {host}?",
+        remedy="Xen and its tools must be of one release: were the tools upgraded without a reboot of {host}?",
         example="libxl: error: libxl.c:361:libxl_get_physinfo: getting physinfo: Permission denied",
         source="tools/libs/light/libxl.c, libxl_domain.c, tools/xl/xl_info.c",
     ),

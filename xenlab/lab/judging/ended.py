@@ -6,6 +6,7 @@ from xenlab.causes import Names, find_causes, remedy
 from xenlab.errors import CannotObserve, LabFault
 from xenlab.lab.looks import DomainsLook, LogsLook, Unknown
 from xenlab.labfile import GuestSpec
+from xenlab.probes.neighbours import who_has
 from xenlab.remote.prompts import shows_login_prompt
 from xenlab.remote.sections import Answer
 from xenlab.xen.logs import DomainEnd, domain_end
@@ -82,7 +83,7 @@ def another_machine_answers(
         f"another machine has the address of {guest.name}",
         expected=f"{guest.name} at {guest.address}, by its vif's {' or '.join(sorted(macs))}",
         actual=f"{' and '.join(strangers)} answers at {guest.address} on {host}'s network, with another host key",
-        hint=f"give each machine an address of its own: arping -D {guest.address} and ip neigh show who has it",
+        hint=f"give each machine an address of its own: {who_has(guest.address)} show who has it",
         host=host,
         guest=guest.name,
         evidence=evidence,

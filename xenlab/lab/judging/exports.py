@@ -47,6 +47,17 @@ def covering(exports: Sequence[Export], folder: str) -> tuple[Export, ...]:
     return tuple(line for line in exports if PurePosixPath(folder).is_relative_to(line.path))
 
 
+def by_way_of(lines: Sequence[Export], server: str) -> tuple[Export, ...]:
+    """The lines that may be of a client that comes to this address of the server's: by the same version of IP."""
+    ours = _address(server)
+    networks = (_network(line.client) for line in lines)
+    return tuple(
+        line
+        for line, network in zip(lines, networks, strict=True)
+        if network is None or ours is None or network.version == ours.version
+    )
+
+
 def ruling(lines: Sequence[Export], addresses: Collection[str], flavour: str = "sys") -> Ruling:
     """What root of a client may do by `lines`, which cover one folder.
 

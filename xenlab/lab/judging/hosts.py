@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from xenlab.causes import Names, find_causes, peer_answer, remedy
+from xenlab.causes.packages import package
 from xenlab.lab.judging.unseen import cannot_tell, unknown_answer
 from xenlab.lab.looks import HostLook, Unknown
 from xenlab.outcomes import Finding
+from xenlab.remote.facts import System
 from xenlab.remote.sections import Answer
 from xenlab.xen.cfg import XlConfig
 from xenlab.xen.parsers import DomainRow, XenInfo
@@ -40,7 +42,13 @@ _NO_XEN = frozenset(
     {"xl-missing", "xl-not-executable", "xen-not-running", "xenstore-down", "xl-cannot-start", "xl-conf-unreadable"}
 )
 _NO_DOMAIN_0 = "not even Domain-0"
-_XENSTORED = "does xenstored run? systemctl status xenstored xenconsoled"
+# Debian has one script for all of Xen's services, which systemd takes for started however they fare.
+_STATUS = {"debian": "systemctl status xen"}
+_START_CONSOLES = {"debian": "SYSTEMCTL_SKIP_REDIRECT=1 /etc/init.d/xen start"}
+_BY_XAPI = (
+    "xenlab judges what is started and moved by xl; xapi and xl do not know of each other's domains, so it starts "
+    "nothing there: take hosts whose only toolstack is xl, or judge moves by `xe vm-migrate` yourself"
+)
 _DOM0_MEM = re.compile(r"(?:^|\s)dom0_mem=")
 _OVS_PORT = re.compile(r"[.:]")
 _NEEDS_NO_BRIDGE = frozenset({"vif-route", "vif-nat"})
@@ -72,6 +80,15 @@ def is_reached(look: HostLook) -> Finding:
     )
 
 
+def by_old_ssh(machine: str, look: HostLook | None) -> str:
+    """A remark on a machine that the lab file lets be reached by old SSH; `look` is of a host that was seen."""
+    if look is not None and not look.old_ssh:
+        return f"old_ssh of {machine} in the lab file is not needed: SSH to it stands on nothing old; take it out"
+    what = "is reached by old SSH" if look else "may be reached by old SSH (old_ssh in the lab file)"
+    algorithms = ", ".join(look.old_ssh) if look else "SHA-1"
+    return f"{machine} {what}: {algorithms}; whoever sits between may break that: upgrade its sshd"
+
+
 def runs_xen(look: HostLook) -> Finding:
     """`xl info` answers, Domain-0 is in `xl list`, xenstore answers, and consoles are served."""
     holds, actual, hint = _xen(look)
@@ -92,23 +109,35 @@ def _xen(look: HostLook) -> tuple[bool | None, str, str]:
     unseen = {what: fact for what, fact in answers.items() if isinstance(fact, Unknown)}
     if not unseen and isinstance(look.info, XenInfo) and not isinstance(rows, Unknown):
         if not any(row.name == DOM0 for row in rows):
-            return False, f"Xen {look.info.version}, but no {DOM0} in xl list", _XENSTORED
+            return False, f"Xen {look.info.version}, but no {DOM0} in xl list", _xenstored(look)
+        if isinstance(look.system, System) and look.system.xapi:
+            # Nothing is wrong with such a host: it is only not what a lab by xl can be seen on.
+            return None, f"Xen {look.info.version} of {look.system.name}, whose domains xapi manages", _BY_XAPI
         if look.console_daemon is False:
-            return False, "xenconsoled does not run", f"systemctl start xenconsoled on {look.host}"
+            start = _START_CONSOLES.get(_family(look), "systemctl start xenconsoled")
+            return False, "xenconsoled does not run", f"{start} on {look.host}"
         return True, f"Xen {look.info.version}, Linux {look.info.release}, with {DOM0}", ""
     what, first = next(iter(unseen.items()))
     if isinstance(look.name, Unknown) or look.is_root is not True:
         return None, f"{what}: {first.why}", first.hint or "root is needed to ask Xen"
     for asked, fact in unseen.items():
         if _NO_DOMAIN_0 in fact.why:
-            return False, f"{asked}: {fact.why}", _XENSTORED
+            return False, f"{asked}: {fact.why}", _xenstored(look)
         for match in find_causes(fact.why, move=False):
             if match.cause.id in _NO_XEN:
-                return False, f"{asked}: {match.line}", remedy(match, Names(source=look.host))
+                return False, f"{asked}: {match.line}", remedy(match, Names(source=look.host, family=_family(look)))
     if look.info is not first and {"xl list", "xenstore"} <= set(unseen) and all(f.timed_out for f in unseen.values()):
         # A request to a xenstored that is gone waits in the kernel (/dev/xen/xenbus) for ever.
-        return False, "xl info answers, xl list and xenstore do not", _XENSTORED
+        return False, "xl info answers, xl list and xenstore do not", _xenstored(look)
     return None, f"{what}: {first.why}", first.hint
+
+
+def _family(look: HostLook) -> str:
+    return "" if isinstance(look.system, Unknown) else look.system.family
+
+
+def _xenstored(look: HostLook) -> str:
+    return f"does xenstored run? {_STATUS.get(_family(look), 'systemctl status xenstored xenconsoled')}"
 
 
 def run_same_series(looks: Sequence[HostLook]) -> Finding:
@@ -196,7 +225,9 @@ def _xl_on_peer(look: HostLook, peer: HostLook, has_xl: bool, evidence: tuple[st
         has_xl,
         expected,
         actual="it does" if has_xl else look.peer.stderr.strip()[:200] or f"exit code {look.peer.exit_code}",
-        hint="" if has_xl else f"on {peer.host}: is xen-utils installed, and xl in the PATH that sshd sets?",
+        hint=""
+        if has_xl
+        else f"on {peer.host}: is {package('xen_tools', _family(peer))} installed, and xl in the PATH that sshd sets?",
         host=peer.host,
         evidence=evidence,
     )

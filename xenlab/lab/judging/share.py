@@ -48,7 +48,7 @@ def is_served(looks: Sequence[ShareLook], spec: ShareSpec, others: Collection[Sh
             threads > 0,
             expected,
             actual=f"{threads} nfsd threads",
-            hint=f"on {spec.server}: systemctl start nfs-kernel-server (nfs-server), and enable it",
+            hint=f"on {spec.server}: systemctl start nfs-server, and enable it",
             host=server.host,
             evidence=server.ids,
         )
@@ -102,7 +102,8 @@ def _root_of(client: ShareLook, server: ShareLook, spec: ShareSpec, addresses: A
     mount = _nfs_mount(client, spec.mount_point)
     known = _addresses_of(client.host, mount, addresses)
     flavour = (mount and mount.option("sec")) or "sys"
-    ruled = exports.ruling(exports.covering(lines, spec.export), known, flavour)
+    way = (mount and mount.option("addr")) or ""
+    ruled = exports.ruling(exports.by_way_of(exports.covering(lines, spec.export), way), known, flavour)
     holds = ruled.lets_root_write
     hint = f"on {server.host}: {_SQUASHED}"
     if not ruled.is_named and not (mount and client.entered.ok):
@@ -230,6 +231,7 @@ class _Mounting:
         """The command, and why it may be refused."""
         spec, known = self.spec, self.addresses.get(self.spec.server, ())
         name = min((word for word in known if exports.kind(word) is exports.ClientKind.NETWORK), default=spec.server)
+        name = f"[{name}]" if ":" in name else name
         way = f"mount -t nfs {name}:{spec.export} {spec.mount_point}, and a line in /etc/fstab"
         server = _of(spec.server, self.looks)
         lines = _exports(server) if server is not None and server is not look else ()
@@ -361,12 +363,16 @@ def _nfs_mount(look: ShareLook, path: str) -> Mount | None:
 
 
 def _addresses_of(host: str, mount: Mount | None, addresses: Addresses) -> Collection[str]:
-    """The client's names and addresses; an NFSv4 mount tells which address it comes from (clientaddr in nfs(5))."""
+    """The client's names and addresses; an NFSv4 mount tells which address it comes from (clientaddr in nfs(5)).
+
+    Else the server's (addr) tells by which version of IP it comes: addresses of the other one are not asked about.
+    """
     known = addresses.get(host, ())
-    own = mount.option("clientaddr") if mount else None
-    if not own or own in ("0.0.0.0", "::"):  # noqa: S104 - not an address to listen on: none is told
-        return known
-    return {own, *(word for word in known if exports.kind(word) is exports.ClientKind.HOST)}
+    names = {word for word in known if exports.kind(word) is exports.ClientKind.HOST}
+    own, server = (mount.option("clientaddr"), mount.option("addr")) if mount else (None, None)
+    if own and own not in ("0.0.0.0", "::"):  # noqa: S104 - not an address to listen on: none is told
+        return {own, *names}
+    return known if not server else names | {word for word in known if (":" in word) == (":" in server)}
 
 
 def _ids(looks: Sequence[ShareLook] | Sequence[FilesLook]) -> tuple[str, ...]:

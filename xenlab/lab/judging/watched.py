@@ -15,7 +15,7 @@ from xenlab.outcomes import Finding
 from xenlab.probes.anatomy import in_a_sentence
 from xenlab.probes.continuity import Verdict
 from xenlab.probes.diagnosis import PingCause, is_doubled
-from xenlab.probes.neighbours import macs_at, plain_mac
+from xenlab.probes.neighbours import macs_at, plain_mac, who_has
 from xenlab.remote.echoed import CLOSED_THERE, Echoed
 from xenlab.remote.facts import Written
 
@@ -67,9 +67,7 @@ def outside_ping(analysis: Analysis, places: Places | None = None) -> Finding:
         expected=f"no gap over {analysis.limits.max_gap:.1f} s in the replies of {analysis.observed.guest} to "
         f"{' and '.join(sorted(ping.seat for ping in analysis.outside))}",
         actual=stranger or "; ".join(map(_from_its_seat, analysis.outside)),
-        hint=(
-            stranger and f"arping -D {analysis.observed.address} shows who answers: give each machine its own address"
-        )
+        hint=(stranger and f"{who_has(analysis.observed.address)} shows who answers: give each machine its own address")
         or (by_hand(places) if places and paused else known)
         or "look at the timeline: a gap in the migration window is downtime of the move, loss outside it is the "
         "network's",
@@ -171,7 +169,7 @@ def one_machine_answers(analysis: Analysis, macs: Collection[str] = (), routers:
         expected=f"one machine answers to {observed.address}"
         + (f", at {' or '.join(sorted({plain_mac(mac) for mac in macs}))}" if macs else ""),
         actual=actual,
-        hint=f"{loop}: arping -D {observed.address} and ip neigh show who answers, bridge link the loop",
+        hint=f"{loop}: {who_has(observed.address)} show who answers, bridge link the loop",
         guest=observed.guest,
         evidence=observed.evidence,
     )

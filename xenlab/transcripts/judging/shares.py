@@ -105,7 +105,7 @@ def mounted_read_only(scene: Scene) -> Iterator[Note]:
 
 def export_keeps_root_out(scene: Scene) -> Iterator[Note]:
     """An export does not let root write, as which xl works."""
-    mounted = {source.partition(":")[2] for source in _sources(scene)}
+    mounted = {f"/{source.partition(':/')[2]}" for source in _sources(scene)}
     exported = {export.path for shown in scene.exports for export in shown.exports}
     for shown in scene.exports:
         for export in shown.exports:
