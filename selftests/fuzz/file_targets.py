@@ -24,6 +24,7 @@ from xenlab.grading.writing import COMMANDS, summary, write_page_again
 from xenlab.lab import custody
 from xenlab.lab.kinds import kinds
 from xenlab.lab.tape import PlayedTape
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.proving.proof import Proof
 from xenlab.report import allure
 from xenlab.report.allure_cli import forget_this_run
@@ -70,7 +71,7 @@ def _lab(folder: Path) -> None:
 
 def _rubric(folder: Path) -> None:
     rules = rubric.load(folder / "rubric.toml", ("hosts", "live-migration"))
-    _ = rules.factor(30.0), rules.thresholds.over(labfile.ProbeSpec()), rules.columns
+    _ = rules.factor(30.0), rules.thresholds.over(ProbeSpec()), rules.columns
     for check in rules.checks:
         _ = check.step(None), check.step("guest1"), check.typed, check.hosts_of(("baye", "labubuntu"), "baye")
         _ = [check.fits(text) for text in ("", "x\n", "a" * 9999 + "!", "\ud800\x00")]

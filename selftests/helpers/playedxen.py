@@ -21,7 +21,8 @@ from xenlab.lab import acts, booting, bringing_home, lab
 from xenlab.lab.acts import Acts
 from xenlab.lab.custody import Custody, LabFound, now, this_process
 from xenlab.lab.dom0 import Dom0, HostPair
-from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
+from xenlab.labfile import GuestSpec, HostSpec, LabFile, ShareSpec
+from xenlab.labfile_limits import ProbeSpec, TimeoutSpec
 from xenlab.remote.errors import CommandTimedOut, ConnectionLost, HostUnreachable
 from xenlab.remote.result import CommandResult
 from xenlab.remote.waiting import NotInTime, wait_for

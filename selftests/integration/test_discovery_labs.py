@@ -222,13 +222,17 @@ def test_a_share_mounted_by_a_link_local_address_is_the_hosts_that_has_it(found_
     found_lab.labubuntu.has("/proc/self/mountinfo", ROOT_ONLY)
     found_lab.labubuntu.mounts(NFS.format(point="/mnt/private", source=f"[{server}]:/srv/private", address=server))
     init()
-    assert (made().share.server, made().share.export, made().share.address) == ("baye", "/srv/private", None)
+    assert (made().shares[0].server, made().shares[0].export, made().shares[0].address) == (
+        "baye",
+        "/srv/private",
+        None,
+    )
 
 
 def test_a_share_is_named_by_an_ipv6_address(found_lab: FoundLab, init: Init) -> None:
     found_lab.baye.also_says("address", "2: xenbr0 inet6 2001:db8::143/64 scope global")
     init("--share", "[2001:DB8::143]:/srv/private=/mnt/private")
-    assert made().share.server == "baye"
+    assert made().shares[0].server == "baye"
 
 
 def test_a_third_machine_is_named_by_an_ipv6_address(found_lab: FoundLab, init: Init) -> None:
@@ -236,7 +240,7 @@ def test_a_third_machine_is_named_by_an_ipv6_address(found_lab: FoundLab, init: 
         host.has("/proc/self/mountinfo", ROOT_ONLY)
         host.mounts(NFS.format(point="/mnt/private", source="[2001:db8::9]:/vol", address="2001:db8::9"))
     init("--share", "[2001:db8::9]:/vol=/mnt/private")
-    assert (made().share.server, made().share.address) == ("nas", "2001:db8::9")
+    assert (made().shares[0].server, made().shares[0].address) == ("nas", "2001:db8::9")
 
 
 def test_a_host_whose_domains_xapi_manages_is_told_of(found_lab: FoundLab, init: Init) -> None:

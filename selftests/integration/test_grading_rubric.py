@@ -11,7 +11,7 @@ import pytest
 from gradedrun import CHAIN, Graded, Ran
 
 from xenlab.grading.run import run_of
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 
 RIGHT = CHAIN.replace('guest_name != "guest1"', "True")
 TODAY = datetime.now(UTC).date()
@@ -314,7 +314,7 @@ from xenlab.grading.moves import Moves
 from xenlab.grading.run import run_of
 from xenlab.lab.custody import Custody
 from xenlab.lab.tape import Untaped
-from xenlab.labfile import ProbeSpec, TimeoutSpec
+from xenlab.labfile_limits import ProbeSpec, TimeoutSpec
 
 @pytest.fixture
 def moves(request):

@@ -29,7 +29,8 @@ from xenlab.lab.seats import HostSeat, OutsideView, Seat, ThisMachine, seats_for
 from xenlab.lab.tape import Untaped
 from xenlab.lab.watch import Watch
 from xenlab.lab.watch_analysis import MoveLimits, analyse
-from xenlab.labfile import GuestSpec, HostSpec, JumpSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
+from xenlab.labfile import GuestSpec, HostSpec, JumpSpec, LabFile, ShareSpec
+from xenlab.labfile_limits import ProbeSpec, TimeoutSpec
 from xenlab.probes.trace import PingTrace, Window
 from xenlab.remote.errors import HostUnreachable
 from xenlab.remote.waiting import wait_for

@@ -19,7 +19,7 @@ from xenlab.lab.judging import watched as judging
 from xenlab.lab.observed import NotJudged, Observed, ProgramOutput, Unknown, UptimeReading
 from xenlab.lab.watch import Watch, Watched
 from xenlab.lab.watch_analysis import MoveLimits, analyse
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.probes.trace import Window
 from xenlab.remote import commands
 from xenlab.remote.errors import CommandTimedOut, HostUnreachable

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from xenlab.errors import UsageError
-from xenlab.labfile import LabFile, ProbeSpec, load
+from xenlab.labfile import LabFile, load
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.remote.login import Login, secrets_of
 from xenlab.tomlfile import dump
 

@@ -14,7 +14,7 @@ from xenlab.errors import UsageError
 from xenlab.grading.lateness import late
 from xenlab.grading.rubric import SHIPPED, Rubric, Thresholds, load, shipped
 from xenlab.grading.scoring import StepSpec
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.outcomes import CheckResult, Late, Outcome, StepResult
 
 STEPS = ("hosts", "boot-from-share")

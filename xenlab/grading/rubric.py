@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from xenlab.evidence.text import plain
 from xenlab.grading.scoring import MOST_POINTS, StepSpec, are_points, is_step_id
 from xenlab.lab.own_check import OwnCheck
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.outcomes import CheckResult, Model, Outcome, StepResult, Waiver
 from xenlab.tomlfile import listed, read
 

@@ -23,7 +23,8 @@ from xenlab.lab.migration import Kind, Migration
 from xenlab.lab.outliving import Ended, OutlivingAct, run_to_its_end, see_its_end
 from xenlab.lab.places import Places, places_of
 from xenlab.lab.share import is_answered
-from xenlab.labfile import GuestSpec, TimeoutSpec
+from xenlab.labfile import GuestSpec
+from xenlab.labfile_limits import TimeoutSpec
 from xenlab.remote import commands
 from xenlab.remote.errors import HostKeyMismatch, HostUnreachable
 from xenlab.remote.machine import Machine

@@ -12,7 +12,8 @@ from xenlab.lab.acts import Acts
 from xenlab.lab.dom0 import HostPair
 from xenlab.lab.found import GuestFound, is_as_found
 from xenlab.lab.places import Places, by_hand
-from xenlab.labfile import GuestSpec, TimeoutSpec
+from xenlab.labfile import GuestSpec
+from xenlab.labfile_limits import TimeoutSpec
 from xenlab.remote.waiting import NotInTime, wait_for
 
 _LOOK_SECONDS = 5.0

@@ -5,7 +5,8 @@ from typing import TypeVar
 
 from testinfra.host import Host as TestinfraHost
 
-from xenlab.labfile import HostSpec, TimeoutSpec
+from xenlab.labfile import HostSpec
+from xenlab.labfile_limits import TimeoutSpec
 from xenlab.remote.host import RemoteHost
 from xenlab.remote.side_by_side import side_by_side
 

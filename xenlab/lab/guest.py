@@ -28,7 +28,8 @@ from xenlab.lab.places import Places
 from xenlab.lab.seats import Seat
 from xenlab.lab.share import NfsShare
 from xenlab.lab.tape import Tape
-from xenlab.labfile import GuestSpec, TimeoutSpec
+from xenlab.labfile import GuestSpec
+from xenlab.labfile_limits import TimeoutSpec
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.errors import HostUnreachable, JumpUnreachable

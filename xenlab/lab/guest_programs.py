@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from xenlab.errors import CannotObserve
 from xenlab.lab.observed import NotJudged, ProgramOutput, Unknown, UptimeReading
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.remote import commands, facts, sections
 from xenlab.remote.errors import CommandUnfinished, ConnectionLost
 from xenlab.remote.facts import Background, PingProgress

@@ -27,7 +27,8 @@ from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
 from xenlab.lab.share import shares_of
 from xenlab.lab.tape import Tape, Untaped
 from xenlab.lab.ways import Ways
-from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable, TimeoutSpec
+from xenlab.labfile import RUNNER, GuestSpec, HostSpec, LabFile, Reachable
+from xenlab.labfile_limits import TimeoutSpec
 from xenlab.outcomes import LabInfo
 from xenlab.remote import commands
 from xenlab.remote.connection import Sink

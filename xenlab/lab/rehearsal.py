@@ -29,7 +29,8 @@ from xenlab.lab.seats import HostSeat, Seat, ThisMachine, seats_for
 from xenlab.lab.share import shares_of
 from xenlab.lab.tape import Untaped
 from xenlab.lab.watch import Watch, note_watch
-from xenlab.labfile import RUNNER, GuestSpec, Reachable, TimeoutSpec
+from xenlab.labfile import RUNNER, GuestSpec, Reachable
+from xenlab.labfile_limits import TimeoutSpec
 from xenlab.outcomes import Finding
 from xenlab.remote import commands
 from xenlab.remote.host import RemoteHost

@@ -16,7 +16,7 @@ from xenlab.lab.custody import WATCH, Custody
 from xenlab.lab.guest_programs import GuestPrograms, ProgramsOutput
 from xenlab.lab.observed import Observed, Unknown, UptimeReading
 from xenlab.lab.seats import OutsideView, Seat
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.remote.activity import activity
 from xenlab.remote.echo import Echo
 from xenlab.remote.echoed import Echoed

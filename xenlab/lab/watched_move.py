@@ -7,7 +7,7 @@ from xenlab.lab.judging import watched as judge
 from xenlab.lab.migration import Migration
 from xenlab.lab.observed import Observed
 from xenlab.lab.watch_analysis import Analysis, MoveLimits, analyse
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.outcomes import Finding
 from xenlab.probes.trace import Window
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xenlab.labfile import GuestSpec, HostSpec, LabFile, ProbeSpec, ShareSpec, TimeoutSpec
+from xenlab.labfile import GuestSpec, HostSpec, LabFile, ShareSpec
+from xenlab.labfile_limits import ProbeSpec, TimeoutSpec
 from xenlab.testbed import emulation
 from xenlab.testbed.bootfiles import Images
 from xenlab.testbed.network import WayIn

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal
 
-from xenlab.labfile import ProbeSpec
+from xenlab.labfile_limits import ProbeSpec
 from xenlab.transcripts.notes import Note, Weight
 from xenlab.transcripts.scene import Scene, ShownMove, ShownPing
 
