@@ -111,6 +111,18 @@ def automounts(lab: LabSeen) -> tuple[str, ...]:
     return tuple(dict.fromkeys(point for point in points if point not in own))
 
 
+def share_at(lab: LabSeen, servers: tuple[str, ...], folder: str, mount_point: str, where: str) -> ShareFound:
+    """A share by the names of its server, one of the hosts where one of them fits."""
+    for number, name in enumerate(names_of(lab)):
+        known = {word.lower() for word in share_names(lab, number)}
+        # A link-local address has the device that leads there after it ("fe80::1%xenbr0"): the mounting host's own.
+        spelled = (server.lower().partition("%")[0] for server in servers)
+        if any(server in known or server.partition(".")[0] in known for server in spelled):
+            return ShareFound(name, _exported_folder(lab.hosts[number], folder), mount_point, where)
+    name = servers[-1] if _NAME.fullmatch(servers[-1]) else "nas"
+    return ShareFound(name, folder, mount_point, where, servers[0])
+
+
 def _mounted_on(lab: LabSeen, number: int) -> Iterator[ShareFound]:
     host, name = lab.hosts[number], names_of(lab)[number]
     for mount in host.known_mounts:
@@ -137,18 +149,6 @@ def _exported(lab: LabSeen) -> Iterator[ShareFound]:
             bound = next((mount for mount in host.known_mounts if _binds(mount, path)), None)
             beside = f", bound to {bound.target}" if bound else ""
             yield ShareFound(name, path, bound.target if bound else "", f"exportfs -v on {name}{beside}")
-
-
-def share_at(lab: LabSeen, servers: tuple[str, ...], folder: str, mount_point: str, where: str) -> ShareFound:
-    """A share by the names of its server, one of the hosts where one of them fits."""
-    for number, name in enumerate(names_of(lab)):
-        known = {word.lower() for word in share_names(lab, number)}
-        # A link-local address has the device that leads there after it ("fe80::1%xenbr0"): the mounting host's own.
-        spelled = (server.lower().partition("%")[0] for server in servers)
-        if any(server in known or server.partition(".")[0] in known for server in spelled):
-            return ShareFound(name, _exported_folder(lab.hosts[number], folder), mount_point, where)
-    name = servers[-1] if _NAME.fullmatch(servers[-1]) else "nas"
-    return ShareFound(name, folder, mount_point, where, servers[0])
 
 
 def _exported_folder(server: HostSeen, folder: str) -> str:
