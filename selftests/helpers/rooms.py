@@ -5,20 +5,8 @@ from paths import ROOT
 DOWNWARD = (
     *("tests", "fixtures", "__main__", "cli", "opening", "classroom", "proving", "practice", "scenarios"),
     *("grading", "report", "discovery", "transcripts", "fleet"),
-    *(
-        "evidence",
-        "testbed",
-        "lab",
-        "causes",
-        "probes",
-        "xen",
-        "remote",
-        "labfile",
-        "labfile_limits",
-        "fields",
-        "tomlfile",
-    ),
-    *("jsontext", "outcomes", "labfile_change", "errors", "xenlab"),
+    *("evidence", "testbed", "lab", "causes", "probes", "xen", "remote", "labfile", "labfile_limits"),
+    *("fields", "tomlfile", "jsontext", "outcomes", "labfile_change", "errors", "xenlab"),
 )
 """Who may import whom: each room those after it; the last is the package itself, with its version."""
 
