@@ -99,7 +99,7 @@ def partitioned(machine: str, image: str, before: str = ":") -> LabChange:
     )
     return LabChange(
         machine,
-        f"{before} && python3 -c {shlex.quote(table)} {image} >{image}.new && "
+        f"({before}) && python3 -c {shlex.quote(table)} {image} >{image}.new && "
         f"dd if={image} of={image}.new bs=1M seek=1 conv=sparse,notrunc && mv {image}.new {image}",
         f'test "$(blkid -p -o value -s PTTYPE {image})" = dos',
     )
