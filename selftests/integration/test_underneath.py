@@ -348,7 +348,7 @@ def test_an_end_counts_only_where_all_is_as_it_must_be(
 
 
 def test_a_step_that_was_not_begun_must_have_no_grade() -> None:
-    before = dataclasses.replace(CUT, must_end=MustEnd(60, (), "interrupted"))
+    before = dataclasses.replace(CUT, must_end=MustEnd(60, (None,), "interrupted"))
     assert list(shortfalls(before, RunEnd(2, "Interrupted", None, ""))) == []
     assert "move is error, not not graded" in list(shortfalls(before, dataclasses.replace(END, code=2)))
     assert outcome_of(before, RunEnd(2, "passed move\nerror move", None, "")) is None

@@ -111,19 +111,23 @@ class Disruption:
 class MustEnd:
     """How a run must end, whatever happened to it: within so many seconds, its step so, and with these words.
 
-    `outcomes` are those that the step may have, of which time decides; none where it may not even have begun.
+    `outcomes` are those that the step may have, of which time decides; None is that of one that has not begun.
     `words` are in what is told of the step or in the run's last words. Where guests need not be `home`, the last words
     must say what to type.
     """
 
     within: float
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome | None, ...]
     words: str
     home: bool = True
 
+    @property
+    def graded(self) -> str:
+        """The outcomes in words."""
+        return " or ".join(outcome.value if outcome else "not graded" for outcome in self.outcomes)
+
     def __str__(self) -> str:
-        graded = " or ".join(outcome.value for outcome in self.outcomes) or "not graded"
-        return f"{graded} within {self.within:g} s, guests {'home' if self.home else 'told, with what to type'}"
+        return f"{self.graded} within {self.within:g} s, guests {'home' if self.home else 'told, with what to type'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ class Underneath(Scenario):
     """
 
     disruptions: tuple[Disruption, ...] = ()
-    must_end: MustEnd = MustEnd(0, (), "")
+    must_end: MustEnd = MustEnd(0, (None,), "")
 
     @property
     def is_right(self) -> bool:

@@ -32,14 +32,14 @@ def _signalled() -> Iterator[Underneath]:
             f"{word}-before-the-first-step",
             f"{kind.value} comes while the lab is looked at and locked",
             "hosts",
-            MustEnd(_SECONDS, (), "interrupt"),
+            MustEnd(_SECONDS, (None,), "interrupt"),
             Disruption(RUN, kind, BEGUN),
             runs=False,
         )
         for step, (moment, runs) in _AT.items():
             must_end = MustEnd(_HOME_SECONDS, _ERROR, "interrupted")
-            if step == "hosts":  # it judges what was looked at before, and may be over by then
-                must_end = MustEnd(_SECONDS, (Outcome.PASSED, Outcome.ERROR), "as found")
+            if moment == FOUND:  # the step may not have begun by then, or be over
+                must_end = MustEnd(_SECONDS, (None, Outcome.PASSED, Outcome.ERROR), "as found")
             disruption = Disruption(RUN, kind, moment)
             yield _run(
                 f"{word}-in-{step}", f"{kind.value} comes in the step {step}", step, must_end, disruption, runs=runs
