@@ -36,8 +36,11 @@ def _pattern(text: str) -> str:
 
 
 def _searching(pattern: str) -> SchemaValidator:
-    """Searches by Rust's engine, which takes time in proportion to the text, whatever pattern and text are."""
-    return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    """Searches by Rust's engine, which takes time in proportion to the text, whatever pattern and text are.
+
+    As for grep, ^ and $ are the ends of a line, which a console ends by "\\r\\n".
+    """
+    return SchemaValidator(core_schema.str_schema(pattern=f"(?mR){pattern}", regex_engine="rust-regex"))
 
 
 class OwnCheck(Model):
@@ -45,8 +48,9 @@ class OwnCheck(Model):
 
     `on` is "hosts" (both), "server" or "client" (that of the first share, and the other one), "guests" (each), or one
     machine's name. The command is a string for sh, or a list of words. It ends with `exit_code` within `seconds`, and
-    what it writes to stdout `contains` a text and `matches` a regular expression (of the Rust crate regex), where
-    these are given. Unless it `changes` something it only reads, by the word of who wrote it.
+    what it writes to stdout `contains` a text and `matches` a regular expression (of the Rust crate regex, where ^ and
+    $ are the ends of a line), if these are given. Unless it `changes` something it only reads, by the word of who
+    wrote it.
 
     :raises ValueError: a command that is said to read is one that changes something; see `changing.what_changes`.
     """
