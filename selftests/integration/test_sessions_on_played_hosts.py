@@ -1,12 +1,14 @@
 """Whole sessions of the lab sheet on two played hosts: planned, done as planned, gone on from, and only read."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 from playedsessions import Sessions, Verify
 from playedxen import PlayedXen
 
-from xenlab.errors import UsageError
+from xenlab.errors import CannotObserve, UsageError
 from xenlab.grading.before import Before
 from xenlab.outcomes import Outcome
 from xenlab.report.grade_file import read_grade
@@ -85,3 +87,19 @@ def test_a_run_that_only_read_is_nothing_to_go_on_from(verify: Verify, xen: Play
     assert xen.acted == []
     with pytest.raises(UsageError, match="the last one only read"):
         Before.of(xen.folder / "reports")
+
+
+def test_a_machine_at_its_end_as_the_lab_is_opened_is_told_in_a_line(
+    verify: Verify, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_handles(_working_copy: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("fixtures.lab.suite_digest", no_handles)
+    ran = verify("--step=hosts")
+    assert ran.ret == CannotObserve.exit_code
+    said = str(ran.stdout) + str(ran.stderr)
+    assert "xenlab: this machine: [Errno 24] Too many open files" in said
+    assert "Traceback" not in said
+    assert "guest1 is on labubuntu (-b----), as found" in said
+    assert sessions.locked() == []

@@ -80,7 +80,7 @@ RUNS: tuple[Underneath, ...] = (
         "no-file-handles-when-found",
         "once the lab was looked at, this machine has no file handle left for the run",
         _LIVE,
-        MustEnd(_SECONDS, _ERROR, "Too many open files"),
+        MustEnd(_SECONDS, (None, Outcome.ERROR), "Too many open files"),
         Disruption(RUN, DisruptionKind.NO_HANDLES, FOUND),
     ),
     _run(
