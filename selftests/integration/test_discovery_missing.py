@@ -303,3 +303,14 @@ def test_update_needs_no_more_than_the_file_lacks(found_lab: FoundLab, init: Ini
     spec = made()
     assert (spec.name, spec.server) == ("team-7", "right")
     assert [guest.home for guest in spec.guests] == ["left", "right"]
+
+
+def test_disks_that_are_not_seen_in_time_are_a_note(
+    found_lab: FoundLab, init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy host answers late: that it tells of no swap is not that there is none."""
+    monkeypatch.setattr("xenlab.discovery.looking._FILES_SECONDS", 2)
+    found_lab.labubuntu.runs("stat", "#!/bin/sh\nexec sleep 30\n")
+    said = init()
+    assert "note: which disks are swap could not be seen on labubuntu: " in said
+    assert "note: which disks are swap could not be seen on baye: " not in said

@@ -11,7 +11,7 @@ from xenlab.discovery.given import Given, SshTarget
 from xenlab.discovery.guests import ConfigFound, GuestSeen
 from xenlab.discovery.proposal import Missing, Proposed
 from xenlab.discovery.seen import LabSeen
-from xenlab.lab.looks import FileIdentity, Unknown
+from xenlab.lab.looks import Unknown
 from xenlab.labfile import HOSTS
 from xenlab.remote.network import Interface
 from xenlab.xen.conf import XlConf
@@ -87,8 +87,7 @@ class GuestTable:
         kinds: dict[str, tuple[str, str]] = {}
         for disk in self.config.config.disks:
             for look in self.lab.closer:
-                identity = look.identities.get(disk.target)
-                if isinstance(identity, FileIdentity):
+                if identity := look.identity_of(disk.target):
                     kinds[disk.device] = (identity.kind, disk.target)
         root = _ROOT.search(command_line(self.config.config))
         roots = [device for device, (kind, _) in kinds.items() if kind in _FILE_SYSTEMS]

@@ -4,7 +4,7 @@ Nothing is stepped into that would be mounted by it (autofs), and no disk is mou
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from xenlab.discovery.given import SshTarget
@@ -140,9 +140,9 @@ def _is_refused(peer: str, answer: Answer) -> bool:
     return not is_late and not _is_by(peer, answer)
 
 
-def _identities(found: Answers) -> dict[str, FileIdentity | Unknown]:
+def _identities(found: Answers) -> Mapping[str, FileIdentity | Unknown] | Unknown:
     seen = found.read("disks", parse_identities)
-    return {} if isinstance(seen, Unknown) else seen[0]
+    return seen if isinstance(seen, Unknown) else seen[0]
 
 
 def _or(fact: T | Unknown, otherwise: T) -> T:

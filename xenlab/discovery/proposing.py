@@ -114,6 +114,9 @@ def _unseen(lab: LabSeen) -> Iterator[str]:
         for what, fact in parts.items():
             if isinstance(fact, Unknown) and not isinstance(host.rows, Unknown):
                 yield f"{what} on {name} could not be read: {fact.why}"
+    for look, name in zip(lab.closer, hosts.names_of(lab), strict=False):
+        if isinstance(look.identities, Unknown):
+            yield f"which disks are swap could not be seen on {name}: {look.identities.why}; --update tries it again"
 
 
 def _none(of_guests: tuple[GuestSeen, ...], found: tuple[ShareFound, ...], lab: LabSeen) -> Iterator[Missing]:

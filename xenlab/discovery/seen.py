@@ -93,7 +93,12 @@ class CloserLook:
     answering: frozenset[str] = frozenset()
     reached: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
-    identities: Mapping[str, FileIdentity | Unknown] = field(default_factory=dict)
+    identities: Mapping[str, FileIdentity | Unknown] | Unknown = field(default_factory=dict)
+
+    def identity_of(self, disk: str) -> FileIdentity | None:
+        """What a disk is, where that was seen."""
+        found = None if isinstance(self.identities, Unknown) else self.identities.get(disk)
+        return found if isinstance(found, FileIdentity) else None
 
 
 @dataclass(frozen=True, slots=True)
