@@ -11,6 +11,11 @@ BASE = "base"
 """The space that pydantic gives a validator for what is not in the data: where the lab file lies."""
 
 
+def plain_path(path: str) -> str:
+    """An absolute path without the slashes that say nothing, of which POSIX would keep two at its beginning."""
+    return str(PurePosixPath("/", path.lstrip("/"))) if path.startswith("/") else path
+
+
 def _unicast(value: str) -> str:
     if value.startswith("[") and value.endswith("]"):
         raise ValueError(f"{value!r}: an IPv6 address stands here without brackets, and a port in a key of its own")
@@ -44,7 +49,7 @@ def _name_or_address(value: str) -> str:
 def _absolute(value: str) -> str:
     if not value.startswith("/") or ".." in PurePosixPath(value).parts or "\0" in value:
         raise ValueError(f"{value!r} is not an absolute path (from /, without ..)")
-    return str(PurePosixPath(value))
+    return plain_path(value)
 
 
 def _local_path(path: Path, info: ValidationInfo) -> Path:

@@ -255,12 +255,13 @@ class LabFile(Model):
                     f"{key}.server: {share.server!r} is not a host: allowed are {hosts}; "
                     "of a third machine (a NAS) give its address as well"
                 )
+            if share.mount_point == "/":
+                yield f"{key}.mount_point: '/' is each host's own: name the folder where the share is on both"
         for (earlier, one), (key, other) in combinations(zip(keys, self.shares, strict=True), 2):
             if (one.server, one.export) == (other.server, other.export):
                 yield f"{key}.export: {other.server}:{other.export} is already {earlier}: name each share once"
-            if one.holds(other.mount_point) or other.holds(one.mount_point):
-                among = f"{other.mount_point} and {one.mount_point} of {earlier}"
-                yield f"{key}.mount_point: {among} lie in one another: mount them beside each other"
+            if one.mount_point == other.mount_point:
+                yield f"{key}.mount_point: {other.mount_point} is already that of {earlier}: each needs one of its own"
 
     def _machines(self) -> dict[str, Reachable]:
         """Every machine by its key in the file."""

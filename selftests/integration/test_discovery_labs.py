@@ -222,17 +222,23 @@ def test_a_share_mounted_by_a_link_local_address_is_the_hosts_that_has_it(found_
     found_lab.labubuntu.has("/proc/self/mountinfo", ROOT_ONLY)
     found_lab.labubuntu.mounts(NFS.format(point="/mnt/private", source=f"[{server}]:/srv/private", address=server))
     init()
-    assert (made().shares[0].server, made().shares[0].export, made().shares[0].address) == (
-        "baye",
-        "/srv/private",
-        None,
-    )
+    assert made().shares == (ShareSpec(server="baye", export="/srv/private", mount_point="/mnt/private"),)
 
 
 def test_a_share_is_named_by_an_ipv6_address(found_lab: FoundLab, init: Init) -> None:
     found_lab.baye.also_says("address", "2: xenbr0 inet6 2001:db8::143/64 scope global")
     init("--share", "[2001:DB8::143]:/srv/private=/mnt/private")
     assert made().shares[0].server == "baye"
+
+
+@pytest.mark.parametrize("named", ["/mnt/private/", "10.1.1.143:/srv/private/=//mnt/private"])
+def test_a_share_may_be_named_with_slashes_too_many(named: str, found_lab: FoundLab, init: Init) -> None:
+    init("--share", named)
+    assert made().shares == (ShareSpec(server="baye", export="/srv/private", mount_point="/mnt/private"),)
+    text = Path("lab.toml").read_text().replace("[share]", "[[share]]").replace('"/mnt/private"', '"/mnt/private/"')
+    Path("lab.toml").write_text(text)
+    assert "has it all" in init("--update", hosts=())
+    assert Path("lab.toml").read_text() == text
 
 
 def test_a_third_machine_is_named_by_an_ipv6_address(found_lab: FoundLab, init: Init) -> None:

@@ -34,6 +34,17 @@ def test_two_guests_with_one_mac_are_not_told_by_it(found_lab: FoundLab, init: I
     assert f"note: guest1 and twin have one MAC, {GUEST1_MAC}" in said
 
 
+def test_a_link_local_address_is_taken_for_nobodys(found_lab: FoundLab, init: Init) -> None:
+    """A name may lead to one (mDNS): each machine has its own device to it."""
+    found_lab.off()
+    for host in found_lab.hosts.values():
+        host.says("neigh", "")
+        host.says("getent", "fe80::5 guest1\n")
+    said = init("--leave-out", "guest2", ends=2)
+    assert list(missing(said)) == ["guests.guest1.address"]
+    assert "fe80" not in said
+
+
 def test_two_configs_of_one_guest_are_told_apart_by_the_disks_it_runs_on(found_lab: FoundLab, init: Init) -> None:
     old = told_config("labubuntu", "config").replace("/artem/", "/old/")
     found_lab.share("/old/guest1.cfg", old)

@@ -134,6 +134,16 @@ def test_what_nothing_helps_against_is_told_so(tmp_path: Path) -> None:
             assert "with old_ssh = true neither" in refusal.value.hint
 
 
+def test_a_server_without_any_host_key_is_told_so(tmp_path: Path) -> None:
+    class OfNoKey(OldServing):
+        _preferred_keys = ()
+
+    with served(OfNoKey) as server, pytest.raises(errors.IncompatiblePeer) as refusal:
+        open_client("baye", old(server, tmp_path), LIMITS)
+    assert refusal.value.message.endswith("in common with us: host key: it offers none")
+    assert "ssh-keygen -A" in refusal.value.hint
+
+
 def test_an_offer_that_is_no_text_is_no_ssh_server(tmp_path: Path) -> None:
     class Garbling(Serving):
         def _send_message(self, data: paramiko.Message) -> None:

@@ -27,11 +27,14 @@ SOUND, SQUASHED = "rw,no_root_squash", "rw,root_squash"
 
 
 class TwoShares:
-    """The played hosts with a second share, on which guest2 lives; each host shows what a right one would."""
+    """The played hosts with a second share, on which guest2 lives; each host shows what a right one would.
 
-    def __init__(self, xen: PlayedXen) -> None:
+    The second is mounted beside the first one, or `within` it.
+    """
+
+    def __init__(self, xen: PlayedXen, *, within: bool) -> None:
         self.xen = xen
-        self.first, self.second = str(xen.share), f"{xen.folder}/second"
+        self.first, self.second = str(xen.share), f"{xen.share if within else xen.folder}/second"
         self.exports = {self.first: f"{xen.folder}/srv", self.second: f"{xen.folder}/srv2"}
         Path(xen.folder, "guest2.swap").write_text("swap")
         for folder in (*self.exports, *self.exports.values()):
@@ -66,10 +69,11 @@ class TwoShares:
         root = "25 1 254:0 / / rw - ext4 /dev/vda rw"
         lines = {host: [root] for host in HOSTS}
         for number, (point, export) in enumerate(self.exports.items(), 60):
-            lines["baye"].append(f"{number} 25 254:0 {export} {point} rw - ext4 /dev/vda rw")
+            parent = 60 if Path(self.first) in Path(point).parents else 25
+            lines["baye"].append(f"{number} {parent} 254:0 {export} {point} rw - ext4 /dev/vda rw")
             if point in (points or self.exports):
                 lines["labubuntu"].append(
-                    f"{number} 25 0:45 / {point} rw - nfs4 10.1.1.143:{export} "
+                    f"{number} {parent} 0:45 / {point} rw - nfs4 10.1.1.143:{export} "
                     "rw,vers=4.2,sec=sys,clientaddr=10.1.1.189,addr=10.1.1.143"
                 )
         for host in HOSTS:
@@ -87,7 +91,9 @@ class TwoShares:
 
 
 @pytest.fixture
-def shares(xen: PlayedXen, sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> TwoShares:
+def shares(
+    xen: PlayedXen, sessions: Sessions, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> TwoShares:
     """Two shares; no console is played."""
 
     def no_console(*_argv: str, **_: object) -> None:
@@ -95,7 +101,7 @@ def shares(xen: PlayedXen, sessions: Sessions, monkeypatch: pytest.MonkeyPatch) 
 
     for machine in xen.machines.values():
         monkeypatch.setattr(machine, "read_screen", no_console, raising=False)
-    return TwoShares(xen)
+    return TwoShares(xen, within=getattr(request, "param", False))
 
 
 @pytest.fixture
@@ -120,9 +126,13 @@ def red(step: StepResult) -> list[CheckResult]:
     return [check for check in step.checks if check.outcome is not Outcome.PASSED]
 
 
+within = pytest.mark.parametrize("shares", [True], indirect=True)
+
+
 # Graded
 
 
+@pytest.mark.parametrize("shares", [False, True], indirect=True, ids=["beside", "within"])
 def test_all_is_well_on_two_shares(graded: Graded, shares: TwoShares) -> None:
     grade = graded()
     assert {step.id: (step.outcome, red(step)) for step in grade.steps} == {id_: (Outcome.PASSED, []) for id_ in GRADED}
@@ -158,6 +168,29 @@ def test_what_is_wrong_with_one_share_hides_nothing_of_another(graded: Graded, s
         ("mounted-by-nfs", shares.second),
         ("no-root-squash", shares.second),
     ]
+
+
+@within
+def test_a_share_that_is_not_mounted_within_another_is_told(graded: Graded, shares: TwoShares) -> None:
+    """What is at its mount point is the other share, by NFS as well."""
+    shares.mounted(shares.first)
+    (check,) = (one for one in red(of(graded("shared-storage"), "shared-storage")) if one.id == "mounted-by-nfs")
+    assert (check.host, check.outcome) == ("labubuntu", Outcome.FAILED)
+    around = f"10.1.1.143:{shares.exports[shares.first]} (nfs4) on {shares.first}"
+    assert check.actual == f"{shares.second}: nothing is mounted there: {shares.second} lies on {around}"
+    assert f"mount -t nfs 10.1.1.143:{shares.exports[shares.second]} {shares.second}" in check.hint
+
+
+@within
+def test_a_folder_of_a_share_may_be_named_as_one_within_it(graded: Graded, shares: TwoShares) -> None:
+    """The client has the outer one alone mounted, in which the inner one is seen by itself."""
+    inner = f"{shares.exports[shares.first]}/second"
+    Path(inner).mkdir()
+    shares.exports[shares.second] = inner
+    shares.xen.spec = shares.xen.spec.changed([LabFileChange(shares.second, "export", inner)])
+    shares.exported()
+    shares.mounted(shares.first)
+    assert red(of(graded("shared-storage"), "shared-storage")) == []
 
 
 def test_the_other_host_may_export_a_folder_of_the_same_name_as_its_own_share(

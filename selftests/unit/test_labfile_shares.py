@@ -100,18 +100,9 @@ def test_a_lab_may_have_several_shares() -> None:
         (
             't = "/mnt/second"',
             't = "/mnt/private"',
-            "share.1.mount_point: /mnt/private and /mnt/private of share.0 lie in one another",
+            "share.1.mount_point: /mnt/private is already that of share.0: each needs one of its own",
         ),
-        (
-            't = "/mnt/second"',
-            't = "/mnt/private/second"',
-            "share.1.mount_point: /mnt/private/second and /mnt/private of share.0 lie in",
-        ),
-        (
-            't = "/mnt/second"',
-            't = "/mnt"',
-            "share.1.mount_point: /mnt and /mnt/private of share.0 lie in one another: mount them beside",
-        ),
+        ('t = "/mnt/second"', 't = "//"', "share.1.mount_point: '/' is each host's own"),
         (
             '"nas"\naddress = "10.1.1.9"\nexport = "/vol/second"',
             '"baye"\nexport = "/srv/private"',
@@ -124,6 +115,14 @@ def test_each_share_is_told_by_its_number(old: str, new: str, line: str) -> None
         read(several((old, new)))
     lines = refusal.value.message.splitlines()
     assert [each for each in lines if each.startswith(f"lab.toml: {line}")], lines
+
+
+@pytest.mark.parametrize(
+    ("point", "config"), [("/mnt/private/second/", "/mnt/private/second"), ("/mnt", "/mnt/second")]
+)
+def test_a_share_may_be_mounted_within_another(point: str, config: str) -> None:
+    lab = read(several(('t = "/mnt/second"', f't = "{point}"'), ('config = "/mnt/second', f'config = "{config}')))
+    assert lab.mount_points == ("/mnt/private", point.rstrip("/"))
 
 
 @pytest.mark.parametrize("written", ["share = []", "share = 1", "share = [1]"])

@@ -12,6 +12,7 @@ import pytest
 
 from xenlab.errors import CannotObserve
 from xenlab.remote import commands, facts, questions
+from xenlab.remote.facts import System
 
 
 def run(argv: commands.Argv) -> subprocess.CompletedProcess[str]:
@@ -158,11 +159,38 @@ def test_what_this_machine_runs() -> None:
     assert not system.xapi
 
 
-def test_xcp_ng_tells_what_it_is_called_and_nothing_of_its_disks(tmp_path: Path) -> None:
-    inventory = tmp_path / "xensource-inventory"
-    inventory.write_text("PRIMARY_DISK='/dev/sda'\nPRODUCT_BRAND='XCP-ng'\nPRODUCT_VERSION='8.3.0'\n")
+def system_said(tmp_path: Path, release: bytes, inventory: str = "", *, xapi: bool = False) -> str:
+    """What a host with these files says of itself."""
     *shell, script = questions.system()
-    here = script.replace("/etc/xensource-inventory", str(inventory))
-    said = subprocess.run([*shell, here], capture_output=True, text=True, check=True).stdout
+    for file, text in (("/etc/os-release", release), ("/etc/xensource-inventory", inventory.encode())):
+        there = tmp_path / file.rpartition("/")[2]
+        there.write_bytes(text)
+        script = script.replace(file, str(there))
+    programs = tmp_path / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "pgrep").write_text(f"#!/bin/sh\nexit {int(not xapi)}\n")
+    (programs / "pgrep").chmod(0o755)
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    return subprocess.run([*shell, script], capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def test_xcp_ng_tells_what_it_is_called_and_nothing_of_its_disks(tmp_path: Path) -> None:
+    inventory = "PRIMARY_DISK='/dev/sda'\nPRODUCT_BRAND='XCP-ng'\nPRODUCT_VERSION='8.3.0'\n"
+    said = system_said(tmp_path, b"ID=xcp-ng\n", inventory)
     assert facts.system(said).name == "XCP-ng 8.3.0"
     assert "PRIMARY_DISK" not in said
+
+
+def test_files_whose_last_line_has_no_end_hide_nothing(tmp_path: Path) -> None:
+    said = system_said(tmp_path, b"ID=xcp-ng\nID_LIKE=rhel", "PRODUCT_BRAND=XCP-ng\nPRODUCT_VERSION=8.3.0", xapi=True)
+    assert facts.system(said) == System("XCP-ng 8.3.0", "redhat", xapi=True)
+
+
+def test_a_hostile_os_release_is_read_in_part_and_runs_nothing(tmp_path: Path) -> None:
+    astray = tmp_path / "astray"
+    release = f'ID=debian\nPRETTY_NAME="$(touch {astray}) `touch {astray}`; touch {astray}"\n'
+    endless = b"".join(b"KEY_%d=%s\n" % (number, b"x" * 100) for number in range(10_000))
+    said = system_said(tmp_path, endless + release.encode() + b"ID_LIKE=" + b"suse " * 200_000, xapi=True)
+    assert len(said) < 2000
+    assert not astray.exists()
+    assert facts.system(said) == System(f"$(touch {astray}) `touch {astray}`; touch {astray}", "debian", xapi=True)

@@ -61,7 +61,11 @@ def dissenting(guest: GuestSeen, lab: LabSeen, common: frozenset[str], taken: st
 
 
 def sightings(guest: GuestSeen, lab: LabSeen, common: frozenset[str]) -> Iterator[Sighting]:
-    """All that is said of its address."""
+    """All that is said of its address, but for link-local ones: on each machine another device leads there."""
+    return (one for one in _sighted(guest, lab, common) if not ip_address(one.address).is_link_local)
+
+
+def _sighted(guest: GuestSeen, lab: LabSeen, common: frozenset[str]) -> Iterator[Sighting]:
     macs = guest.macs - common
     for host, name in zip(lab.hosts, names_of(lab), strict=True):
         for neighbour in host.neighbours:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from xenlab.errors import UsageError
+from xenlab.fields import plain_path
 from xenlab.labfile import HOSTS
 from xenlab.remote.network import is_address
 
@@ -36,6 +37,11 @@ class GivenShare:
     mount_point: str
     server: str = ""
     export: str = ""
+
+    @classmethod
+    def of(cls, mount_point: str, server: str, export: str) -> "GivenShare":
+        """As somebody wrote it, its paths as hosts spell them."""
+        return cls(plain_path(mount_point), server, plain_path(export))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def share(text: str) -> GivenShare:
         raise UsageError(
             f"--share {text}: is no share", hint="--share /mnt/private, or --share baye:/srv/private=/mnt/private"
         )
-    return GivenShare(mount_point, server, export)
+    return GivenShare.of(mount_point, server, export)
 
 
 def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
@@ -124,7 +130,7 @@ def of_lab_file(data: Mapping[str, Any]) -> Given:
     return Given(
         name=str(data.get("name", "")),
         shares=tuple(
-            GivenShare(str(row["mount_point"]), str(row.get("server", "")), str(row.get("export", "")))
+            GivenShare.of(str(row["mount_point"]), str(row.get("server", "")), str(row.get("export", "")))
             for row in shares_in(data)
             if "mount_point" in row
         ),

@@ -15,6 +15,7 @@ from xenlab.discovery.given import shares_in
 from xenlab.discovery.proposal import Entry, Missing, Proposal, Proposed
 from xenlab.errors import UsageError
 from xenlab.evidence.text import brief, plain
+from xenlab.fields import plain_path
 
 _HEAD = (
     "Found by `./lab init`, which only read; behind each value is where it was seen.",
@@ -186,7 +187,7 @@ def _merge_rows(document: tomlkit.TOMLDocument, name: str, entries: tuple[Entry,
     array = document[name]
     if not isinstance(array, AoT):
         raise UsageError(f"{name} is not written as [[{name}]] tables: write it so, and call again")
-    rows = {str(row.get(by)): row for row in array}
+    rows = {plain_path(str(row.get(by))): row for row in array}
     for entry in entries:
         own = str(entry[by].value)
         if own in rows:
@@ -214,7 +215,7 @@ def _other_shares(rows: Sequence[Mapping[str, Any]], entries: tuple[Entry, ...])
     if len(rows) == len(entries) == 1:
         yield from _otherwise(rows[0], entries[0], "share")
         return
-    by_point = {str(row.get("mount_point")): row for row in rows}
+    by_point = {plain_path(str(row.get("mount_point"))): row for row in rows}
     for entry in entries if rows else ():
         point = str(entry["mount_point"].value)
         if point in by_point:
@@ -226,7 +227,8 @@ def _other_shares(rows: Sequence[Mapping[str, Any]], entries: tuple[Entry, ...])
 
 def _otherwise(table: Mapping[str, Any], entry: Entry, key: str) -> Iterator[str]:
     for name, proposed in entry.items():
-        if name in table and table[name] != proposed.value:
+        written = plain_path(table[name]) if isinstance(table.get(name), str) else table.get(name)
+        if name in table and written != proposed.value:
             yield f"{key}.{name} is {table[name]}, and stays so; seen was {proposed.value} ({proposed.where})"
 
 

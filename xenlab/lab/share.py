@@ -92,7 +92,7 @@ class NfsShare:
         return _of_which(self.spec, self._others, same)
 
     def _look_at_files(self, guests: Sequence[GuestSpec]) -> "SharedFiles":
-        configs = {guest.config: guest.name for guest in guests if self.spec.holds(guest.config)}
+        configs = {guest.config: guest.name for guest in guests if self._has(guest.config)}
         texts = {guest.name: self._text_of(guest) for guest in guests}
         asked = (*configs, *self._named_in(texts)[0])
         looks = self._hosts.at_once(lambda host: look_at_files(host, tuple(dict.fromkeys(asked))))
@@ -104,7 +104,7 @@ class NfsShare:
         growing: set[str] = set()
         for name, text in texts.items():
             if (config := readable(text)) is not None:
-                named |= {entry.path: name for entry in config.paths() if self._is_below(entry.path)}
+                named |= {entry.path: name for entry in config.paths() if self._has(entry.path)}
                 growing |= {disk.target for disk in config.disks if disk.format != "raw"}
         return named, growing
 
@@ -120,8 +120,10 @@ class NfsShare:
             return Unknown(f"{self.spec.mount_point}: {why}")
         return place_of(look.mounts, folder.resolved)
 
-    def _is_below(self, path: str) -> bool:
-        return path.startswith(f"{self.spec.mount_point}/")
+    def _has(self, path: str) -> bool:
+        """Whether a path lies on it by its words, and on no other share that is mounted within it."""
+        within = (other for other in self._others if self.spec.holds(other.mount_point))
+        return self.spec.holds(path) and not any(other.holds(path) for other in within)
 
     def _text_of(self, guest: GuestSpec) -> str | Unknown:
         """The guest's config, as its home host reads it."""
@@ -153,7 +155,8 @@ class ShareLooks:
 
     def is_mounted(self) -> tuple[Finding, ...]:
         """Both hosts have it at the mount point: by NFS, or the server in its own way, and nothing on top of it."""
-        return _of_which(self.spec, self.others, judge.is_mounted(self.looks, self.spec, self._addresses()))
+        mounted = judge.is_mounted(self.looks, self.spec, self._addresses(), self.others)
+        return _of_which(self.spec, self.others, mounted)
 
     def lets_root_write(self) -> tuple[Finding, ...]:
         """Root of the client stays root on the share, and may write (exports(5))."""

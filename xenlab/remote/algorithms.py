@@ -164,7 +164,9 @@ def _offers(kexinit: bytes) -> dict[str, tuple[str, ...]]:
         for kind, at in _LISTS.items()
     }
     markers = ("ext-info-", "kex-strict-")
-    return {kind: tuple(name for name in names if not name.startswith(markers)) for kind, names in both.items()}
+    # An empty list is read as one empty name.
+    named = {kind: filter(None, names) for kind, names in both.items()}
+    return {kind: tuple(name for name in names if not name.startswith(markers)) for kind, names in named.items()}
 
 
 def _key_type(algorithm: str) -> str:

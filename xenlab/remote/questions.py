@@ -29,10 +29,12 @@ if [ -z "$name" ]; then
 fi
 show "${name##*/}"
 """
-# Of XCP-ng's own file only what it is called: the rest are its disks and identities.
+# Of either file only what it is called: XCP-ng's own has its disks and identities. The last line may have no end, and
+# no line needs to be long: cut(1) sees to both.
 _SYSTEM = """
-{ cat /etc/os-release || cat /usr/lib/os-release; } 2>/dev/null | sed 's/^/os /'
-sed -n '/^PRODUCT_/s/^/inventory /p' /etc/xensource-inventory 2>/dev/null
+tell() { cut -c -300 | sed "s/^/$1 /"; }
+{ cat /etc/os-release || cat /usr/lib/os-release; } 2>/dev/null | grep -E '^(ID|ID_LIKE|PRETTY_NAME)=' | tell os
+grep -E '^PRODUCT_(BRAND|VERSION)=' /etc/xensource-inventory 2>/dev/null | tell inventory
 pgrep -x xapi >/dev/null && echo "runs xapi"
 true
 """

@@ -171,7 +171,7 @@ def _incompatible(peer: str, login: Login, transport: object, said: str) -> Inco
     lacking = without_common(transport) if isinstance(transport, ModernSsh) else {}
     if not lacking:
         return IncompatiblePeer(f"{peer} and we cannot speak SSH with each other: {said}", hint="upgrade its sshd")
-    offered = "; ".join(f"{kind}: it offers {printable(', '.join(names))}" for kind, names in lacking.items())
+    offered = "; ".join(f"{kind}: it offers {printable(', '.join(names)) or 'none'}" for kind, names in lacking.items())
     message = f"{peer} has no SSH algorithm in common with us: {shortened(offered, _OFFER)}"
     if not login.old_ssh and old_ssh_would_do(lacking):
         return IncompatiblePeer(message, hint=f"upgrade its sshd, or {_OLD_SSH}")

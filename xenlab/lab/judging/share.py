@@ -124,9 +124,14 @@ def _root_of(client: ShareLook, server: ShareLook, spec: ShareSpec, addresses: A
 # Who sees it
 
 
-def is_mounted(looks: Sequence[ShareLook], spec: ShareSpec, addresses: Addresses) -> tuple[Finding, ...]:
-    """Both hosts have it at the mount point, to be written: by NFS, or the server in its own way; nothing on top."""
-    side = _Mounting(looks, spec, addresses)
+def is_mounted(
+    looks: Sequence[ShareLook], spec: ShareSpec, addresses: Addresses, others: Collection[ShareSpec] = ()
+) -> tuple[Finding, ...]:
+    """Both hosts have it at the mount point, to be written: by NFS, or the server in its own way; nothing on top.
+
+    The lab's `others` may be mounted around it.
+    """
+    side = _Mounting(looks, spec, addresses, others)
     return tuple(side.judge(look) for look in looks)
 
 
@@ -141,6 +146,7 @@ class _Mounting:
     looks: Sequence[ShareLook]
     spec: ShareSpec
     addresses: Addresses
+    others: Collection[ShareSpec]
 
     def judge(self, look: ShareLook) -> Finding:
         spec, is_server = self.spec, look.host == self.spec.server
@@ -184,7 +190,7 @@ class _Mounting:
         place = point if isinstance(point, Unknown) else place_at(look, self.spec.mount_point)
         if isinstance(place, Unknown):
             return None, place.why, place.hint
-        if place.mount.is_nfs:
+        if place.mount.is_nfs and not self._is_around(place.mount):
             holds, actual, hint = self._by_nfs(place.mount)
         elif look.host == self.spec.server:
             holds, actual, hint = self._by_itself(place, look)
@@ -194,6 +200,14 @@ class _Mounting:
             options = "its options in /etc/fstab or in the automounter's map"
             return False, f"{actual}, read-only (ro)", f"on {look.host}: mount it rw (see {options})"
         return holds, actual, hint
+
+    def _is_around(self, mount: Mount) -> bool:
+        """Whether it is that of another share, around the mount point, with nothing in it of what is exported."""
+        spec = self.spec
+        around = (other for other in self.others if other.mount_point == mount.target and other.holds(spec.mount_point))
+        return not all(
+            other.server == spec.server and PurePosixPath(spec.export).is_relative_to(other.export) for other in around
+        )
 
     def _by_nfs(self, mount: Mount) -> _Verdict:
         """An NFS mount holds: whose it is the nonces prove; by which address it comes is worth a word only."""
