@@ -2,7 +2,7 @@
 
 from xenlab.outcomes import Outcome
 from xenlab.scenarios.scenario import LabChange, MustEnd, Underneath
-from xenlab.scenarios.shell import running_on, when_it_leaves
+from xenlab.scenarios.shell import done, running_on, when_it_leaves
 from xenlab.testbed.plan import CLIENT, EXPORT, GUESTS, SERVER
 
 _COLD, _LIVE = "cold-migration", "live-migration"
@@ -72,6 +72,7 @@ SERVICES: tuple[Underneath, ...] = (
         "guest-dies-in-the-move",
         f"{_GUEST}'s kernel gives up on {_HOME} while it is being sent",
         MustEnd(_SECONDS, (Outcome.FAILED, Outcome.ERROR), _GUEST),
+        done(_GUEST, "echo 1 >/proc/sys/kernel/sysrq", 'test "$(cat /proc/sys/kernel/sysrq)" = 1'),
         when_it_leaves(_HOME, f"xl sysrq {_GUEST} c", after=3),
     ),
 )
