@@ -3,6 +3,7 @@
 import pytest
 
 from xenlab.causes import disk_trouble, nfs_trouble, peer_answer
+from xenlab.causes.reading import first_error_line
 
 # The way from host to host
 
@@ -227,3 +228,10 @@ def test_trouble_of_the_guest_s_own_disks_is_seen(line: str, disks: list[str] | 
 def test_trouble_of_another_s_disk_is_not_the_guest_s(line: str) -> None:
     assert disk_trouble(line, ["xvda1", "xvda2"]) == ()
     assert disk_trouble(line, None) == (line,)
+
+
+def test_a_file_of_ours_that_is_gone_is_no_noise_of_a_start_up_file() -> None:
+    """What a guest wrote before it went down is lost: on real Xen that could not be told from a failing .bashrc."""
+    gone = "cat: /root/.xenlab-43ed1247-nonce: No such file or directory"
+    assert first_error_line(gone) == gone
+    assert first_error_line("-bash: /root/.cargo/env: No such file or directory") == ""

@@ -204,7 +204,7 @@ SHELLS = (
         id="start-up-file-complains",
         patterns=(
             "/root/.{file}: line {number}: ",
-            "/root/.{file}: No such file",
+            "bash: /root/.{file}: No such file",
             "/etc/profile.d/{file}: ",
             "/etc/{file}rc: line ",
         ),
