@@ -117,7 +117,7 @@ def test_ssh_needs_the_lab_file_and_becomes_openssh(up: LabState, tmp_path: Path
     assert not_standard(modules) == PYDANTIC
     assert not {"asyncio", "ssl", "tarfile"} & modules
     rooms = {"errors", "evidence", "jsontext", "testbed", "remote", "outcomes", "xen"}
-    assert ours(modules) == rooms | {"labfile", "labfile_change", "fields", "tomlfile"}
+    assert ours(modules) == rooms | {"labfile", "labfile_change", "labfile_limits", "fields", "tomlfile"}
 
 
 def test_what_is_heavy_is_noticed(tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ def pytest_unconfigure():
     stage("ending")
 """)
     sent, _ = on_a_terminal(WAITING, "--step=hosts")
-    words = ("booting: done in 0.0 s", "running  hosts", "report: reports/report.html", "ending: done in 0.0 s")
+    words = ("booting: done in ", "running  hosts", "report: reports/report.html", "ending: done in ")
     text = ANSI.sub("", sent)
     assert sorted(words, key=text.index) == list(words)
     assert "grading embedded" not in text.partition(words[0])[0]
