@@ -204,7 +204,8 @@ class SshConnection:
 
         def drain(receive: Callable[[int], bytes], stream: Stream, name: str) -> None:
             while data := receive(CHUNK):
-                if not sudo.begun.is_set():
+                # What sudo says once we have hung up is our doing.
+                if not sudo.begun.is_set() and not expired.is_set():
                     sudo.receive(name, data)
                     if sudo.begun.is_set():
                         feed()
@@ -251,7 +252,7 @@ class SshConnection:
             unfinished = "lost"
         refusal = None
         if not sudo.begun.is_set() and unfinished in ("", "timed out"):
-            refusal = sudo.refusal(self._account, timeout if unfinished else None)
+            refusal = sudo.refusal(self._account, timeout if expired.is_set() else None)
         return _Ended(
             None if unfinished else exit_code,
             bytes(output.stdout.head),
@@ -307,7 +308,13 @@ class SshConnection:
 
     def _start(self, channel: paramiko.Channel, line: str, *, on_terminal: bool = False) -> None:
         # A machine that hangs may keep the connection up, and paramiko waits for its answer without a bound.
-        timer = Timer(self._limits.channel, _close, (channel,))
+        expired = Event()
+
+        def expire() -> None:
+            expired.set()
+            _close(channel)
+
+        timer = Timer(self._limits.channel, expire)
         timer.daemon = True
         timer.start()
         try:
@@ -315,19 +322,22 @@ class SshConnection:
                 channel.get_pty()
             channel.exec_command(line.encode())
             if self.shell.prompt:
-                self._await_begin(channel)
+                self._await_begin(channel, expired)
         except (paramiko.SSHException, EOFError, OSError) as death:
             raise self._dead(death) from death
         finally:
             timer.cancel()
 
-    def _await_begin(self, channel: paramiko.Channel) -> None:
-        """Have sudo let the program through that was started on a channel, and take nothing of what it writes."""
+    def _await_begin(self, channel: paramiko.Channel, expired: Event) -> None:
+        """Have sudo let the program through that was started on a channel, and take nothing of what it writes.
+
+        What it says once `expired` is set, and we have hung up, is our doing.
+        """
         sudo = SudoDialogue(self.shell, self._sudo_password, partial(_send, channel), partial(_close, channel))
 
         def drain_errors() -> None:
             with suppress(OSError, EOFError, paramiko.SSHException):
-                while data := channel.recv_stderr(CHUNK):
+                while (data := channel.recv_stderr(CHUNK)) and not expired.is_set():
                     sudo.receive("stderr", data)
 
         errors = Thread(target=drain_errors, daemon=True)
@@ -340,7 +350,8 @@ class SshConnection:
             errors.join()
             if not self.alive:
                 raise self._dead(EOFError("it broke"))
-            raise sudo.refusal(self._account, None if ended else self._limits.channel)
+            in_time = ended and not expired.is_set()
+            raise sudo.refusal(self._account, None if in_time else self._limits.channel)
 
     def _dead(self, death: Exception) -> ConnectionLost:
         return ConnectionLost(f"{self.name}: the connection is dead: {death}", sent=False)
