@@ -21,7 +21,7 @@ NOT_NEEDED = frozenset(
     {
         *("boot.answers_ping", "boot.devices_unknown", "boot.has_root_device"),
         *("boot.takes_login", "boot.takes_no_login"),
-        *("moves.answers_after"),
+        "moves.answers_after",
         *("moves.booted_anew", "moves.has_clean_disk", "moves.kept_boot", "moves.pause_was_taken"),
         *("moves.refused_unharmed", "watched.connection_lived"),
         *("watched.findings", "watched.inside_ping", "watched.one_machine_answers", "watched.outside_ping"),
