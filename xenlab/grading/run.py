@@ -50,8 +50,8 @@ class StepRun:
     those that are in force. One that `ended_early` did not come to make all its checks; `unjudged` is what would have
     taken an act in a run that only reads, `taken_over` when an earlier run saw and did what it is judged by. `commands`
     are the ids of those that were begun for it, `claim` is what it has to itself meanwhile. It is `over` when its test
-    is, and `finished` when pytest has told how it went: of two that run side by side one may wait for that. Of so many
-    checks what is wrong has been `told`.
+    is, and `finished` when pytest has told how it went: of two that run side by side one may wait for that. `reported`
+    is how many of its checks have been looked through for problems.
     """
 
     spec: StepSpec
@@ -74,7 +74,7 @@ class StepRun:
     finished: bool = False
     claim: Claim = Claim.LAB
     begun: float = math.inf
-    told: int = 0
+    reported: int = 0
     _side_asked: bool = False
 
     @property
@@ -154,8 +154,8 @@ class StepRun:
 
     def problem(self) -> ChecksFailedError | ChecksUnknownError | None:
         """What failed or could not be told since this was last asked, to be raised; None when nothing did."""
-        new = self.checks[self.told :]
-        self.told = len(self.checks)
+        new = self.checks[self.reported :]
+        self.reported = len(self.checks)
         return problem_of(new, len(self.checks))
 
     @property

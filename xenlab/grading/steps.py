@@ -95,11 +95,11 @@ def apart() -> Iterator[None]:
     What is wrong with it is told at the step's end.
     """
     run = running()
-    told = run.told
+    reported = run.reported
     try:
         yield
     except (ChecksFailedError, ChecksUnknownError):
-        run.told = told
+        run.reported = reported
 
 
 Checkable = Finding | bool | Iterable[Finding | Iterable[Finding]]
